@@ -1,0 +1,1 @@
+"""Preprocessed dataset -> batches of slabs."""

@@ -1,0 +1,1 @@
+"""What a volume is: voxels and geometry, files, grids, resampling, intensities."""

@@ -1,0 +1,78 @@
+"""What a method promises the trainer and prediction. Knows tensors; knows no optimiser, scaler, file or loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.planning.plan import Configuration
+
+
+class Method(nn.Module, ABC):
+    """Who learns what from a batch, and how an LR slab becomes an SR slab.
+
+    A method is built from a configuration of the plan (the data's numbers) and its own settings (a frozen dataclass).
+
+    Attributes:
+        name: its key in ``METHODS``.
+        settings_type: the frozen dataclass of its settings, with a default for each.
+        players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
+        averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
+            in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
+        slab_slices: LR slices that :meth:`super_resolve` takes at once; None where any number will do,
+            so that a volume is given whole.
+    """
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type]
+    players: ClassVar[tuple[str, ...]] = ()
+    averaged: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, configuration: Configuration, settings: Any) -> None:
+        """Keep the data's numbers and the method's own; subclasses build their networks."""
+        super().__init__()
+        self.configuration = configuration
+        self.settings = settings
+        self.scale = configuration.factors
+        self.slab_slices: int | None = configuration.slab_slices
+
+    @abstractmethod
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Play one iteration.
+
+        Yields:
+            a player's name and its losses by name, each one number, already weighted; the trainer sums them, goes
+            backward, steps that player alone and comes back for the next turn.
+        """
+
+    @abstractmethod
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """(B, slices, Y, X) normalised LR -> (B, slices * sz, Y * sy, X * sx) in the same unit; any Y and X."""
+
+    def degrade(self, hr: Tensor) -> Tensor | None:
+        """(B, slices * sz, Y * sy, X * sx) HR -> (B, slices, Y, X) as the target's scanner would give it.
+
+        None where the method learns no degradation.
+        """
+        return None
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Hold networks fixed: gradients pass through them and leave nothing behind.
+
+    Open it over a ``yield`` of :meth:`Method.turns`, and it covers the backward pass as well.
+    """
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

@@ -1,0 +1,99 @@
+"""Where datasets, preprocessed arrays and results lie. Knows folders and their names; reads no file."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from udeansr.errors import UdeansrError
+
+SOURCE_HR, TARGET_LR = "sourceHR", "targetLR"
+VALIDATION_LR, VALIDATION_HR = "validationLR", "validationHR"
+TEST_LR, TEST_HR = "testLR", "testHR"
+GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR, TEST_LR, TEST_HR)
+
+_DATASET = re.compile(r"Dataset(\d{3})_[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root folder, and which of flag, environment and default chose it."""
+
+    folder: Path
+    origin: str
+
+    def __str__(self) -> str:
+        """The folder and its origin, for messages."""
+        return f"{self.folder} ({self.origin})"
+
+
+def raw_root(flag: Path | None = None) -> Root:
+    """Where raw datasets lie: ``--raw``, else ``$UDEANSR_RAW``, else ``./udeansr_raw``.
+
+    In a folder that has no ``udeansr_raw`` but the example beside it (a fresh clone), the example is used.
+    """
+    root = _root(flag, "raw")
+    example = Path("udeansr_raw_example")
+    if root.origin == "default" and not root.folder.exists() and example.is_dir():
+        return Root(example, "the example, as there is no ./udeansr_raw")
+    return root
+
+
+def preprocessed_root(flag: Path | None = None) -> Root:
+    """Where plans and arrays lie: ``--preprocessed``, else ``$UDEANSR_PREPROCESSED``, else ``./udeansr_preprocessed``."""
+    return _root(flag, "preprocessed")
+
+
+def results_root(flag: Path | None = None) -> Root:
+    """Where trained models lie: ``--results``, else ``$UDEANSR_RESULTS``, else ``./udeansr_results``."""
+    return _root(flag, "results")
+
+
+def _root(flag: Path | None, name: str) -> Root:
+    variable = f"UDEANSR_{name.upper()}"
+    if flag is not None:
+        return Root(flag, f"--{name}")
+    if os.environ.get(variable):
+        return Root(Path(os.environ[variable]), f"${variable}")
+    return Root(Path(f"udeansr_{name}"), "default")
+
+
+def dataset_folders(root: Root) -> list[Path]:
+    """The datasets of a root, by number."""
+    if not root.folder.is_dir():
+        return []
+    return sorted(path for path in root.folder.iterdir() if path.is_dir() and _DATASET.fullmatch(path.name))
+
+
+def find_dataset(root: Root, dataset: str) -> Path:
+    """The folder of a dataset that is named 1, 001 or Dataset001_Name.
+
+    Raises:
+        UdeansrError: if there is none, or more than one, telling what there is and which root was searched.
+    """
+    folders = dataset_folders(root)
+    if dataset.isdigit():
+        found = [path for path in folders if int(path.name[7:10]) == int(dataset)]
+    else:
+        found = [path for path in folders if path.name == dataset]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise UdeansrError(f"dataset {dataset}: {root} has {len(found)} of that number: {names}; give the whole name")
+    there = ", ".join(path.name for path in folders) or "no dataset at all"
+    raise UdeansrError(f"dataset {dataset}: not in {root}, which has {there}; expected a folder Dataset001_Name there")
+
+
+def dataset_number(name: str) -> int:
+    """The number in a dataset's folder name.
+
+    Raises:
+        UdeansrError: if the name is not of the form Dataset001_Name.
+    """
+    match = _DATASET.fullmatch(name)
+    if match is None:
+        raise UdeansrError(f"'{name}' is no dataset's name; expected Dataset, three digits, _ and a name: Dataset001_Name")
+    return int(match.group(1))
