@@ -1,0 +1,51 @@
+"""How every command starts and ends. Knows typer, exit statuses and the terminal; knows no stage."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from udeansr.errors import UdeansrError
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+"""Settings of every typer command: ``-h`` is help as well."""
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def typer_app(**settings: Any) -> typer.Typer:
+    """A typer application as all of ours are: plain text, no completion, no decorated tracebacks."""
+    return typer.Typer(
+        context_settings=CONTEXT,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        **settings,
+    )
+
+
+def command_line(function: Callable[..., Any], name: str) -> None:
+    """Run one command on ``sys.argv`` and leave with its exit status."""
+    app = typer_app()
+    app.command(name)(function)
+    run(app, name)
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Run a typer application on ``sys.argv``.
+
+    Leaves with status 0 if all went well, 2 on a user's mistake with what to do on standard error, 130 on Ctrl-C.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        app(prog_name=name)
+    except UdeansrError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped by the user; nothing is half-written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
