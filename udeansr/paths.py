@@ -42,7 +42,7 @@ def raw_root(flag: Path | None = None) -> Root:
 
 
 def preprocessed_root(flag: Path | None = None) -> Root:
-    """Where plans and arrays lie: ``--preprocessed``, else ``$UDEANSR_PREPROCESSED``, else ``./udeansr_preprocessed``."""
+    """Where plans, arrays lie: ``--preprocessed``, else ``$UDEANSR_PREPROCESSED``, else ``./udeansr_preprocessed``."""
     return _root(flag, "preprocessed")
 
 
@@ -95,5 +95,7 @@ def dataset_number(name: str) -> int:
     """
     match = _DATASET.fullmatch(name)
     if match is None:
-        raise UdeansrError(f"'{name}' is no dataset's name; expected Dataset, three digits, _ and a name: Dataset001_Name")
+        raise UdeansrError(
+            f"'{name}' is no name for a dataset; expected Dataset, three digits, _ and a name: Dataset001_Name"
+        )
     return int(match.group(1))

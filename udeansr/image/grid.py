@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,8 +109,7 @@ def reorient_geometry(geometry: Geometry, orientation: str) -> Geometry:
         spacing_mm=_triple(geometry.spacing_mm[i] for i in order),
         origin_mm=_triple(float(mm) for mm in geometry.world_mm(first)),
         axes=_triple(
-            _triple((-1.0 if flip else 1.0) * c for c in geometry.axes[i])
-            for i, flip in zip(order, flips, strict=True)
+            _triple((-1.0 if flip else 1.0) * c for c in geometry.axes[i]) for i, flip in zip(order, flips, strict=True)
         ),
     )
 
@@ -151,6 +151,6 @@ def _moves(stored: str, wanted: str) -> tuple[tuple[int, int, int], tuple[bool, 
     return _triple(order), _triple(flips)
 
 
-def _triple(values) -> tuple:  # noqa: ANN001
+def _triple(values: Iterable) -> tuple:
     one, two, three = values
     return (one, two, three)

@@ -1,0 +1,56 @@
+"""Where the anatomy is, cutting to it and putting back. Knows arrays and geometry; changes no intensity."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from udeansr.image.grid import sub_geometry
+from udeansr.image.volume import Volume
+
+Box = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""First voxel and shape of a box, both (Z, Y, X)."""
+
+FOREGROUND_LEVEL = 0.1
+"""Foreground lies above this part of the 99.9th percentile: above the noise of air, below the tissues."""
+
+
+def foreground_mask(voxels: np.ndarray) -> np.ndarray:
+    """Which voxels (Z, Y, X) hold signal, as booleans: those above 10 % of the 99.9th percentile, and above 0."""
+    return voxels > FOREGROUND_LEVEL * max(float(np.percentile(voxels, 99.9)), 0.0)
+
+
+def foreground_box(voxels: np.ndarray, margin: int = 0) -> Box:
+    """The smallest box that holds the foreground, with a margin of voxels as far as the volume goes.
+
+    The whole volume where there is no foreground.
+    """
+    found = ndimage.find_objects(foreground_mask(voxels).astype(np.uint8), max_label=1)[0]
+    if found is None:
+        return (0, 0, 0), (voxels.shape[0], voxels.shape[1], voxels.shape[2])
+    starts = [max(part.start - margin, 0) for part in found]
+    stops = [min(part.stop + margin, side) for part, side in zip(found, voxels.shape, strict=True)]
+    z, y, x = starts
+    depth, height, width = (stop - start for start, stop in zip(starts, stops, strict=True))
+    return (z, y, x), (depth, height, width)
+
+
+def crop(volume: Volume, box: Box) -> Volume:
+    """The part of a volume that lies in a box; voxels keep their places in the world.
+
+    Raises:
+        ValueError: if the box reaches out of the volume.
+    """
+    start, shape = box
+    if any(a < 0 or a + n > side for a, n, side in zip(start, shape, volume.voxels.shape, strict=True)):
+        raise ValueError(f"the box {box} reaches out of a volume of {volume.voxels.shape}")
+    part = volume.voxels[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
+    return Volume(np.ascontiguousarray(part), sub_geometry(volume.geometry, start, shape))
+
+
+def uncrop(part: np.ndarray, box: Box, shape: tuple[int, int, int]) -> np.ndarray:
+    """Put a box back into zeros of a volume's shape: the way back from :func:`crop`, of the voxels."""
+    whole = np.zeros(shape, dtype=part.dtype)
+    start, extent = box
+    whole[tuple(slice(a, a + n) for a, n in zip(start, extent, strict=True))] = part
+    return whole

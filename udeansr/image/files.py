@@ -1,0 +1,203 @@
+"""Reading and writing volumes: NIfTI, MetaImage, NRRD, DICOM series. Knows files and headers; changes no voxel."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from udeansr.errors import UdeansrError
+from udeansr.image.volume import Geometry, Triple, Volume
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+_FORMATS = ", ".join(IMAGE_SUFFIXES) + " or a folder with one DICOM series"
+_logger = logging.getLogger(__name__)
+
+
+def image_suffix(path: Path) -> str:
+    """The image suffix of a file name, "" where it has none of ``IMAGE_SUFFIXES``."""
+    return next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), "")
+
+
+def case_name(path: Path) -> str:
+    """A file's name without its image suffix; the name of a DICOM folder as it is."""
+    suffix = image_suffix(path)
+    return path.name[: -len(suffix)] if suffix else path.name
+
+
+def list_images(path: Path) -> list[Path]:
+    """The images that a path means: itself, or all images directly in a folder, sorted by name.
+
+    Hidden files are passed over. A folder that holds a DICOM series counts as one image.
+
+    Raises:
+        UdeansrError: if the path does not exist or means no image.
+    """
+    if not path.exists():
+        raise UdeansrError(f"{path}: no such file or folder; expected {_FORMATS}, or a folder of those")
+    if path.is_file():
+        if not image_suffix(path):
+            raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
+        return [path]
+    if _holds_dicom(path):
+        return [path]
+    visible = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    images = [child for child in visible if (image_suffix(child) if child.is_file() else _holds_dicom(child))]
+    if not images:
+        raise UdeansrError(f"{path}: no image in this folder; expected {_FORMATS}")
+    return images
+
+
+def read_geometry(path: Path) -> Geometry:
+    """The geometry of an image, from its header alone.
+
+    Raises:
+        UdeansrError: as :func:`read_volume`, but for what only the voxels can tell.
+    """
+    if path.is_dir():
+        return read_volume(path).geometry
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(_existing(path)))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    _check_kind(path, reader.GetSize(), reader.GetNumberOfComponents())
+    return _geometry(path, reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
+
+
+def read_volume(path: Path) -> Volume:
+    """Read an image as it is stored: voxels (Z, Y, X) in their own type and unit.
+
+    Args:
+        path: a file with one of ``IMAGE_SUFFIXES``, or a folder with one DICOM series. A 4-D image with one volume
+            is taken as that volume.
+    Raises:
+        UdeansrError: if it cannot be read, is not one 3-D scalar image, or its axes are not orthonormal.
+    """
+    try:
+        image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(_existing(path)))
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    _check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
+    geometry = _geometry(path, image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    return Volume(sitk.GetArrayFromImage(image).reshape(geometry.shape), geometry)
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write a volume, whole or not at all; the suffix chooses the format, the folder is made.
+
+    Args:
+        volume: voxels in any integer or float type that the format holds; half precision is written as float32.
+        path: a name with one of ``IMAGE_SUFFIXES``; an existing file is replaced.
+    Raises:
+        UdeansrError: if the suffix is none of ours or the file cannot be written.
+    """
+    suffix = image_suffix(path)
+    if not suffix:
+        raise UdeansrError(f"{path}: not a format that we write; expected one of {', '.join(IMAGE_SUFFIXES)}")
+    voxels = volume.voxels
+    if voxels.dtype in (np.dtype(bool), np.dtype(np.float16)):
+        voxels = voxels.astype(np.uint8 if voxels.dtype == bool else np.float32)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(volume.geometry.spacing_mm[::-1])
+    image.SetOrigin(volume.geometry.origin_mm)
+    image.SetDirection(np.asarray(volume.geometry.axes)[::-1].T.flatten().tolist())
+    partial = path.with_name(f".{case_name(path)}.{os.getpid()}.partial{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(image, str(partial), useCompression=suffix != ".nii")
+        partial.replace(path)
+    except (RuntimeError, OSError) as error:
+        raise UdeansrError(f"{path}: cannot be written ({_reason(error)}); check the folder and the disk") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UdeansrError(f"{path}: no such file; expected {_FORMATS}")
+    if not image_suffix(path):
+        raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
+    return path
+
+
+def _holds_dicom(folder: Path) -> bool:
+    """Whether the first file of a folder carries DICOM's magic word."""
+    if not folder.is_dir():
+        return False
+    files = (child for child in sorted(folder.iterdir()) if child.is_file() and not child.name.startswith("."))
+    first = next((child for child in files), None)
+    if first is None or image_suffix(first):
+        return False
+    with first.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _read_dicom(folder: Path) -> sitk.Image:
+    if not _holds_dicom(folder):
+        raise UdeansrError(f"{folder}: a folder without a DICOM series; expected {_FORMATS}")
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise UdeansrError(f"{folder}: {len(series)} DICOM series; expected one; give each a folder of its own")
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    return reader.Execute()
+
+
+def _check_kind(path: Path, size: tuple[int, ...], components: int) -> None:
+    """Refuse what is not one 3-D scalar image."""
+    if components != 1:
+        raise UdeansrError(f"{path}: {components} values a voxel; expected one; give magnitude images")
+    if len(size) < 3:
+        raise UdeansrError(f"{path}: a {len(size)}-D image; expected 3-D; give whole volumes, not slices")
+    volumes = int(np.prod(size[3:]))
+    if volumes != 1:
+        raise UdeansrError(f"{path}: a {len(size)}-D image of {volumes} volumes; expected one; give each its own file")
+
+
+def _geometry(
+    path: Path,
+    size: tuple[int, ...],
+    spacing: tuple[float, ...],
+    origin: tuple[float, ...],
+    direction: tuple[float, ...],
+) -> Geometry:
+    """The geometry of the first three axes, checked.
+
+    Spacings are rounded to 1e-6 mm, since NIfTI stores 0.7 as 0.699999988. Axes off the orthonormal by less than
+    1e-3 are made orthonormal, with a warning; more is refused.
+    """
+    spacing_mm = tuple(round(float(mm), 6) for mm in spacing[:3])
+    if not all(np.isfinite(mm) and mm > 0 for mm in spacing_mm):
+        raise UdeansrError(f"{path}: spacing {spacing_mm} mm; expected three positive numbers; mend the header")
+    matrix = np.asarray(direction).reshape(len(size), len(size))[:3, :3]
+    left, _, right = np.linalg.svd(matrix)
+    orthonormal = left @ right
+    deviation = float(np.abs(matrix - orthonormal).max())
+    if not deviation < 1e-3:
+        raise UdeansrError(
+            f"{path}: its axes are {deviation:.3g} off right angles; "
+            "expected an orthonormal direction; resample it first"
+        )
+    if deviation > 1e-5:
+        _logger.warning("%s: its axes were %.1g off right angles and were made orthonormal", path, deviation)
+    rows: list[Triple] = [tuple(float(c) for c in column) for column in orthonormal.T[::-1]]  # type: ignore[misc]
+    z, y, x = (int(n) for n in size[2::-1])
+    origin_mm = (float(origin[0]), float(origin[1]), float(origin[2]))
+    return Geometry((z, y, x), (spacing_mm[2], spacing_mm[1], spacing_mm[0]), origin_mm, (rows[0], rows[1], rows[2]))
+
+
+def _unreadable(path: Path, error: Exception) -> UdeansrError:
+    return UdeansrError(f"{path}: cannot be read ({_reason(error)}); replace the file or take it out")
+
+
+def _reason(error: Exception) -> str:
+    """The last line of a library's message, where the reason stands, without the place in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    last = lines[-1] if lines else type(error).__name__
+    return last.split("): ", 1)[-1].rstrip(".")
