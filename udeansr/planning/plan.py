@@ -133,7 +133,9 @@ class Plan:
         try:
             values = json.loads(path.read_text())
         except ValueError as error:
-            raise UdeansrError(f"{path}: no JSON ({error}); mend it, or plan again: udeansr_plan_and_preprocess") from error
+            raise UdeansrError(
+                f"{path}: no JSON ({error}); mend it, or plan again: udeansr_plan_and_preprocess"
+            ) from error
         return cls.from_dict(values, str(path))
 
 
@@ -145,7 +147,9 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     ancestor: str | None = name
     while ancestor is not None:
         if ancestor not in raw or ancestor in lineage:
-            trouble = "inherits from itself" if ancestor in lineage else f"inherits from '{ancestor}', which is not there"
+            trouble = (
+                "inherits from itself" if ancestor in lineage else f"inherits from '{ancestor}', which is not there"
+            )
             raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(raw)}")
         lineage.append(ancestor)
         values = {**raw[ancestor], **values}
