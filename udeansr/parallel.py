@@ -1,0 +1,67 @@
+"""Doing one thing to many items on several cores. Knows processes; knows nothing of images."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def parallel_map(
+    function: Callable[[Item], Result], items: Iterable[Item], processes: int, description: str
+) -> list[Result]:
+    """Apply a function to each item, with a progress bar on stderr.
+
+    Workers are spawned, not forked: a fork of a process in which torch or SimpleITK have run threads can stand still
+    for good. So the function and the items must be picklable: a function of a module, or a ``functools.partial`` of
+    one. The first exception stops the work that has not begun and reaches the caller as it was raised; one out of a
+    worker has the worker's own traceback as its ``__cause__``. So does Ctrl-C.
+
+    Args:
+        function: called with one item.
+        items: any number; of none, nothing is shown.
+        processes: worker processes; up to 1, or with one item, the work is done in this process.
+        description: a word or two before the progress bar.
+    Returns: the results, in the order of the items.
+    Raises:
+        UdeansrError: or whatever else the function raises.
+        concurrent.futures.process.BrokenProcessPool: if a worker was killed, as the system does when memory is short.
+    """
+    items = list(items)
+    processes = min(processes, len(items))
+    with tqdm(total=len(items), desc=description, disable=not items) as bar:
+        if processes <= 1:
+            return [_counted(function(item), bar) for item in items]
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+        try:
+            futures: list[Future[Result]] = [pool.submit(function, item) for item in items]
+            for future in as_completed(futures):
+                _counted(future.result(), bar)
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Make this worker process end when its parent is killed, so that none is left behind holding memory."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "called in a process that is no worker"
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end_with_parent", daemon=True).start()
+
+
+def _counted(result: Result, bar: tqdm) -> Result:
+    bar.update()
+    return result
