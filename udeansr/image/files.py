@@ -110,12 +110,13 @@ def write_volume(volume: Volume, path: Path) -> None:
     partial = path.with_name(f".{case_name(path)}.{os.getpid()}.partial{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sitk.WriteImage(image, str(partial), useCompression=suffix != ".nii")
-        partial.replace(path)
+        try:
+            sitk.WriteImage(image, str(partial), useCompression=suffix != ".nii")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except (RuntimeError, OSError) as error:
         raise UdeansrError(f"{path}: cannot be written ({_reason(error)}); check the folder and the disk") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _existing(path: Path) -> Path:

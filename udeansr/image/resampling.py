@@ -97,5 +97,5 @@ def _zero_fill_along(voxels: np.ndarray, factor: int, axis: int) -> np.ndarray:
         phase[-1] *= 0.5  # the Nyquist line is both its own and its mirror's: half of it on each side
     shape = [1, 1, 1]
     shape[axis] = len(phase)
-    fine = scipy.fft.irfft(spectrum * phase.reshape(shape), n=length * factor, axis=axis)
+    fine = np.asarray(scipy.fft.irfft(spectrum * phase.reshape(shape), n=length * factor, axis=axis))
     return (fine * np.float32(factor)).astype(np.float32, copy=False)
