@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import IMAGE_SUFFIXES, case_name, list_images, read_geometry, read_volume, write_volume
-from udeansr.image.grid import reorient, same_grid
+from udeansr.image.grid import reorient_geometry, same_grid
 from udeansr.image.volume import Geometry, Volume
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
@@ -142,6 +142,11 @@ def test_axes_off_right_angles_are_refused_and_slightly_off_mended(tmp_path, cap
     write_nrrd(tmp_path / "skew.nrrd", "(1,0.3,0) (0,1,0) (0,0,1)")
     with pytest.raises(UdeansrError, match=r"skew.nrrd: its axes are 0.\d+ off right angles; expected an orthonormal"):
         read_volume(tmp_path / "skew.nrrd")
+    skew = np.diag([1.0, 1, 1, 1])
+    skew[0, 1] = 0.3
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 3, 3), np.int16), skew), tmp_path / "skew.nii")
+    with pytest.raises(UdeansrError, match=r"skew.nii: its axes are .+; expected an orthonormal direction; resample"):
+        read_volume(tmp_path / "skew.nii")
     write_nrrd(tmp_path / "nearly.nrrd", "(1,0.0004,0) (0,1,0) (0,0,1)")
     with caplog.at_level(logging.WARNING):
         axes = np.asarray(read_volume(tmp_path / "nearly.nrrd").geometry.axes)

@@ -15,6 +15,7 @@ from udeansr.image.volume import Geometry, Triple, Volume
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 _FORMATS = ", ".join(IMAGE_SUFFIXES) + " or a folder with one DICOM series"
+_ORTHONORMAL = "expected an orthonormal direction; resample it onto straight axes"
 _logger = logging.getLogger(__name__)
 
 
@@ -181,10 +182,7 @@ def _geometry(
     orthonormal = left @ right
     deviation = float(np.abs(matrix - orthonormal).max())
     if not deviation < 1e-3:
-        raise UdeansrError(
-            f"{path}: its axes are {deviation:.3g} off right angles; "
-            "expected an orthonormal direction; resample it first"
-        )
+        raise UdeansrError(f"{path}: its axes are {deviation:.3g} off right angles; {_ORTHONORMAL}")
     if deviation > 1e-5:
         _logger.warning("%s: its axes were %.1g off right angles and were made orthonormal", path, deviation)
     rows: list[Triple] = [tuple(float(c) for c in column) for column in orthonormal.T[::-1]]  # type: ignore[misc]
@@ -194,6 +192,8 @@ def _geometry(
 
 
 def _unreadable(path: Path, error: Exception) -> UdeansrError:
+    if "orthonormal" in str(error):  # the NIfTI reader's own check, before ours
+        return UdeansrError(f"{path}: its axes are not at right angles; {_ORTHONORMAL}")
     return UdeansrError(f"{path}: cannot be read ({_reason(error)}); replace the file or take it out")
 
 
@@ -201,4 +201,4 @@ def _reason(error: Exception) -> str:
     """The last line of a library's message, where the reason stands, without the place in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__
-    return last.split("): ", 1)[-1].rstrip(".")
+    return last.split("ERROR: ", 1)[-1].split("): ", 1)[-1].rstrip(".")
