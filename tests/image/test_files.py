@@ -12,11 +12,10 @@ from udeansr.image.grid import reorient_geometry, same_grid
 from udeansr.image.volume import Geometry, Volume
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
+STRAIGHT = Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25))
 GRIDS = {
-    "LPS": Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25)),
-    "LAS": reorient(
-        Volume(np.zeros((5, 6, 7)), Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25))), "SAL"
-    ).geometry,
+    "LPS": STRAIGHT,
+    "LAS": reorient_geometry(STRAIGHT, "SAL"),
     "oblique": Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25), TILT),
     "left-handed": Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25), (TILT[0], TILT[1], (-1.0, 0.0, 0.0))),
 }
