@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -31,21 +32,27 @@ def typer_app(**settings: Any) -> typer.Typer:
 def command_line(function: Callable[..., Any], name: str) -> None:
     """Run one command on ``sys.argv`` and leave with its exit status."""
     app = typer_app()
-    app.command(name)(function)
-    run(app, name)
+    app.command(name)(ending_well(function, name))
+    app(prog_name=name)
 
 
-def run(app: typer.Typer, name: str) -> None:
-    """Run a typer application on ``sys.argv``.
+def ending_well(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A command that ends as all of ours do, with the signature it had.
 
-    Leaves with status 0 if all went well, 2 on a user's mistake with what to do on standard error, 130 on Ctrl-C.
+    It leaves with status 0 if all went well; with 2 on a user's mistake, telling what to do on standard error; with 130
+    on Ctrl-C.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        app(prog_name=name)
-    except UdeansrError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        print(f"{name}: stopped by the user; nothing is half-written", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **options: Any) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        try:
+            function(*arguments, **options)
+        except UdeansrError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            sys.exit(USER_ERROR)
+        except KeyboardInterrupt:
+            print(f"{name}: stopped by the user; nothing is half-written", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+
+    return command

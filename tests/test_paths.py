@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from udeansr.errors import UdeansrError
+from udeansr.paths import Root, dataset_number, find_dataset, preprocessed_root, raw_root, results_root
+
+ROOTS = {"raw": raw_root, "preprocessed": preprocessed_root, "results": results_root}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_flag_goes_before_environment_goes_before_default(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variable = f"UDEANSR_{name.upper()}"
+    monkeypatch.delenv(variable, raising=False)
+    assert ROOTS[name]() == Root(Path(f"udeansr_{name}"), "default")
+    monkeypatch.setenv(variable, "/data")
+    assert ROOTS[name]() == Root(Path("/data"), f"${variable}")
+    assert ROOTS[name](Path("mine")) == Root(Path("mine"), f"--{name}")
+
+
+def test_a_clone_without_raw_data_falls_back_on_the_example_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UDEANSR_RAW", raising=False)
+    (tmp_path / "udeansr_raw_example").mkdir()
+    assert str(raw_root()) == "udeansr_raw_example (the example, as there is no ./udeansr_raw)"
+    (tmp_path / "udeansr_raw").mkdir()
+    assert raw_root() == Root(Path("udeansr_raw"), "default")
+
+
+@pytest.mark.parametrize("given", ["7", "007", "Dataset007_Knee"])
+def test_a_dataset_has_three_names(given, tmp_path):
+    for name in ("Dataset007_Knee", "Dataset070_Head", "notes"):
+        (tmp_path / name).mkdir()
+    assert find_dataset(Root(tmp_path, "default"), given) == tmp_path / "Dataset007_Knee"
+
+
+def test_a_dataset_that_is_not_there_is_told_with_what_is(tmp_path):
+    root = Root(tmp_path, "--raw")
+    with pytest.raises(UdeansrError, match=r"dataset 3: not in .+ \(--raw\), which has no dataset at all; expected"):
+        find_dataset(root, "3")
+    (tmp_path / "Dataset001_A").mkdir()
+    (tmp_path / "Dataset001_B").mkdir()
+    with pytest.raises(UdeansrError, match=r"which has Dataset001_A, Dataset001_B; expected a folder Dataset001_Name"):
+        find_dataset(root, "Dataset002_C")
+    with pytest.raises(UdeansrError, match=r"has 2 of that number: Dataset001_A, Dataset001_B; give the whole name"):
+        find_dataset(root, "001")
+
+
+def test_dataset_number():
+    assert dataset_number("Dataset012_Brain-T1w") == 12
+    with pytest.raises(UdeansrError, match="'Brain' is no name for a dataset; expected Dataset, three digits"):
+        dataset_number("Brain")
