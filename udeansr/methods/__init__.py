@@ -1,0 +1,71 @@
+"""Methods: who learns what. Knows which there are; each is one file that can be read alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from udeansr.errors import UdeansrError
+from udeansr.methods.interpolation import Sinc, Tricubic
+from udeansr.methods.method import Method
+from udeansr.methods.settings import settings_as_dict, settings_from_dict, settings_from_text
+from udeansr.methods.udean import Udean
+from udeansr.planning.plan import Configuration
+
+METHODS: dict[str, type[Method]] = {
+    "udean": Udean,
+    "tricubic": Tricubic,
+    "sinc": Sinc,
+}
+"""All methods by name; a new one is one file and one line here."""
+
+__all__ = ["METHODS", "Method", "build_method", "load_settings", "method_type", "parse_settings", "settings_as_dict"]
+
+
+def method_type(name: str) -> type[Method]:
+    """The method of a name.
+
+    Raises:
+        UdeansrError: if there is none.
+    """
+    if name not in METHODS:
+        raise UdeansrError(f"there is no method '{name}'; expected {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def parse_settings(method_name: str, assignments: list[str]) -> Any:
+    """A method's settings: its defaults, changed by what the command line said.
+
+    Args:
+        method_name: a key of ``METHODS``.
+        assignments: each METHOD.NAME=VALUE, for example ``udean.lambda_da=0.1``.
+    Returns: the method's ``settings_type``.
+    Raises:
+        UdeansrError: if the method, the setting or the value is none.
+    """
+    return settings_from_text(method_type(method_name).settings_type, method_name, assignments)
+
+
+def load_settings(method_name: str, values: dict[str, Any]) -> Any:
+    """A method's settings from JSON or a checkpoint: the way back from ``settings_as_dict``.
+
+    Raises:
+        UdeansrError: if the method, a setting or its value is none.
+    """
+    return settings_from_dict(method_type(method_name).settings_type, method_name, values)
+
+
+def build_method(name: str, configuration: Configuration, settings: Any) -> Method:
+    """Build a method with fresh weights, which depend on torch's seed.
+
+    Args:
+        name: a key of ``METHODS``.
+        configuration: the data's numbers and the networks' size.
+        settings: as :func:`parse_settings` gave them for this method.
+    Raises:
+        UdeansrError: if there is no such method.
+        ValueError: if the settings are another method's.
+    """
+    kind = method_type(name)
+    if not isinstance(settings, kind.settings_type):
+        raise ValueError(f"{name} takes {kind.settings_type.__name__}, not {type(settings).__name__}")
+    return kind(configuration, settings)

@@ -1,0 +1,171 @@
+"""UDEAN: super-resolution without pairs by degradation adaptation. Knows its networks, losses and turns, whole.
+
+Source: the paper, sections II.B and II.C; equation numbers below are the paper's. Names: ``s`` source, ``t`` target,
+Y on the HR grid, X on the LR grid, f features on the LR grid; ``y_sts`` is Y_s~t~s, ``y_hat_s`` is Y_s with a hat.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.losses.adversarial import Form, confuse, fool, tell
+from udeansr.losses.image import l1, structural
+from udeansr.methods.method import Method, frozen
+from udeansr.networks.decoder import Decoder
+from udeansr.networks.discriminator import Discriminator
+from udeansr.networks.encoder import Encoder
+from udeansr.planning.plan import Configuration
+
+
+@dataclass(frozen=True)
+class UdeanSettings:
+    """What UDEAN can be told; the defaults are the paper's.
+
+    Attributes:
+        lambda_image_cycle: lambda_1, weight of L_i_cyc (equation 4).
+        lambda_feature_cycle: lambda_2, weight of L_f_cyc (5).
+        lambda_hr_consistency: lambda_3, weight of L_hr_con (6).
+        lambda_lr_consistency: lambda_4, weight of L_lr_con (7).
+        lambda_da: lambda_5, weight of L_da (8).
+        lambda_fa: lambda_6, weight of L_fa (9).
+        alpha: weight of L_SSIM in 4, 6 and 7.
+        beta: weight of L_adv in 4, 6 and 7.
+        loss_form: ``paper`` as printed, ``code`` as the authors' code family runs it: squares in 3, 8 and 9,
+            1 - SSIM^2 in 2.
+        image_adaptation: whether the LR discriminator exists; without it L_da and the L_adv of 7 are gone.
+        feature_adaptation: whether the feature discriminator exists; without it L_fa is gone.
+    """
+
+    lambda_image_cycle: float = 1.0
+    lambda_feature_cycle: float = 0.1
+    lambda_hr_consistency: float = 1.0
+    lambda_lr_consistency: float = 1.0
+    lambda_da: float = 0.1
+    lambda_fa: float = 0.1
+    alpha: float = 0.5
+    beta: float = 0.01
+    loss_form: Form = "paper"
+    image_adaptation: bool = True
+    feature_adaptation: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are no weights."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{item.name} is {value}; expected a weight of at least 0")
+
+
+class Generators(nn.Module):
+    """The four networks of figure 2, named from what they take to what they give."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__()
+        scale, features = configuration.factors, configuration.features
+        lr_slices = configuration.slab_slices
+        hr_slices = lr_slices * scale.z
+        in_plane = (scale.y, scale.x)
+        depth = (configuration.groups, configuration.blocks, configuration.patch_size)
+        self.hr_encoder = Encoder(hr_slices, features, downscale=in_plane)
+        self.lr_encoder = Encoder(lr_slices, features)
+        self.lr_decoder = Decoder(lr_slices, features, *depth)
+        self.sr_decoder = Decoder(hr_slices, features, *depth, upscale=in_plane)
+
+
+class Udean(Method):
+    """Unsupervised degradation adaptation network.
+
+    HR -> features -> LR as the target's scanner gives it -> features -> HR; real LR -> features -> SR. Discriminators
+    make degraded HR look like real LR (image space) and make the features of both cohorts alike (feature space).
+    """
+
+    name = "udean"
+    settings_type = UdeanSettings
+    players = ("generators", "discriminators")
+    averaged = ("generators",)
+
+    settings: UdeanSettings
+
+    def __init__(self, configuration: Configuration, settings: UdeanSettings) -> None:
+        super().__init__(configuration, settings)
+        scale, patch = self.scale, configuration.patch_size
+        slices, width = configuration.slab_slices, configuration.discriminator_features
+        self.generators = Generators(configuration)
+        self.discriminators = nn.ModuleDict()
+        hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
+        self.discriminators["hr"] = Discriminator(slices * scale.z, hr_patch, width)
+        if settings.image_adaptation:
+            self.discriminators["lr"] = Discriminator(slices, patch, width)
+        if settings.feature_adaptation:
+            self.discriminators["feature"] = Discriminator(configuration.features, patch, width)
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """X_t -> Y_t: the blue dotted line of figure 2."""
+        return self.generators.sr_decoder(self.generators.lr_encoder(lr))
+
+    def degrade(self, hr: Tensor) -> Tensor:
+        """Y_s -> X_s~t: the first half of the black solid line."""
+        return self.generators.lr_decoder(self.generators.hr_encoder(hr))
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """The generators play equations 4 to 10 against fixed discriminators, then the discriminators play."""
+        generators, weight = self.generators, self.settings
+        y_s, x_t = batch.hr, batch.lr
+
+        f_s = generators.hr_encoder(y_s)
+        f_t = generators.lr_encoder(x_t)
+        x_st = generators.lr_decoder(f_s)
+        x_hat_t = generators.lr_decoder(f_t)
+        y_hat_s = generators.sr_decoder(f_s)
+        f_sts = generators.lr_encoder(x_st)
+        y_sts = generators.sr_decoder(f_sts)
+
+        with frozen(self.discriminators):
+            losses = {
+                "image_cycle": weight.lambda_image_cycle * self._restored("hr", y_sts, y_s),  # 4
+                "feature_cycle": weight.lambda_feature_cycle * l1(f_sts, f_s),  # 5
+                "hr_consistency": weight.lambda_hr_consistency * self._restored("hr", y_hat_s, y_s),  # 6
+                "lr_consistency": weight.lambda_lr_consistency * self._restored("lr", x_hat_t, x_t),  # 7
+            }
+            if "lr" in self.discriminators:  # 8; nothing of D(x_t) can be learned by generators: it is shown
+                losses["da"] = weight.lambda_da * self._confused("lr", x_st, x_t)
+            if "feature" in self.discriminators:  # 9
+                losses["fa"] = weight.lambda_fa * self._confused("feature", f_t, f_s)
+            yield "generators", losses  # 10 is their sum
+
+        f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts = (made.detach() for made in (f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts))
+        losses = {"tell_hr": self._told("hr", y_s, (y_hat_s, y_sts))}
+        if "lr" in self.discriminators:
+            losses["tell_lr"] = self._told("lr", x_t, (x_st, x_hat_t))
+        if "feature" in self.discriminators:
+            losses["tell_feature"] = self._told("feature", f_s, (f_t,))
+        yield "discriminators", losses
+
+    def _restored(self, judge: str, made: Tensor, real: Tensor) -> Tensor:
+        """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last if the judge exists."""
+        form = self.settings.loss_form
+        loss = l1(made, real) + self.settings.alpha * structural(made, real, form)
+        if judge in self.discriminators:
+            loss = loss + self.settings.beta * fool(self._judge(judge, made), form)
+        return loss
+
+    def _confused(self, judge: str, one: Tensor, other: Tensor) -> Tensor:
+        """The sum that equations 8 and 9 share: how far the judge is from undecided about each."""
+        form = self.settings.loss_form
+        return confuse(self._judge(judge, one), form) + confuse(self._judge(judge, other), form)
+
+    def _told(self, judge: str, real: Tensor, made: tuple[Tensor, ...]) -> Tensor:
+        """Least squares, real = 1 and made = 0, each pair halved, the pairs summed."""
+        scores = self._judge(judge, real)
+        return torch.stack([tell(scores, self._judge(judge, one)) for one in made]).sum()
+
+    def _judge(self, judge: str, patch: Tensor) -> Tensor:
+        """Scores (B, 1). Each group of patches goes through alone, since batch normalisation mixes what is together."""
+        return cast(Tensor, self.discriminators[judge](patch))

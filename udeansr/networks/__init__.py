@@ -1,0 +1,1 @@
+"""Networks: tensors in, tensors out. They know no loss, no scale object and no file."""
