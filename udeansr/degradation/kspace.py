@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
@@ -108,8 +107,8 @@ def _truncate_axis(image: np.ndarray, factor: int, axis: int) -> np.ndarray:
     centring = np.exp(2j * np.pi * np.arange(kept // 2 + 1) * (factor - 1) / 2 / size) / factor
     shape = [1, 1, 1]
     shape[axis] = -1
-    kspace = np.take(scipy.fft.rfft(image, axis=axis), range(kept // 2 + 1), axis=axis)
-    return scipy.fft.irfft(kspace * centring.astype(np.complex64).reshape(shape), kept, axis=axis)
+    kspace = np.take(np.fft.rfft(image, axis=axis), range(kept // 2 + 1), axis=axis)
+    return np.fft.irfft(kspace * centring.astype(np.complex64).reshape(shape), kept, axis=axis)
 
 
 def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.random.Generator) -> np.ndarray:
@@ -126,8 +125,8 @@ def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.
     """
     lr = truncate_kspace(voxels, scale)
     level = float(lr[foreground_mask(lr)].mean()) if degradation.noise else 0.0
-    kspace = scipy.fft.fftn(lr) * _window(lr.shape, degradation)
-    image = scipy.fft.ifftn(kspace)
+    kspace = np.fft.fftn(lr) * _window(lr.shape, degradation)
+    image = np.fft.ifftn(kspace)
     if degradation.noise:
         channels = rng.standard_normal((2, *lr.shape), dtype=np.float32) * (degradation.noise * level)
         image = image + channels[0] + 1j * channels[1]
@@ -136,7 +135,7 @@ def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.
 
 def _window(shape: tuple[int, ...], degradation: Degradation) -> np.ndarray:
     """What is left of each sample of the LR k-space, in the order of the FFT, float32."""
-    signed = [2 * scipy.fft.fftfreq(size) for size in shape]
+    signed = [2 * np.fft.fftfreq(size) for size in shape]
     window = np.ones(shape, dtype=np.float32)
     for axis, frequency in enumerate(signed):
         factor = 1 - degradation.apodization + degradation.apodization * np.cos(0.9 * np.pi * frequency)

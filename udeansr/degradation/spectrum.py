@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from scipy.optimize import least_squares
 from scipy.signal import windows
 
@@ -32,7 +31,7 @@ class MeasuredDegradation:
 
     Attributes:
         frequencies: centres of the bins of |f| / Nyquist of the LR.
-        transfer: the factor left of an amplitude at each of these frequencies along (Z, Y, X); never rises, starts at 1.
+        transfer: the factor left of an amplitude at each of these along (Z, Y, X); never rises, starts at 1.
         width_mm: full width at half maximum of the point spread along (Z, Y, X): that of the transfer and of the
             truncation of k-space together. The truncation alone has 1.21 LR voxels.
         noise: standard deviation of the noise of each complex channel, in normalised intensity of the LR.
@@ -101,11 +100,11 @@ def log_spectrum(voxels: np.ndarray, bins: int = BINS) -> np.ndarray:
     Args:
         voxels: (Z, Y, X), cropped to the foreground and normalised.
         bins: cells along each axis; their borders divide 0 to 1 evenly.
-    Returns: (bins, bins, bins) float64; white noise of standard deviation s gives log(s^2). NaN where a small volume has
-        no sample in a cell.
+    Returns: (bins, bins, bins) float64; white noise of standard deviation s gives log(s^2). NaN where a small volume
+        has no sample in a cell.
     """
     image, energy = _faded(voxels)
-    power = np.abs(scipy.fft.fftn(image)) ** 2 / energy
+    power = np.abs(np.fft.fftn(image)) ** 2 / energy
     cells = [_wave_numbers(size) * 2 * bins // size for size in voxels.shape]
     z, y, x = np.meshgrid(*(np.minimum(cell, bins - 1) for cell in cells), indexing="ij", sparse=True)
     cell = ((z * bins + y) * bins + x).ravel()
@@ -117,7 +116,7 @@ def log_spectrum(voxels: np.ndarray, bins: int = BINS) -> np.ndarray:
 
 def _wave_numbers(size: int) -> np.ndarray:
     """How often a wave fits into the field of view, without sign, in the order of the FFT: integers."""
-    return np.rint(np.abs(scipy.fft.fftfreq(size, 1 / size))).astype(int)
+    return np.rint(np.abs(np.fft.fftfreq(size, 1 / size))).astype(int)
 
 
 def _faded(voxels: np.ndarray) -> tuple[np.ndarray, float]:
@@ -134,7 +133,8 @@ def spectrum_distance(spectra_a: Sequence[np.ndarray], spectra_b: Sequence[np.nd
     """How far the mean spectra of two cohorts lie apart.
 
     Args:
-        spectra_a, spectra_b: :func:`log_spectrum` of each volume.
+        spectra_a: :func:`log_spectrum` of each volume of the one.
+        spectra_b: of each volume of the other.
     Returns: root mean square over the cells of the difference of mean log10 power, decades. 0 for equal spectra; two
         cohorts that differ by a factor of 10 in power have 1.
     Raises:
@@ -164,8 +164,8 @@ def measure_degradation(
 ) -> MeasuredDegradation:
     """Measure what turned the one cohort's HR into the other cohort's LR. No person need be in both.
 
-    The mean power of the LR is taken as ``gain^2 P_HR H_z^2 H_y^2 H_x^2 + noise^2`` with H that never rise, and fitted by
-    least squares on its logarithm. H is 1 in the first bin of each axis.
+    The mean power of the LR is taken as ``gain^2 P_HR H_z^2 H_y^2 H_x^2 + noise^2`` with H that never rise, and fitted
+    by least squares on its logarithm. H is 1 in the first bin of each axis.
 
     Args:
         truncated_hr_spectra: :func:`log_spectrum` of HR volumes truncated to the LR's k-space, at least one.
@@ -203,7 +203,7 @@ def measure_degradation(
     start = np.concatenate([[0.0, log_lr.min() / 2], np.full(count, 0.02)])
     lowest = np.concatenate([[-10.0, start[1] - 10], np.zeros(count)])
     highest = np.concatenate([[10.0, start[1] + 10], np.full(count, 10.0)])
-    fit = least_squares(misfit, start, slope, bounds=(lowest, highest))
+    fit = least_squares(misfit, start, slope, bounds=(lowest, highest))  # pyright: ignore[reportArgumentType] scipy's stub
 
     frequencies = (np.arange(bins) + 0.5) / bins
     curves, first = [], 2
@@ -261,13 +261,13 @@ def shift_voxels(sr: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
     """
     if sr.shape != tuple(n * s for n, s in zip(lr.shape, scale.zyx, strict=True)):
         raise ValueError(f"SR of {sr.shape} is not {scale.zyx} times an LR of {lr.shape}")
-    one, other = (scipy.fft.fftn(_faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
+    one, other = (np.fft.fftn(_faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
     cross = one * np.conj(other)
-    # The square root keeps the few lowest frequencies, which say least of place, from deciding alone.
-    cross /= np.sqrt(np.abs(cross)) + np.finfo(np.float32).tiny
-    peak = np.unravel_index(int(np.argmax(scipy.fft.ifftn(cross).real)), lr.shape)
+    # Between correlation (power 0: the window, which stays where it is, decides) and pure phase (power 1: noise does).
+    cross /= np.abs(cross) ** 0.75 + np.finfo(np.float32).tiny
+    peak = np.unravel_index(int(np.argmax(np.fft.ifftn(cross).real)), lr.shape)
     shift = np.array([p if p <= n // 2 else p - n for p, n in zip(peak, lr.shape, strict=True)], dtype=float)
-    omega = [2 * np.pi * scipy.fft.fftfreq(n) for n in lr.shape]
+    omega = [2 * np.pi * np.fft.fftfreq(n) for n in lr.shape]
     for axis, n in enumerate(lr.shape):
         if n % 2 == 0:  # The line at Nyquist has no sign and so no phase.
             cross[(slice(None),) * axis + (n // 2,)] = 0
