@@ -1,0 +1,144 @@
+"""``udeansr_train``: a preprocessed dataset to a model. Parses and reports; training lies in udeansr.training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from udeansr.cli.command import command_line
+from udeansr.errors import UdeansrError
+from udeansr.paths import find_dataset, preprocessed_root, results_root
+
+HELP_PLAN = "[default: the plan's]"
+
+
+def train(
+    dataset: Annotated[
+        str, typer.Argument(help="A dataset that is planned and preprocessed: 1, 001 or Dataset001_Name.")
+    ],
+    configuration: Annotated[str, typer.Argument(help="One of the plan's configurations, for example x2x2x2.")],
+    method: Annotated[str, typer.Option(help="Who learns.")] = "udean",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method: udean.lambda_da=0.1; may be repeated.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")] = None,
+    iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")] = None,
+    batch_size: Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch. [default: 0.0001]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest norm of a player's gradient. [default: none]")] = None,
+    ema: Annotated[
+        float | None, typer.Option(help="Decay of the averaged weights; 0 switches it off. [default: 0.999]")
+    ] = None,
+    compile_: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="torch.compile, on CUDA. [default: no]")
+    ] = None,
+    tensorboard: Annotated[
+        bool | None, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard events too. [default: no]")
+    ] = None,
+    validation_cases: Annotated[
+        int | None, typer.Option(help="Volumes of each kind to validate on. [default: 4]")
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float | None, typer.Option(help="Between checkpoints inside an epoch. [default: 5]")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="End properly, with final.pt, after this time. [default: no such end]")
+    ] = None,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Go on from latest.pt; flags left out keep their saved values.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")
+    ] = False,
+    preprocessed: Annotated[
+        Path | None,
+        typer.Option(help="Root of plans and arrays. [default: $UDEANSR_PREPROCESSED, ./udeansr_preprocessed]"),
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Root of trained models. [default: $UDEANSR_RESULTS, ./udeansr_results]")
+    ] = None,
+) -> None:
+    """Train a method on a dataset that is planned and preprocessed."""
+    if continue_ and overwrite:
+        raise UdeansrError("--continue and --overwrite exclude each other; give one of them")
+    given = {
+        "epochs": epochs,
+        "iterations_per_epoch": iterations_per_epoch,
+        "batch_size": batch_size,
+        "lr": lr,
+        "seed": seed,
+        "device": device,
+        "workers": workers,
+        "precision": precision,
+        "clip": clip,
+        "ema_decay": ema,
+        "compile": compile_,
+        "tensorboard": tensorboard,
+        "checkpoint_minutes": checkpoint_minutes,
+        "max_minutes": max_minutes,
+        "validation_cases": validation_cases,
+    }
+    flags = {name: value for name, value in given.items() if value is not None}
+    mode = "continue" if continue_ else "overwrite" if overwrite else "new"
+    _train(dataset, configuration, method, set_ or [], flags, mode, preprocessed, results)
+
+
+def _train(
+    dataset: str,
+    configuration: str,
+    method: str,
+    assignments: list[str],
+    flags: dict[str, Any],
+    mode: str,
+    preprocessed: Path | None,
+    results: Path | None,
+) -> None:
+    """Find the folders, tell what will be done, train, tell what came of it."""
+    arrays, models = preprocessed_root(preprocessed), results_root(results)
+    folder = find_dataset(arrays, dataset)
+    from udeansr.planning.plan import PLANS_FILE, Plan
+
+    plan = Plan.load(folder / PLANS_FILE)
+    chosen = plan.configuration(configuration)
+    from udeansr.methods import load_settings, parse_settings
+    from udeansr.training.interruption import StoppedError
+    from udeansr.training.run_folder import read_run
+    from udeansr.training.train import RunSettings, train
+
+    settings = parse_settings(method, assignments)
+    output = models.folder / folder.name / configuration / method
+    run = RunSettings(**flags)
+    if mode == "continue":
+        saved = read_run(output)
+        run = RunSettings.from_dict({**saved["run"], "max_minutes": None, **flags}, str(output))
+        if not assignments:
+            settings = load_settings(method, saved["settings"])
+    run = run.resolved(chosen)
+    print(f"preprocessed: {arrays}\nresults:      {models}")
+    print(
+        f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.slab_slices} x {chosen.patch_size[0]} x "
+        f"{chosen.patch_size[1]} LR voxels, {run.batch_size} of each cohort in a batch\n"
+        f"              {method}: {chosen.features} features, {chosen.groups} groups of {chosen.blocks} blocks; "
+        f"{run.epochs} epochs of {run.iterations_per_epoch} iterations",
+        flush=True,
+    )
+    try:
+        final = train(folder, plan, configuration, method, settings, run, output, mode)
+    except StoppedError as stop:
+        print(f"udeansr_train: {stop}", file=sys.stderr)
+        raise typer.Exit(stop.exit_status) from None
+    best = final.with_name("best.pt")
+    print(f"model:        {best if best.exists() else final}")
+    print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d {dataset} -c {configuration} --method {method}")
+
+
+def main() -> None:
+    """Run ``udeansr_train``."""
+    command_line(train, "udeansr_train")

@@ -1,0 +1,69 @@
+"""Checkpoints: written whole or not at all, read without running any code in them. Knows files; trains nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+
+import udeansr
+from udeansr.errors import UdeansrError
+
+LATEST, BEST, FINAL = "latest.pt", "best.pt", "final.pt"
+FORMAT = 1
+KEYS = (
+    *("format", "version", "plan", "configuration", "method", "settings", "run", "weights", "averaged"),
+    *("optimizers", "scaler", "schedule", "random", "progress"),
+)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint; whoever reads ``path`` finds the old one or the new one, never half of one.
+
+    Args:
+        path: the file; its folder exists.
+        state: all of ``KEYS`` but format and version, made of tensors, numbers, strings, lists and dicts only.
+    Raises:
+        ValueError: if a key is missing or unknown.
+    """
+    state = {"format": FORMAT, "version": udeansr.__version__, **state}
+    if set(state) != set(KEYS):
+        raise ValueError(f"keys missing or unknown: {sorted(set(state) ^ set(KEYS))}")
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint, its tensors on ``device``; no code in it is run.
+
+    Raises:
+        UdeansrError: if the file is missing, broken, or no checkpoint of ours, or of a newer version.
+    """
+    if not path.is_file():
+        raise UdeansrError(f"{path}: there is no such checkpoint; expected {LATEST}, {BEST} or {FINAL} of a training")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
+        raise UdeansrError(
+            f"{path}: it cannot be read as a checkpoint of udeansr_train; it is broken or foreign. "
+            "Take another (latest.pt, best.pt, final.pt), or train again"
+        ) from error
+    if not isinstance(state, dict) or "format" not in state:
+        raise UdeansrError(f"{path}: holds weights of another program; expected a checkpoint of udeansr_train")
+    if state["format"] != FORMAT:
+        raise UdeansrError(
+            f"{path}: checkpoint format {state['format']}, written by udeansr {state.get('version')}; udeansr "
+            f"{udeansr.__version__} reads format {FORMAT}. Install the version that wrote it, or train again"
+        )
+    missing = [key for key in KEYS if key not in state]
+    if missing:
+        raise UdeansrError(f"{path}: the checkpoint has no '{missing[0]}'; it is broken, take another or train again")
+    return state

@@ -1,0 +1,225 @@
+"""Epochs: batches, iterations, validation, checkpoints, until the end. Knows the order of things; knows no loss."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from udeansr.batches.batch import Batch
+from udeansr.batches.loader import slab_batches
+from udeansr.errors import UdeansrError
+from udeansr.planning.plan import Configuration
+from udeansr.training.checkpoint import BEST, FINAL, LATEST, save_checkpoint
+from udeansr.training.epoch_report import epoch_bar, epoch_line, show_losses
+from udeansr.training.holdout import Split
+from udeansr.training.interruption import Interruption, StoppedError
+from udeansr.training.log import RunLog
+from udeansr.training.random_state import random_state, random_state_kept
+from udeansr.training.schedule import LAST_LR, cosine_lr
+from udeansr.training.settings import RunSettings
+from udeansr.training.trainer import Trainer
+from udeansr.training.validation import Validator, warn_of_shift
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingLoop:
+    """One call of training, from where its progress stands to its last epoch or the end of its time.
+
+    The progress, as checkpoints hold it: ``epoch`` (epochs complete, with their validation), ``iteration``
+    (iterations done in all), ``best`` (epoch and score of the best checkpoint, or None), ``seconds`` (time spent in
+    all calls), ``losses`` (sums over the iterations of the epoch that is not complete).
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        split: Split,
+        configuration: Configuration,
+        run: RunSettings,
+        validator: Validator,
+        log: RunLog,
+        folder: Path,
+        identity: dict[str, Any],
+    ) -> None:
+        """Keep what it works with.
+
+        Args:
+            trainer: with the method, as begun or as loaded.
+            split: who trains.
+            configuration: with the batch size of the run.
+            run: resolved.
+            validator: gives each epoch its scores.
+            log: takes each epoch's record.
+            folder: for the checkpoints.
+            identity: the keys of a checkpoint that say what is trained.
+        """
+        assert run.epochs is not None and run.iterations_per_epoch is not None, "settings are not resolved"
+        self._epochs, self._length = run.epochs, run.iterations_per_epoch
+        self._trainer, self._split, self._configuration, self._run = trainer, split, configuration, run
+        self._validator, self._log, self._folder, self._identity = validator, log, folder, identity
+        self._progress: dict[str, Any] = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
+        self._interruption = Interruption()
+        self._begun = self._last_saved = time.monotonic()
+        self._seconds_before = 0.0
+        self._validation_seconds = 0.0
+        self._times = {"computing": 0.0, "waiting": 0.0}
+
+    def load_progress(self, progress: dict[str, Any]) -> None:
+        """Go on from the progress of a checkpoint.
+
+        Raises:
+            UdeansrError: if that training has no epoch left.
+        """
+        if progress["epoch"] >= self._epochs and (self._folder / FINAL).is_file():
+            raise UdeansrError(
+                f"{self._folder}: all {self._epochs} epochs are done; predict with it, "
+                "or go on for longer: --continue --epochs N with a larger N"
+            )
+        self._progress = {**progress, "losses": dict(progress["losses"])}
+        self._seconds_before = progress["seconds"]
+
+    def run(self) -> Path:
+        """Train; returns the path of ``final.pt``.
+
+        Raises:
+            UdeansrError: if a loss is not finite.
+            StoppedError: on SIGINT or SIGTERM, with ``latest.pt`` written.
+        """
+        progress = self._progress
+        logger.info("%s", self._validator.rule)
+        with self._interruption:
+            try:
+                if progress["iteration"] == 0:
+                    self._save(LATEST)
+                    self._validate_first()
+                batches = slab_batches(
+                    self._split.train_hr,
+                    self._split.train_lr,
+                    self._configuration,
+                    seed=self._run.seed,
+                    first=progress["iteration"],
+                    count=self._epochs * self._length - progress["iteration"],
+                    workers=self._run.workers,
+                    pin_memory=self._trainer.device.type == "cuda",
+                )
+                with closing(batches):  # type: ignore[type-var]
+                    while progress["epoch"] < self._epochs:
+                        self._epoch(batches)
+                        if self._time_is_over():
+                            logger.info("the %g minutes of this call are over", self._run.max_minutes)
+                            break
+            except StoppedError as stop:
+                self._save(LATEST)
+                raise StoppedError(stop.signal_number, self._say_interrupted()) from None
+        self._save(FINAL)
+        return self._folder / FINAL
+
+    def _epoch(self, batches: Iterator[Batch]) -> None:
+        """Finish the epoch that is under way, or as much of it as there is time for; validate, save."""
+        progress = self._progress
+        lr = cosine_lr(progress["epoch"], self._epochs, self._run.lr)
+        self._trainer.set_lr(lr)
+        self._times = {"computing": 0.0, "waiting": 0.0}
+        done = progress["iteration"] - progress["epoch"] * self._length
+        with epoch_bar(progress["epoch"] + 1, self._epochs, done, self._length) as bar:
+            while done < self._length:
+                show_losses(bar, self._iteration(batches))
+                done += 1
+                self._interruption.check()
+                if self._time_is_over():
+                    break
+                if time.monotonic() - self._last_saved > 60 * self._run.checkpoint_minutes:
+                    self._save(LATEST)
+        scores = self._validate()
+        whole = done == self._length
+        means = {name: total / done for name, total in progress["losses"].items()}
+        self._record(progress["epoch"] + 1, done, means, scores, lr)
+        best = progress["best"]
+        is_best = math.isfinite(scores["score"]) and (best is None or scores["score"] > best["score"])
+        if is_best:
+            progress["best"] = {"epoch": progress["epoch"] + 1, "score": scores["score"]}
+        if whole:
+            progress["epoch"] += 1
+            progress["losses"] = {}
+        if is_best:
+            self._save(BEST)
+        self._save(LATEST)
+
+    def _iteration(self, batches: Iterator[Batch]) -> dict[str, float]:
+        """One batch and what is learnt from it."""
+        progress = self._progress
+        start = time.perf_counter()
+        batch = next(batches)
+        received = time.perf_counter()
+        losses = self._trainer.play(batch, progress["iteration"])
+        self._times["waiting"] += received - start
+        self._times["computing"] += time.perf_counter() - received
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            named = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
+            raise self._spoilt(f"a loss is not finite ({named})", progress["iteration"] + 1)
+        progress["iteration"] += 1
+        for name, loss in losses.items():
+            progress["losses"][name] = progress["losses"].get(name, 0.0) + loss
+        return losses
+
+    def _validate(self) -> dict[str, Any]:
+        """Scores of the averaged weights; nothing that training goes on with is changed."""
+        start = time.monotonic()
+        with random_state_kept(), self._trainer.average.in_place() as method:
+            scores = self._validator(method, self._interruption.check)
+        self._validation_seconds = time.monotonic() - start
+        return scores
+
+    def _validate_first(self) -> None:
+        """Scores before any training, and of tricubic, to compare with; they make no checkpoint the best."""
+        reference = self._validator.tricubic()
+        if reference:
+            logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
+        scores = self._validate()
+        scores |= {f"tricubic_{name}": value for name, value in reference.items()}
+        self._record(0, 0, {}, scores, self._run.lr)
+
+    def _record(self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], lr: float) -> None:
+        times = {**self._times, "validation": self._validation_seconds}
+        entry = {"epoch": epoch, "iterations": iterations, "losses": losses, "validation": scores, "lr": lr}
+        entry["seconds"] = {name: round(seconds, 3) for name, seconds in times.items()}
+        self._log.record(entry)
+        logger.info("%s", epoch_line(entry, self._epochs))
+        if epoch:
+            warn_of_shift(scores)
+
+    def _save(self, name: str) -> None:
+        """Write a checkpoint, unless the weights are spoilt: the last good one stays."""
+        if not self._trainer.is_finite():
+            raise self._spoilt("a weight is not finite", self._progress["iteration"])
+        now = time.monotonic()
+        self._progress["seconds"] = self._seconds_before + now - self._begun
+        schedule = {"name": "cosine", "lr": self._run.lr, "last_lr": LAST_LR, "epochs": self._epochs}
+        parts = {"schedule": schedule, "random": random_state(), "progress": self._progress}
+        save_checkpoint(self._folder / name, {**self._identity, **self._trainer.state_dict(), **parts})
+        self._last_saved = now
+
+    def _time_is_over(self) -> bool:
+        """Whether this call has no time left but for one more validation."""
+        if self._run.max_minutes is None:
+            return False
+        return time.monotonic() - self._begun + self._validation_seconds >= 60 * self._run.max_minutes
+
+    def _spoilt(self, trouble: str, iteration: int) -> UdeansrError:
+        return UdeansrError(
+            f"iteration {iteration}: {trouble}, so training stopped. The last good checkpoint is "
+            f"{self._folder / LATEST}. Go on from it with --continue --clip 1 or --continue --precision fp32, "
+            f"or begin again with --overwrite --lr {self._run.lr / 10:g}"
+        )
+
+    def _say_interrupted(self) -> str:
+        return (
+            f"stopped after iteration {self._progress['iteration']}; {self._folder / LATEST} is written, "
+            "go on with the same command and --continue"
+        )

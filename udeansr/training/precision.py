@@ -1,0 +1,80 @@
+"""On which device and in which number format to compute. Knows torch's devices; knows no network."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from udeansr.errors import UdeansrError
+
+_FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_FIRST_CUDA_WITH_BF16 = (8, 0)
+
+logger = logging.getLogger(__name__)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; ``auto`` is the first CUDA device, else Apple's (MPS), else the CPU.
+
+    Raises:
+        UdeansrError: if this machine, or this build of torch, has no such device.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count())), *(["mps"] if mps else [])]
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UdeansrError(f"device '{name}' is no device; expected auto or one of {', '.join(there)}") from error
+    wanted = f"cuda:{device.index or 0}" if device.type == "cuda" else device.type
+    if wanted not in there:
+        raise UdeansrError(f"device '{name}' is not on this machine; expected auto or one of {', '.join(there)}")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The number format of a name; ``auto`` is bf16 where the device computes in it, else fp16 on CUDA, else fp32.
+
+    Raises:
+        UdeansrError: if fp16 is asked for on a device that is not CUDA.
+    """
+    if name == "auto":
+        if _computes_in_bf16(device):
+            return "bf16"
+        return "fp16" if device.type == "cuda" else "fp32"
+    if name == "fp16" and device.type != "cuda":
+        raise UdeansrError(f"precision fp16 needs CUDA, the device is {device}; take --precision bf16 or fp32")
+    if name == "bf16" and not _computes_in_bf16(device):
+        logger.warning("%s has no bf16 of its own: it is emulated, and slower than --precision fp32", device)
+    return name
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which networks are run.
+
+    Casts of weights are not cached: a cast made under ``no_grad`` would be used again where a gradient is needed,
+    and gradients of a network that is used twice would be summed in low precision.
+    """
+    enabled = precision in _FORMATS
+    dtype = _FORMATS.get(precision, torch.bfloat16)
+    return torch.autocast(device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words a person knows it by."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def _computes_in_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bf16."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= _FIRST_CUDA_WITH_BF16
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest torch we take
+    if device.type != "cpu" or capabilities is None:
+        return False
+    has = capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))

@@ -1,0 +1,129 @@
+"""Training, from a preprocessed dataset to a model. Knows who is asked for what and in which order; knows no loss."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from udeansr.errors import UdeansrError
+from udeansr.methods import METHODS, build_method
+from udeansr.methods.method import Method
+from udeansr.planning.plan import Plan
+from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.training.holdout import split_cases
+from udeansr.training.log import RunLog
+from udeansr.training.loop import TrainingLoop
+from udeansr.training.precision import choose_device, choose_precision, describe_device
+from udeansr.training.random_state import restore_random_state, seed_everything
+from udeansr.training.run_folder import check_same_training, open_run_folder, write_run
+from udeansr.training.settings import RunSettings, check_continuation
+from udeansr.training.trainer import Trainer
+from udeansr.training.validation import Validator
+
+__all__ = ["RunSettings", "train"]
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    preprocessed_folder: Path,
+    plan: Plan,
+    configuration_name: str,
+    method_name: str,
+    settings: Any,
+    run: RunSettings,
+    output_folder: Path,
+    mode: str = "new",
+) -> Path:
+    """Train a method, or go on with a training, until its last epoch or the end of its time.
+
+    Args:
+        preprocessed_folder: ``<preprocessed root>/<dataset>``.
+        plan: the dataset's plan.
+        configuration_name: one of the plan's configurations.
+        method_name: one of ``METHODS``.
+        settings: the method's settings, of its ``settings_type``.
+        run: how to run; None takes the plan's value.
+        output_folder: ``<results root>/<dataset>/<configuration>/<method>``; it gets the checkpoints and the record.
+        mode: ``new`` (there must be no training yet), ``continue`` (from ``latest.pt``) or ``overwrite``.
+    Returns: ``final.pt``.
+    Raises:
+        UdeansrError: if the method learns nothing, the folder has a training (or, to continue, none or another one),
+            the device or precision is not to be had, or a loss is not finite.
+        StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
+    """
+    configuration = plan.configuration(configuration_name)
+    _check_learns(method_name, configuration.scale)
+    run = run.resolved(configuration)
+    device = choose_device(run.device)
+    precision = choose_precision(run.precision, device)
+    dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
+    state = open_run_folder(output_folder, mode)
+    identity = {
+        "plan": plan.as_dict(),
+        "configuration": configuration_name,
+        "method": method_name,
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "run": run.as_dict(),
+    }
+    if state is not None:
+        where = str(output_folder)
+        check_same_training(state, identity, plan, where)
+        check_continuation(RunSettings.from_dict(state["run"], where), run, where)
+    epochs_done = -1 if state is None or state["progress"]["iteration"] == 0 else state["progress"]["epoch"]
+    with RunLog(output_folder, epochs_done, run.tensorboard) as log:
+        write_run(output_folder, identity, device=str(device), precision=precision)
+        logger.info(
+            "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
+        )
+        split = split_cases(dataset, run.seed, run.validation_cases)
+        trainer = _trainer(method_name, configuration, settings, run, device, precision)
+        loop = TrainingLoop(
+            trainer,
+            split,
+            replace(configuration, batch_size=run.batch_size),  # type: ignore[arg-type]
+            run,
+            Validator(split, configuration.factors, device, precision),
+            log,
+            output_folder,
+            identity,
+        )
+        if state is not None:
+            trainer.load_state_dict(state)
+            restore_random_state(state["random"])
+            loop.load_progress(state["progress"])
+        return loop.run()
+
+
+def _check_learns(method_name: str, scale: str) -> None:
+    """Refuse a method without players."""
+    if not METHODS[method_name].players:
+        raise UdeansrError(
+            f"{method_name} learns nothing, so there is nothing to train; predict with it directly: "
+            f"udeansr_predict -i lr/ -o sr/ --method {method_name} --scale {scale}"
+        )
+
+
+def _trainer(
+    method_name: str, configuration: Any, settings: Any, run: RunSettings, device: torch.device, precision: str
+) -> Trainer:
+    """Build the method from the run's seed, and its trainer."""
+    seed_everything(run.seed)
+    method: Method = build_method(method_name, configuration, settings)
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
+    if run.compile and device.type == "cpu":
+        logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")
+    return Trainer(
+        method,
+        lr=run.lr,
+        device=device,
+        precision=precision,
+        clip=run.clip,
+        ema_decay=run.ema_decay,
+        compile=run.compile and device.type != "cpu",
+    )

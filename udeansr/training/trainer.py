@@ -1,0 +1,133 @@
+"""One iteration of any method: backward, clip, step, average. Knows optimisers; knows no loss, file or epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.methods.method import Method
+from udeansr.training.averaging import WeightAverage
+from udeansr.training.precision import autocast
+
+BETAS, EPSILON = (0.9, 0.99), 1e-8
+"""Of Adam (the authors' code)."""
+
+
+class Trainer:
+    """What is the same for every method: each player's optimiser and scaler, and the moving average of the weights.
+
+    Attributes:
+        method: on the device, channels last, in training mode.
+        average: the moving average of the weights that predict.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        lr: float,
+        device: torch.device,
+        precision: str,
+        clip: float | None = None,
+        ema_decay: float = 0.999,
+        compile: bool = False,
+    ) -> None:
+        """Move a method to its device and give each of its players an optimiser.
+
+        Args:
+            method: as it was built or loaded.
+            lr: learning rate, until :meth:`set_lr`.
+            device: where to compute.
+            precision: ``bf16``, ``fp16`` or ``fp32``; losses are summed and weights kept in fp32.
+            clip: largest norm of a player's gradient; None clips nothing.
+            ema_decay: of the moving average; 0 switches it off.
+            compile: whether the networks go through ``torch.compile``.
+        """
+        self.method = method.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.device, self.precision, self.clip = device, precision, clip
+        self.average = WeightAverage(method, ema_decay)
+        self._weights = {player: list(method.get_submodule(player).parameters()) for player in method.players}
+        self._optimizers = {
+            player: torch.optim.Adam(weights, lr=lr, betas=BETAS, eps=EPSILON, amsgrad=True)
+            for player, weights in self._weights.items()
+        }
+        self._scalers = {
+            player: torch.amp.GradScaler(device.type, enabled=precision == "fp16") for player in self._weights
+        }
+        if compile:
+            _compile_networks(method)
+
+    def set_lr(self, lr: float) -> None:
+        """Give all players one learning rate."""
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+    def play(self, batch: Batch, iteration: int) -> dict[str, float]:
+        """Play one iteration: every turn of the method, each followed by a step of its player.
+
+        Args:
+            batch: slabs of both cohorts, on any device.
+            iteration: iterations that were played before.
+        Returns: the losses, named ``player.loss``; one of them not finite means that the weights are spoilt.
+        """
+        losses: dict[str, Tensor] = {}
+        turns = self.method.turns(batch.to(self.device))
+        while (turn := self._next_turn(turns)) is not None:
+            player, terms = turn
+            self._step(player, sum(terms.values(), torch.zeros((), device=self.device)))
+            losses |= {f"{player}.{name}": loss.detach().float() for name, loss in terms.items()}
+        self.average.update(iteration)
+        # One transfer for all: each would wait for the device.
+        return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimisers and scalers, under the names that a checkpoint has for them."""
+        return {
+            "weights": self.method.state_dict(),
+            "averaged": self.average.state_dict(),
+            "optimizers": {player: optimizer.state_dict() for player, optimizer in self._optimizers.items()},
+            "scaler": {player: scaler.state_dict() for player, scaler in self._scalers.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The way back from :meth:`state_dict`; a scaler of another precision begins anew."""
+        self.method.load_state_dict(state["weights"])
+        self.average.load_state_dict(state["averaged"])
+        for player, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][player])
+        for player, scaler in self._scalers.items():
+            if scaler.is_enabled() and state["scaler"][player]:
+                scaler.load_state_dict(state["scaler"][player])
+
+    def is_finite(self) -> bool:
+        """Whether every weight and average is a finite number."""
+        tensors = [*self.method.state_dict().values(), *self.average.state_dict().values()]
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+    def _next_turn(self, turns: Any) -> tuple[str, dict[str, Tensor]] | None:
+        """Resume the method; only its own computing is autocast, backward is not."""
+        with autocast(self.device, self.precision):
+            return next(turns, None)
+
+    def _step(self, player: str, loss: Tensor) -> None:
+        optimizer, scaler = self._optimizers[player], self._scalers[player]
+        self.method.zero_grad(set_to_none=True)  # of all: a loss may have reached networks of other players
+        scaler.scale(loss).backward()
+        if self.clip is not None:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self._weights[player], self.clip)
+        scaler.step(optimizer)
+        scaler.update()
+
+
+def _compile_networks(module: nn.Module) -> None:
+    """Compile each network in place; a submodule without a forward of its own only holds networks."""
+    for child in module.children():
+        if type(child).forward is nn.Module.forward:
+            _compile_networks(child)
+        else:
+            child.compile()

@@ -1,0 +1,138 @@
+"""Scores of a method on whole volumes, with pairs or without. Knows arrays and metrics; knows no optimiser, no file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.spectrum import log_spectrum, shift_voxels, spectrum_distance
+from udeansr.evaluation.metrics import psnr, ssim_2d
+from udeansr.image.grid import Scale
+from udeansr.image.resampling import tricubic
+from udeansr.methods.method import Method
+from udeansr.methods.slab_window import degrade_volume, super_resolve_volume
+from udeansr.training.holdout import Split
+
+SPECTRUM_WEIGHT = 0.1
+"""SSIM that one decade of distance between spectra is worth in the score without pairs."""
+
+LARGEST_SHIFT_VOXELS = 0.1
+"""A super-resolved volume that lies further from its LR than this, in HR voxels, is worth a warning."""
+
+logger = logging.getLogger(__name__)
+
+
+class Validator:
+    """Scores a method on the validation volumes of a split.
+
+    Slabs do not overlap here, where prediction's do: several times faster, and every epoch is treated alike.
+
+    Attributes:
+        rule: in words, what ``score`` is; the checkpoint of the highest score is the best.
+    """
+
+    def __init__(self, split: Split, scale: Scale, device: torch.device, precision: str) -> None:
+        """Keep the volumes; nothing is computed yet."""
+        self._split, self._scale, self._device, self._precision = split, scale, device, precision
+        people = f"{len(split.validation_lr)} validation pairs"
+        if split.paired:
+            self.rule = f"best is chosen by SSIM (2-D, as in the paper) on {people}"
+        else:
+            people = f"{len(split.validation_hr)} HR and {len(split.validation_lr)} LR volumes, without pairs"
+            self.rule = f"best is chosen by cycle SSIM - {SPECTRUM_WEIGHT} x spectrum distance (decades) on {people}"
+
+    def __call__(self, method: Method, between: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Score a method with the weights that it has.
+
+        Args:
+            method: on the device; its mode, training or not, is the same afterwards.
+            between: called between slabs; may raise to stop.
+        Returns:
+            ``score`` (the higher the better); ``shift_voxels``, the largest displacement of SR against its LR
+            along (Z, Y, X) in HR voxels. With pairs ``psnr`` (dB) and ``ssim``; without, ``cycle_psnr``,
+            ``cycle_ssim`` (HR, degraded, super-resolved, against itself) and ``spectrum_distance`` (decades).
+        """
+        return self._with_pairs(method, between) if self._split.paired else self._without_pairs(method, between)
+
+    def tricubic(self) -> dict[str, float]:
+        """PSNR and SSIM of tricubic interpolation on the pairs: what learning has to beat. Empty without pairs."""
+        if not self._split.paired:
+            return {}
+        pairs = zip(self._split.validation_lr, self._split.validation_hr, strict=True)
+        return _mean([_likeness(tricubic(np.array(lr.voxels), self._scale), hr.voxels) for lr, hr in pairs])
+
+    def _with_pairs(self, method: Method, between: Callable[[], None]) -> dict[str, Any]:
+        likeness, shifts = [], []
+        for lr, hr in zip(self._split.validation_lr, self._split.validation_hr, strict=True):
+            sr = self._super_resolve(method, np.array(lr.voxels), between)
+            likeness.append(_likeness(sr, hr.voxels))
+            shifts.append(shift_voxels(sr, lr.voxels, self._scale))
+        scores = _mean(likeness)
+        return {"score": scores["ssim"], **scores, "shift_voxels": _largest(shifts)}
+
+    def _without_pairs(self, method: Method, between: Callable[[], None]) -> dict[str, Any]:
+        likeness, degraded_spectra = [], []
+        for case in self._split.validation_hr:
+            hr = _whole_cells(case.voxels, self._scale)
+            lr = degrade_volume(method, hr, device=self._device, precision=self._precision)
+            if lr is None:  # the method learns no degradation
+                lr = truncate_kspace(hr, self._scale)
+            likeness.append(_likeness(self._super_resolve(method, lr, between), hr))
+            degraded_spectra.append(log_spectrum(lr))
+        shifts = []
+        for case in self._split.validation_lr:
+            sr = self._super_resolve(method, np.array(case.voxels), between)
+            shifts.append(shift_voxels(sr, case.voxels, self._scale))
+        real_spectra = [log_spectrum(case.voxels) for case in self._split.validation_lr]
+        cycle = {f"cycle_{name}": value for name, value in _mean(likeness).items()}
+        distance = spectrum_distance(degraded_spectra, real_spectra)
+        score = cycle["cycle_ssim"] - SPECTRUM_WEIGHT * distance
+        return {"score": score, **cycle, "spectrum_distance": distance, "shift_voxels": _largest(shifts)}
+
+    def _super_resolve(self, method: Method, lr: np.ndarray, between: Callable[[], None]) -> np.ndarray:
+        return super_resolve_volume(
+            method,
+            lr,
+            stride=method.slab_slices or 1,
+            device=self._device,
+            precision=self._precision,
+            progress=lambda *_: between(),
+        )
+
+
+def warn_of_shift(scores: dict[str, Any]) -> None:
+    """Warn where SR does not lie on its LR."""
+    shift = max(abs(number) for number in scores["shift_voxels"])
+    if not shift < LARGEST_SHIFT_VOXELS:
+        logger.warning(
+            "SR lies up to %.2f HR voxels off its LR, expected below %.1f: structures are moved; train longer, "
+            "and do not trust positions before this is small",
+            shift,
+            LARGEST_SHIFT_VOXELS,
+        )
+
+
+def _likeness(sr: np.ndarray, hr: np.ndarray) -> dict[str, float]:
+    sr = np.maximum(sr, 0)  # as images are written
+    return {"psnr": psnr(sr, np.asarray(hr)), "ssim": ssim_2d(sr, np.asarray(hr))}
+
+
+def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+
+
+def _largest(shifts: list[np.ndarray]) -> list[float]:
+    """Of each axis the shift that is farthest from 0, with its sign."""
+    table = np.asarray(shifts)
+    return [float(column[np.argmax(np.abs(column))]) for column in table.T]
+
+
+def _whole_cells(hr: np.ndarray, scale: Scale) -> np.ndarray:
+    """The HR volume without the last voxels that fill no whole LR voxel."""
+    kept = tuple(slice(n - n % factor) for n, factor in zip(hr.shape, scale.zyx, strict=True))
+    return np.array(hr[kept])
