@@ -1,0 +1,140 @@
+"""Batches from preprocessed cases, in this process or by workers. Knows cases and processes; knows no method."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
+from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
+
+from udeansr.batches.augmentation import draw_gain, move
+from udeansr.batches.batch import Batch
+from udeansr.batches.slabs import draw_slab
+from udeansr.batches.workers import begin_worker, failed_item, from_workers
+from udeansr.planning.plan import Configuration
+from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
+
+
+def slab_batches(
+    hr_cases: Sequence[PreprocessedCase],
+    lr_cases: Sequence[PreprocessedCase],
+    configuration: Configuration,
+    *,
+    seed: int,
+    first: int,
+    count: int,
+    workers: int = 0,
+    augment: bool = True,
+    pin_memory: bool = False,
+) -> Generator[Batch, None, None]:
+    """Draw batches number ``first`` to ``first + count - 1`` of a run.
+
+    Batch i depends on ``seed`` and i alone: not on the number of workers, nor on where the run was taken up again.
+    Workers are shut down at the last batch, at an error, and when the iterator is closed or forgotten.
+
+    Args:
+        hr_cases: of ``sourceHR``.
+        lr_cases: of ``targetLR``.
+        configuration: slab, patch, scale, batch size, turns.
+        seed: of the run.
+        first: number of the first batch.
+        count: how many.
+        workers: processes that make batches ahead; 0 makes each when it is asked for.
+        augment: mirror and turn each slab, change the gain of each pair of slabs.
+        pin_memory: put batches where a CUDA device copies from without waiting.
+    Raises:
+        ValueError: if a cohort is empty or a number is negative.
+        UdeansrError: if an array is broken or a worker was killed.
+        Exception: what else a worker ran into, with the worker's traceback as a note.
+    """
+    if not hr_cases or not lr_cases:
+        raise ValueError(f"{len(hr_cases)} HR cases and {len(lr_cases)} LR cases; expected some of both")
+    if min(seed, first, count, workers) < 0:
+        raise ValueError(f"seed {seed}, first {first}, count {count}, workers {workers}: expected no negative number")
+    workers = min(workers, count)
+    loader = SlabLoader(hr_cases, lr_cases, configuration, seed, range(first, first + count), max(workers, 1), augment)
+    return _batches(loader, count, workers, pin_memory)
+
+
+def _batches(loader: SlabLoader, count: int, workers: int, pin_memory: bool) -> Generator[Batch, None, None]:
+    items = from_workers(loader, workers) if workers else SingleThreadedAugmenter(loader, None)
+    try:
+        for _ in range(count):
+            item = next(items)
+            hr, lr = torch.from_numpy(item["hr"]), torch.from_numpy(item["lr"])
+            yield Batch(hr.pin_memory(), lr.pin_memory()) if pin_memory else Batch(hr, lr)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+
+
+class SlabLoader(SlimDataLoaderBase):
+    """Makes the batches of given numbers; of several workers, each makes every so manieth.
+
+    Args:
+        hr_cases, lr_cases, configuration, seed, augment: as for :func:`slab_batches`.
+        numbers: of the batches to make.
+        workers: that share the numbers.
+    """
+
+    def __init__(
+        self,
+        hr_cases: Sequence[PreprocessedCase],
+        lr_cases: Sequence[PreprocessedCase],
+        configuration: Configuration,
+        seed: int,
+        numbers: range,
+        workers: int,
+        augment: bool,
+    ) -> None:
+        super().__init__((hr_cases, lr_cases), configuration.batch_size, workers)
+        slab = (configuration.slab_slices, *configuration.patch_size)
+        fine = tuple(n * s for n, s in zip(slab, configuration.factors.zyx, strict=True))
+        self._slab_shapes = (fine, slab)
+        self._turns = configuration.turns
+        self._seed, self._augment = seed, augment
+        self._numbers = numbers
+        self._waiting: Iterator[int] = iter(numbers)
+        self._in_worker = False
+        self._arrays: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+
+    def set_thread_id(self, thread_id: int) -> None:
+        """Called by batchgenerators as a worker begins."""
+        super().set_thread_id(thread_id)
+        self._waiting = iter(self._numbers[thread_id :: self.number_of_threads_in_multithreaded])
+        self._in_worker = True
+        begin_worker()
+
+    def generate_train_batch(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The next batch: ``hr`` and ``lr`` as arrays; in a worker that fails, ``error``."""
+        number = next(self._waiting)
+        if not self._in_worker:
+            return self._make(number)
+        try:
+            return self._make(number)
+        except Exception as error:
+            return failed_item(error)
+
+    def _make(self, number: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng((self._seed, number))
+        made = {
+            name: np.empty((self.batch_size, *shape), dtype=np.float32)
+            for name, shape in zip(("hr", "lr"), self._slab_shapes, strict=True)
+        }
+        for element in range(self.batch_size):
+            gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
+            for cases, slabs in zip(self._data, made.values(), strict=True):
+                voxels, foreground = self._open(cases[rng.integers(len(cases))])
+                slab = draw_slab(voxels, foreground, slabs.shape[1:], rng)
+                slabs[element] = (move(slab, rng, self._turns) if self._augment else slab) * gain
+        return made
+
+    def _open(self, case: PreprocessedCase) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of a case, mapped once in each process."""
+        if case.folder not in self._arrays:
+            self._arrays[case.folder] = (case.voxels, case.foreground)
+        return self._arrays[case.folder]

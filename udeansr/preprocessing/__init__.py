@@ -1,0 +1,1 @@
+"""Raw dataset + plan -> preprocessed dataset."""

@@ -1,0 +1,127 @@
+"""A preprocessed dataset, as training reads it. Knows arrays on disk and the plan they were made with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from udeansr.errors import UdeansrError
+from udeansr.image.volume import Geometry
+from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
+from udeansr.preprocessing.case_folder import CASE_FILE, FOREGROUND_FILE, VOXELS_FILE, read_array, read_record
+
+PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
+"""Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
+
+COMPLETE_FILE = "preprocessed.json"
+"""Written when all cases of a configuration are done; holds the plan's values that they were made with."""
+
+FORMAT = 1
+"""Counts the changes of what the arrays mean; arrays of another format are made again."""
+
+
+def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
+    """The values of a plan that decide what the arrays are, as JSON gives them back; the others may change freely."""
+    values = {"format": FORMAT, "orientation": plan.orientation, "lr_gain": plan.lr_gain}
+    return json.loads(json.dumps({**values, **_configured_values(configuration)}))
+
+
+def _configured_values(configuration: Configuration) -> dict[str, Any]:
+    names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size")
+    return {name: getattr(configuration, name) for name in names}
+
+
+@dataclass(frozen=True)
+class PreprocessedCase:
+    """One volume, ready for training. It holds no array, so that it is cheap to hand to a worker process.
+
+    Attributes:
+        name: the case's name in the raw dataset.
+        group: ``sourceHR``, ``targetLR``, ``validationLR`` or ``validationHR``.
+        folder: where its arrays lie.
+        geometry: where its voxels lie in the world, in the plan's orientation.
+        intensity_scale: unit of the file that became 1, before ``lr_gain``; that of its LR, for ``validationHR``.
+        level: what the voxels were divided by, ``lr_gain`` included.
+    """
+
+    name: str
+    group: str
+    folder: Path
+    geometry: Geometry
+    intensity_scale: float
+    level: float
+
+    @property
+    def voxels(self) -> np.memmap:
+        """(Z, Y, X) float32, normalised; mapped anew at each call.
+
+        Raises:
+            UdeansrError: if the file is missing or broken.
+        """
+        return read_array(self.folder / VOXELS_FILE)
+
+    @property
+    def foreground(self) -> np.memmap:
+        """(N, 3) indices (Z, Y, X) of at most 10,000 voxels of the foreground, drawn at random; as :attr:`voxels`."""
+        return read_array(self.folder / FOREGROUND_FILE)
+
+
+@dataclass(frozen=True)
+class PreprocessedDataset:
+    """The arrays of one configuration of a dataset.
+
+    Attributes:
+        folder: ``<preprocessed root>/<dataset>/<configuration>``.
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path, configuration: Configuration) -> PreprocessedDataset:
+        """Find the arrays of a configuration and check that they are those of the plan.
+
+        Args:
+            folder: ``<preprocessed root>/<dataset>``. Its ``plans.json``, if it is there, tells orientation and gain.
+            configuration: the one to train.
+        Raises:
+            UdeansrError: if they are not there, not complete, or were made with other values.
+        """
+        own = folder / configuration.name
+        again = f"run udeansr_plan_and_preprocess -d {folder.name}"
+        try:
+            made_with = json.loads((own / COMPLETE_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UdeansrError(f"{own}: preprocessing is missing or not complete; {again}") from error
+        if (folder / PLANS_FILE).is_file():
+            expected = planned_values(Plan.load(folder / PLANS_FILE), configuration)
+        else:
+            expected = json.loads(json.dumps({"format": FORMAT, **_configured_values(configuration)}))
+        for name, value in expected.items():
+            if made_with.get(name) != value:
+                found = f"'{name}' {made_with.get(name)}, the plan says {value}"
+                raise UdeansrError(f"{own}: the arrays were made with {found}; {again}")
+        return cls(own)
+
+    def cases(self, group: str) -> tuple[PreprocessedCase, ...]:
+        """The cases of a group, sorted by name; none where the raw dataset has none.
+
+        Raises:
+            ValueError: if there is no such group.
+            UdeansrError: if a case is broken.
+        """
+        if group not in PREPROCESSED_GROUPS:
+            raise ValueError(f"no group '{group}'; preprocessed are {', '.join(PREPROCESSED_GROUPS)}")
+        return tuple(_read_case(path.parent, group) for path in sorted((self.folder / group).glob(f"*/{CASE_FILE}")))
+
+
+def _read_case(folder: Path, group: str) -> PreprocessedCase:
+    record = read_record(folder)
+    if record is None:
+        raise UdeansrError(f"{folder}: a broken case; delete the folder and run udeansr_plan_and_preprocess again")
+    geometry = Geometry.from_dict(record["geometry"])
+    return PreprocessedCase(folder.name, group, folder, geometry, record["intensity_scale"], record["level"])

@@ -1,0 +1,171 @@
+"""Preprocessing a dataset: which cases are to be done, and doing them. Knows datasets and files."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from udeansr.image.cropping import foreground_mask
+from udeansr.image.files import read_volume
+from udeansr.parallel import parallel_map
+from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.json_file import write_json
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.raw_dataset import Case, RawDataset
+from udeansr.preprocessing.case_folder import (
+    CASE_FILE,
+    look_of,
+    read_record,
+    remove_case,
+    sha256_of,
+    write_case,
+)
+from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
+from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
+
+FOREGROUND_VOXELS = 10_000
+"""Enough to draw slabs from; all of them would be as large as the volume."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is prepared at once: a case of one group, or the LR and the HR of a pair.
+
+    Attributes:
+        outputs: (group, case) of each array that comes out.
+        raw: the raw dataset's folder.
+        folder: where the arrays of the configuration lie.
+    """
+
+    outputs: tuple[tuple[str, Case], ...]
+    raw: Path
+    folder: Path
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return tuple(self.folder / group / case.name for group, case in self.outputs)
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """Every file that decides the arrays, by its path in the raw dataset."""
+        return {case.path.relative_to(self.raw).as_posix(): case.path for _, case in self.outputs}
+
+
+def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Path, processes: int) -> None:
+    """Make the arrays that training reads.
+
+    A case whose files and planned values are those of its arrays is not done again. Arrays of cases that have left
+    the raw dataset are removed. It can be stopped at any moment and started again.
+
+    Args:
+        raw: a checked dataset.
+        plan: decides how.
+        configuration_name: one of the plan's.
+        folder: ``<preprocessed root>/<dataset>``; the arrays go to ``<configuration>/<group>/<case>/`` in it.
+        processes: worker processes; up to 1, the work is done in this one.
+    Raises:
+        UdeansrError: if the plan has no such configuration, an image cannot be read, or the disk refuses.
+    """
+    configuration = plan.configuration(configuration_name)
+    values = planned_values(plan, configuration)
+    own = folder / configuration_name
+    tasks = _tasks(raw, own)
+    waiting = [task for task in tasks if not _looks_current(task, values)]
+    if waiting:
+        (own / COMPLETE_FILE).unlink(missing_ok=True)
+    work = partial(_run, plan=plan, configuration=configuration, values=values)
+    done = sum(parallel_map(work, waiting, processes, f"preprocess {configuration_name}"))
+    kept = {path for task in tasks for path in task.folders}
+    there = [path for group in PREPROCESSED_GROUPS for path in sorted((own / group).glob("*")) if path.is_dir()]
+    left = [path for path in there if path not in kept]
+    for path in left:
+        remove_case(path)
+    write_json(values, own / COMPLETE_FILE)
+    _logger.info(
+        "%s %s: %d preprocessed, %d unchanged, %d removed",
+        raw.name, configuration_name, done, len(tasks) - done, len(left),
+    )  # fmt: skip
+
+
+def _tasks(raw: RawDataset, folder: Path) -> list[_Task]:
+    """All that training needs: the two cohorts case by case, the validation pairs two by two."""
+    cohorts = [((group, case),) for group in (SOURCE_HR, TARGET_LR) for case in raw.groups[group]]
+    pairs = [((VALIDATION_LR, lr), (VALIDATION_HR, hr)) for lr, hr in raw.pairs(VALIDATION_LR)]
+    return [_Task(outputs, raw.folder, folder) for outputs in (*cohorts, *pairs)]
+
+
+def _looks_current(task: _Task, values: dict[str, Any], contents: bool = False) -> bool:
+    """Whether the arrays are there and nothing that decides them changed.
+
+    Args:
+        task: whose arrays.
+        values: the plan's.
+        contents: compare the files' contents instead of their sizes and times.
+    """
+    records = [read_record(folder) for folder in task.folders]
+    for record in records:
+        if record is None or record["plan"] != values or set(record["sources"]) != set(task.sources):
+            return False
+        for name, source in task.sources.items():
+            now = {"sha256": sha256_of(source)} if contents else look_of(source)
+            if any(record["sources"][name][key] != value for key, value in now.items()):
+                return False
+    return True
+
+
+def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str, Any]) -> bool:
+    """Do one task; False if its files turn out to be the same under another time."""
+    if _looks_current(task, values, contents=True):
+        for folder in task.folders:
+            record = read_record(folder)
+            assert record is not None, "it was there a moment ago"
+            for name, source in task.sources.items():
+                record["sources"][name].update(look_of(source))
+            write_json(record, folder / CASE_FILE)
+        return False
+    sources = {name: {**look_of(path), "sha256": sha256_of(path)} for name, path in task.sources.items()}
+    for folder, prepared in zip(task.folders, _prepare(task, plan, configuration), strict=True):
+        record = {
+            "sources": sources,
+            "plan": values,
+            "geometry": prepared.geometry.as_dict(),
+            "cut_from": prepared.whole.as_dict(),
+            "start": list(prepared.start),
+            "intensity_scale": prepared.intensity_scale,
+            "level": prepared.level,
+        }
+        write_case(folder, prepared.voxels, draw_foreground(prepared.voxels, folder.name), record)
+    return True
+
+
+def _prepare(task: _Task, plan: Plan, configuration: Configuration) -> tuple[Prepared, ...]:
+    (group, case), *rest = task.outputs
+    volume = read_volume(case.path)
+    if rest:
+        hr = rest[0][1].path
+        return prepare_pair(volume, read_volume(hr), plan, configuration, case.path, hr)
+    prepare = prepare_hr if group == SOURCE_HR else prepare_lr
+    return (prepare(volume, plan, configuration, case.path),)
+
+
+def draw_foreground(voxels: np.ndarray, name: str) -> np.ndarray:
+    """Draw at most 10,000 voxels of the foreground.
+
+    Args:
+        voxels: (Z, Y, X).
+        name: of the case; the same name draws the same voxels.
+    Returns: (N, 3) int32 indices (Z, Y, X), each once, sorted.
+    """
+    inside = np.flatnonzero(foreground_mask(voxels))
+    if len(inside) > FOREGROUND_VOXELS:
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        inside = np.sort(rng.choice(inside, FOREGROUND_VOXELS, replace=False, shuffle=False))
+    return np.stack(np.unravel_index(inside, voxels.shape), axis=1).astype(np.int32)
