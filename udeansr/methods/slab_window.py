@@ -147,7 +147,7 @@ class _Window:
             done += len(starts)
             if progress is not None:
                 progress(done, len(self.starts))
-        return (total / count).cpu().numpy()
+        return total.div_(count).cpu().numpy()
 
     def _slab(self, slices: Tensor, start: int, thick: int) -> Tensor:
         """The slices of one slab; beyond the ends the last slice is replicated."""
