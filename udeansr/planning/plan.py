@@ -9,8 +9,19 @@ from typing import Any
 
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
+from udeansr.planning.json_file import check_keys, read_json, write_json
 
 PLANS_FILE = "plans.json"
+
+_COUNTS = (
+    "slab_slices", "batch_size", "features", "groups", "blocks", "discriminator_features",
+    "epochs", "iterations_per_epoch",
+)  # fmt: skip
+_WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
+_REMEDY = "udeansr_plan_and_preprocess -d DATASET"
+
+SMALLEST_PATCH = (3, 16, 16)
+"""LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +119,23 @@ class Plan:
         Raises:
             UdeansrError: naming an unknown, missing or ill-typed key, or an inheritance that leads nowhere.
         """
-        _check_keys(values, {item.name for item in fields(cls)}, where, optional=set())
+        check_keys(values, {item.name for item in fields(cls)}, where)
         raw = values["configurations"]
         if not isinstance(raw, dict) or not raw:
-            raise UdeansrError(f"{where}: 'configurations' is empty; plan again: udeansr_plan_and_preprocess")
+            raise UdeansrError(f"{where}: 'configurations' holds none; plan again: {_REMEDY} --plan-again")
+        orientation = str(values["orientation"])
+        if sorted(_WORLD_AXIS.get(letter, "") for letter in orientation) != ["L", "P", "S"]:
+            raise UdeansrError(f"{where}: 'orientation' is '{orientation}'; expected three letters such as SPL")
+        try:
+            _number("lr_gain", values["lr_gain"], (int, float))
+        except ValueError as error:
+            raise UdeansrError(f"{where}: {error}; 1 changes nothing") from error
         configurations = {name: _configuration(name, raw, where) for name in raw}
-        return cls(str(values["dataset"]), str(values["orientation"]), float(values["lr_gain"]), configurations)
+        return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations)
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(self.as_dict(), indent=2) + "\n")
-        partial.replace(path)
+        write_json(self.as_dict(), path)
 
     @classmethod
     def load(cls, path: Path) -> Plan:
@@ -128,21 +144,38 @@ class Plan:
         Raises:
             UdeansrError: if the file is missing, is no JSON or no plan.
         """
-        if not path.is_file():
-            raise UdeansrError(f"{path}: there is no plan; make one: udeansr_plan_and_preprocess -d DATASET")
-        try:
-            values = json.loads(path.read_text())
-        except ValueError as error:
-            raise UdeansrError(
-                f"{path}: no JSON ({error}); mend it, or plan again: udeansr_plan_and_preprocess"
-            ) from error
-        return cls.from_dict(values, str(path))
+        return cls.from_dict(read_json(path, "plan", _REMEDY), str(path))
 
 
 def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     """Build one configuration from its own values and those it inherits."""
     where = f"{where}, configuration '{name}'"
+    values = _inherited(name, raw, where)
+    check_keys(values, {item.name for item in fields(Configuration)} - {"name"}, where, {"inherits_from", "reasons"})
+    try:
+        values["lr_spacing_mm"] = _numbers("lr_spacing_mm", values, 3, (int, float))
+        values["hr_spacing_mm"] = _numbers("hr_spacing_mm", values, 3, (int, float))
+        values["patch_size"] = _numbers("patch_size", values, 2, (int,))
+        for key in _COUNTS:
+            _number(key, values[key], (int,))
+        if not isinstance(values["turns"], bool):
+            raise ValueError(f"'turns' is {values['turns']!r}; expected true or false")
+        configuration = Configuration(name=name, **values)
+        tiled = [lr / factor for lr, factor in zip(values["lr_spacing_mm"], configuration.factors.zyx, strict=True)]
+        if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(values["hr_spacing_mm"], tiled, strict=True)):
+            raise ValueError(
+                f"'hr_spacing_mm' is {list(values['hr_spacing_mm'])}; expected 'lr_spacing_mm' / {values['scale']}, "
+                f"along (Z, Y, X): {[round(mm, 6) for mm in tiled]}"
+            )
+    except (AttributeError, TypeError, ValueError, UdeansrError) as error:
+        raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
+    return configuration
+
+
+def _inherited(name: str, raw: dict[str, Any], where: str) -> dict[str, Any]:
+    """The values of a configuration, its ancestors' where it has none; of their reasons those that still hold."""
     values: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
     lineage: list[str] = []
     ancestor: str | None = name
     while ancestor is not None:
@@ -152,33 +185,27 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
             )
             raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(raw)}")
         lineage.append(ancestor)
-        values = {**raw[ancestor], **values}
-        ancestor = raw[ancestor].get("inherits_from")
-    known = {item.name for item in fields(Configuration)} - {"name"}
-    _check_keys(values, known, where, optional={"inherits_from", "reasons"})
-    values["inherits_from"] = raw[name].get("inherits_from")
-    values["name"] = name
-    try:
-        for key, kind in (("lr_spacing_mm", float), ("hr_spacing_mm", float), ("patch_size", int)):
-            values[key] = tuple(kind(number) for number in values[key])
-        configuration = Configuration(**values)
-        counts = ("slab_slices", "batch_size", "features", "groups", "blocks", "discriminator_features")
-        for key in (*counts, "epochs", "iterations_per_epoch"):
-            if not isinstance(values[key], int) or values[key] < 1:
-                raise ValueError(f"'{key}' is {values[key]!r}, expected a whole number of at least 1")
-        _ = configuration.factors
-    except (TypeError, ValueError, UdeansrError) as error:
-        raise UdeansrError(f"{where}: {error}") from error
-    return configuration
+        own = raw[ancestor]
+        own_reasons = own.get("reasons", {}) if isinstance(own, dict) else None
+        if not isinstance(own, dict) or not isinstance(own_reasons, dict):
+            raise UdeansrError(f"{where}: '{ancestor}' or its 'reasons' is no object in braces; mend it")
+        reasons |= {key: why for key, why in own_reasons.items() if key not in values and key not in reasons}
+        values = {**own, **values}
+        ancestor = own.get("inherits_from")
+    return values | {"inherits_from": raw[name].get("inherits_from"), "reasons": reasons}
 
 
-def _check_keys(values: Any, known: set[str], where: str, optional: set[str]) -> None:
-    """Refuse unknown keys and missing ones, by name."""
-    if not isinstance(values, dict):
-        raise UdeansrError(f"{where}: expected an object with the keys {', '.join(sorted(known))}")
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UdeansrError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(sorted(known))}")
-    missing = sorted(known - optional - set(values))
-    if missing:
-        raise UdeansrError(f"{where}: the key '{missing[0]}' is missing")
+def _number(key: str, value: Any, kinds: tuple[type, ...]) -> None:
+    """Refuse what is no positive number of the given kinds; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+        noun = "a whole number of at least 1" if kinds == (int,) else "a number above 0"
+        raise ValueError(f"'{key}' is {value!r}; expected {noun}")
+
+
+def _numbers(key: str, values: dict[str, Any], count: int, kinds: tuple[type, ...]) -> tuple:
+    given = values[key]
+    if not isinstance(given, list | tuple) or len(given) != count:
+        raise ValueError(f"'{key}' is {given!r}; expected a list of {count} numbers")
+    for value in given:
+        _number(key, value, kinds)
+    return tuple(given)

@@ -1,0 +1,174 @@
+"""One image looked at once: its faults, its facts, its spectrum. Knows a file and a grid; compares no two images."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.errors import UdeansrError
+from udeansr.image.cropping import foreground_box, foreground_mask
+from udeansr.image.files import read_volume
+from udeansr.image.grid import reorient
+from udeansr.image.resampling import resample_onto
+from udeansr.image.volume import Geometry, Volume
+from udeansr.planning.cohort_grid import CohortGrid, grid_of_spacing
+from udeansr.planning.json_file import check_keys
+from udeansr.planning.plan import SMALLEST_PATCH
+from udeansr.planning.raw_dataset import HR_GROUPS, Case
+
+PERCENTILES = (0.5, 50.0, 99.5)
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What the fingerprint keeps of an image.
+
+    Attributes:
+        group, name: where it lies in the raw dataset.
+        orientation: as stored, three letters for its stored axes.
+        shape: voxels along (Z, Y, X) in the plan's orientation.
+        spacing_mm: in the same order, mm.
+        dtype: the stored type of its voxels.
+        foreground_percentiles: 0.5th, 50th and 99.5th percentile of the foreground, in the unit of the voxels.
+        foreground_fraction: part of the voxels that is foreground, 0 to 1.
+        foreground_start, foreground_shape: the box of the foreground, voxels, in the plan's orientation.
+        digest: of voxels and shape in one fixed orientation: equal for the same image in another file.
+    """
+
+    group: str
+    name: str
+    orientation: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    dtype: str
+    foreground_percentiles: tuple[float, float, float]
+    foreground_fraction: float
+    foreground_start: tuple[int, int, int]
+    foreground_shape: tuple[int, int, int]
+    digest: str
+
+    @property
+    def intensity_scale(self) -> float:
+        """The level that becomes 1, in the unit of the voxels."""
+        return self.foreground_percentiles[-1]
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str) -> CaseFacts:
+        """Read what JSON gave, strictly."""
+        check_keys(values, {item.name for item in fields(cls)}, where)
+        own: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**own)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An image to look at.
+
+    Attributes:
+        group: its group in the raw dataset.
+        case: its name and file.
+        grid: the common grid, which gives orientation and scale; None where the headers did not tell.
+        spectrum: whether the spectrum is wanted.
+    """
+
+    group: str
+    case: Case
+    grid: CohortGrid | None
+    spectrum: bool
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found in an image.
+
+    Attributes:
+        group, case: the image.
+        faults: one line each; empty if all is well.
+        geometry: in the plan's orientation (as stored where there is no grid); None if unreadable.
+        facts: None where there are faults.
+        spectrum: (16, 16, 16) log power on the LR grid, HR truncated to it; None if not wanted.
+    """
+
+    group: str
+    case: Case
+    faults: tuple[str, ...] = ()
+    geometry: Geometry | None = None
+    facts: CaseFacts | None = None
+    spectrum: np.ndarray | None = None
+
+
+def examine(request: Request) -> Examined:
+    """Read an image once and find its faults, facts and spectrum; a fault is returned, not raised."""
+    group, case = request.group, request.case
+    try:
+        stored = read_volume(case.path)
+    except UdeansrError as error:
+        return Examined(group, case, (str(error),))
+    orientation = request.grid.orientation if request.grid else stored.geometry.orientation
+    volume = reorient(stored, orientation)
+    faults = _voxel_faults(case, volume.voxels)
+    if faults:
+        return Examined(group, case, faults, volume.geometry)
+    facts = _facts(group, case, volume, stored.geometry.orientation)
+    spectrum = None
+    if request.grid and request.spectrum and fits_patch(facts, request.grid):
+        spectrum = _spectrum(volume, request.grid, is_hr=group in HR_GROUPS)
+    return Examined(group, case, (), volume.geometry, facts, spectrum)
+
+
+def fits_patch(facts: CaseFacts, grid: CohortGrid) -> bool:
+    """Whether the foreground holds the smallest patch that can be trained on."""
+    extent = grid.lr_voxels(facts.foreground_shape, facts.spacing_mm)
+    return all(n >= least for n, least in zip(extent, SMALLEST_PATCH, strict=True))
+
+
+def _voxel_faults(case: Case, voxels: np.ndarray) -> tuple[str, ...]:
+    """What makes the voxels no image."""
+    broken = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
+    if broken:
+        return (f"{case.path}: {broken} voxels are not finite; expected numbers everywhere; repair or remove the file",)
+    lowest, highest = voxels.min(), voxels.max()
+    if lowest == highest:
+        return (f"{case.path}: every voxel is {lowest:g}; expected an image; replace or remove the file",)
+    if highest <= 0:
+        return (f"{case.path}: no voxel is above 0; expected magnitudes; rescale, replace or remove the file",)
+    return ()
+
+
+def _facts(group: str, case: Case, volume: Volume, stored_orientation: str) -> CaseFacts:
+    mask = foreground_mask(volume.voxels)
+    low, middle, high = (float(f"{n:.6g}") for n in np.percentile(volume.voxels[mask], PERCENTILES))
+    start, shape = foreground_box(volume.voxels)
+    return CaseFacts(
+        group=group,
+        name=case.name,
+        orientation=stored_orientation,
+        shape=volume.geometry.shape,
+        spacing_mm=volume.geometry.spacing_mm,
+        dtype=str(volume.voxels.dtype),
+        foreground_percentiles=(low, middle, high),
+        foreground_fraction=round(float(mask.mean()), 6),
+        foreground_start=start,
+        foreground_shape=shape,
+        digest=_digest(volume),
+    )
+
+
+def _digest(volume: Volume) -> str:
+    """Equal for equal voxels, whatever the file's format, its type of number and the order its axes are stored in."""
+    voxels = reorient(volume, "SPL").voxels.astype(np.float32)
+    return hashlib.blake2b(str(voxels.shape).encode() + voxels.tobytes(), digest_size=16).hexdigest()
+
+
+def _spectrum(volume: Volume, grid: CohortGrid, is_hr: bool) -> np.ndarray:
+    """The log power of the foreground on the LR grid; HR is resampled as preprocessing will do it."""
+    if not is_hr:
+        return foreground_spectrum(volume.voxels)
+    planned = grid_of_spacing(volume.geometry, grid.sr_spacing_mm)
+    if planned is not None:
+        volume = resample_onto(volume, planned)
+    return foreground_spectrum(volume.voxels, grid.scale)

@@ -1,0 +1,97 @@
+"""The grid that two cohorts share: orientation, spacings, scale. Knows geometry; opens no file, changes no voxel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
+from udeansr.image.volume import Geometry, Triple
+
+SPACING_TOLERANCE = 0.02
+"""Spacings that differ by no more than this part of themselves count as equal."""
+
+
+@dataclass(frozen=True)
+class CohortGrid:
+    """What the headers of both cohorts agree on.
+
+    Attributes:
+        orientation: three letters for (Z, Y, X), slab axis first; that of most of the LR.
+        lr_spacing_mm, hr_spacing_mm: medians over the cases, (Z, Y, X) in that orientation, mm.
+    """
+
+    orientation: str
+    lr_spacing_mm: Triple
+    hr_spacing_mm: Triple
+
+    @property
+    def scale(self) -> Scale:
+        """Per axis round(LR spacing / HR spacing), at least 1."""
+        ratios = zip(self.lr_spacing_mm, self.hr_spacing_mm, strict=True)
+        z, y, x = (max(1, round(lr / hr)) for lr, hr in ratios)
+        return Scale(z, y, x)
+
+    @property
+    def sr_spacing_mm(self) -> Triple:
+        """The spacing of SR, and of HR in training: LR spacing / scale, mm."""
+        z, y, x = (mm / factor for mm, factor in zip(self.lr_spacing_mm, self.scale.zyx, strict=True))
+        return (z, y, x)
+
+    def lr_voxels(self, shape: tuple[int, int, int], spacing_mm: Triple) -> tuple[int, int, int]:
+        """How many LR voxels a box of ``shape`` voxels of some spacing holds along (Z, Y, X), to the nearest."""
+        extents = zip(shape, spacing_mm, self.lr_spacing_mm, strict=True)
+        # What equals the spacing within its tolerance loses no voxel to it.
+        z, y, x = (n if abs(mm / lr - 1) <= SPACING_TOLERANCE else int(n * mm / lr + 0.5) for n, mm, lr in extents)
+        return (z, y, x)
+
+
+def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
+    """The common grid of target LR and source HR.
+
+    Raises:
+        ValueError: if one of the two is empty.
+    """
+    if not lr or not hr:
+        raise ValueError("a grid takes at least one LR and one HR geometry")
+    votes = Counter(slab_orientation(geometry) for geometry in lr)
+    # Of equally frequent orientations the first by letter, so that the order of the files does not matter.
+    orientation = min(votes, key=lambda letters: (-votes[letters], letters))
+    return CohortGrid(orientation, _median_spacing(lr, orientation), _median_spacing(hr, orientation))
+
+
+def equal_spacing(one: Triple, other: Triple) -> bool:
+    """Whether two spacings agree within 2 % along every axis."""
+    return all(abs(a / b - 1) <= SPACING_TOLERANCE for a, b in zip(one, other, strict=True))
+
+
+def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
+    """The grid of another spacing within the same field of view, from the same first corner; None if none is needed.
+
+    An axis that has the spacing within 2 % keeps its own.
+    """
+    old, wanted = np.asarray(geometry.spacing_mm), np.asarray(spacing_mm)
+    off = np.abs(old / wanted - 1) > SPACING_TOLERANCE
+    if not off.any():
+        return None
+    new = np.where(off, wanted, old)
+    # A field of view that divides by the spacing must not lose a voxel to rounding.
+    depth, height, width = (max(1, int(n)) for n in np.asarray(geometry.shape) * old / new + 1e-3)
+    slab, row, column = (float(mm) for mm in new)
+    # The outer corner of voxel 0 lies half a voxel before its centre, on both grids.
+    left, posterior, superior = (float(mm) for mm in geometry.world_mm((new / old - 1) / 2))
+    return Geometry((depth, height, width), (slab, row, column), (left, posterior, superior), geometry.axes)
+
+
+def in_mm(spacing_mm: Sequence[float]) -> str:
+    """A spacing for messages, in the order (Z, Y, X): ``2 x 0.868 x 0.868 mm``."""
+    return " x ".join(f"{mm:.4g}" for mm in spacing_mm) + " mm"
+
+
+def _median_spacing(geometries: Sequence[Geometry], orientation: str) -> Triple:
+    spacings = [reorient_geometry(geometry, orientation).spacing_mm for geometry in geometries]
+    z, y, x = (round(float(mm), 6) for mm in np.median(spacings, axis=0))
+    return (z, y, x)

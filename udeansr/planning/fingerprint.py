@@ -1,0 +1,187 @@
+"""The fingerprint: what is so in a dataset, before anything is decided. Knows facts and JSON; decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from udeansr.degradation.spectrum import MeasuredDegradation, measure_degradation
+from udeansr.errors import UdeansrError
+from udeansr.paths import SOURCE_HR, TARGET_LR
+from udeansr.planning.case_facts import CaseFacts, Examined
+from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
+from udeansr.planning.integrity import examine_dataset
+from udeansr.planning.json_file import check_keys, read_json, write_json
+from udeansr.planning.raw_dataset import RawDataset
+
+FINGERPRINT_FILE = "fingerprint.json"
+
+_REMEDY = "udeansr_plan_and_preprocess -d DATASET"
+
+
+@dataclass(frozen=True)
+class CohortFacts:
+    """What is so of most of a cohort: medians over its images.
+
+    Attributes:
+        images: how many there are.
+        shape: voxels along (Z, Y, X) in the plan's orientation.
+        spacing_mm: in the same order, mm.
+        foreground_percentiles: 0.5th, 50th and 99.5th percentile of the foreground, in the unit of the voxels.
+        foreground_fraction: part of the voxels that is foreground, 0 to 1.
+        log_power: the mean over people of the log power along each axis, the other two frequencies near 0, in bins of
+            |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
+    """
+
+    images: int
+    shape: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+    foreground_percentiles: tuple[float, float, float]
+    foreground_fraction: float
+    log_power: dict[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What was found in a raw dataset.
+
+    Attributes:
+        dataset: the dataset's folder name.
+        orientation: three letters for (Z, Y, X), slab axis first, in which all that follows is given.
+        lr_spacing_mm, hr_spacing_mm: medians of target LR and source HR, (Z, Y, X), mm.
+        smallest_lr_voxels: the smallest foreground of any training image along (Z, Y, X), HR counted in LR voxels.
+        cohorts: medians by training group.
+        degradation: what lies between the cohorts beyond truncation, measured without pairs.
+        cases: the facts of every image.
+    """
+
+    dataset: str
+    orientation: str
+    lr_spacing_mm: tuple[float, float, float]
+    hr_spacing_mm: tuple[float, float, float]
+    smallest_lr_voxels: tuple[int, int, int]
+    cohorts: dict[str, CohortFacts]
+    degradation: MeasuredDegradation
+    cases: tuple[CaseFacts, ...]
+
+    @property
+    def grid(self) -> CohortGrid:
+        """The grid of the cohorts, which knows the scale."""
+        return CohortGrid(self.orientation, self.lr_spacing_mm, self.hr_spacing_mm)
+
+    @property
+    def resampled(self) -> tuple[str, ...]:
+        """The names of the source HR whose spacing is not that of the LR / scale within 2 %."""
+        target = self.grid.sr_spacing_mm
+        hr = (case for case in self.cases if case.group == SOURCE_HR)
+        return tuple(case.name for case in hr if not equal_spacing(case.spacing_mm, target))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fingerprint as JSON takes it."""
+        values = asdict(self) | {"degradation": self.degradation.as_dict()}
+        return json.loads(json.dumps(values))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = FINGERPRINT_FILE) -> Fingerprint:
+        """The way back from :meth:`as_dict`.
+
+        Raises:
+            UdeansrError: naming an unknown or missing key, or a value of another kind.
+        """
+        check_keys(values, {item.name for item in fields(cls)}, where)
+        try:
+            own: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+            }
+            own["cohorts"] = {
+                name: _cohort_from_dict(cohort, f"{where}, {name}") for name, cohort in values["cohorts"].items()
+            }
+            own["degradation"] = MeasuredDegradation.from_dict(values["degradation"])
+            own["cases"] = tuple(CaseFacts.from_dict(case, f"{where}, cases") for case in values["cases"])
+            return cls(**own)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UdeansrError(f"{where}: not a fingerprint ({error}); make it again: {_REMEDY}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the fingerprint as JSON, whole or not at all."""
+        write_json(self.as_dict(), path)
+
+    @classmethod
+    def load(cls, path: Path) -> Fingerprint:
+        """Read ``fingerprint.json``.
+
+        Raises:
+            UdeansrError: if the file is missing, is no JSON or no fingerprint.
+        """
+        return cls.from_dict(read_json(path, "fingerprint", _REMEDY), str(path))
+
+
+def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
+    """Check a dataset, then find what is so in it; each image is read once.
+
+    Args:
+        raw: the dataset.
+        processes: worker processes that read the images.
+    Raises:
+        UdeansrError: with every fault of the dataset, one line each, naming its file.
+    """
+    grid, examined, _ = examine_dataset(raw, processes, spectra=True)
+    facts = tuple(one.facts for one in examined if one.facts is not None)
+    spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
+    degradation = measure_degradation(spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm)
+    trained = [case for case in facts if case.group in spectra]
+    extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
+    depth, height, width = (int(n) for n in np.min(extents, axis=0))
+    return Fingerprint(
+        dataset=raw.name,
+        orientation=grid.orientation,
+        lr_spacing_mm=grid.lr_spacing_mm,
+        hr_spacing_mm=grid.hr_spacing_mm,
+        smallest_lr_voxels=(depth, height, width),
+        cohorts={
+            group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
+        },
+        degradation=degradation,
+        cases=facts,
+    )
+
+
+def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:
+    return [one.spectrum for one in examined if one.group == group and one.spectrum is not None]
+
+
+def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> CohortFacts:
+    return CohortFacts(
+        images=len(cases),
+        shape=_median([case.shape for case in cases]),
+        spacing_mm=_median([case.spacing_mm for case in cases]),
+        foreground_percentiles=_median([case.foreground_percentiles for case in cases]),
+        foreground_fraction=float(np.median([case.foreground_fraction for case in cases])),
+        log_power={"ZYX"[axis]: _profile(spectra, axis) for axis in range(3)},
+    )
+
+
+def _profile(spectra: Sequence[np.ndarray], axis: int) -> tuple[float | None, ...]:
+    """The mean over people of the cells along one axis; None where nobody has a sample."""
+    along = np.stack([np.moveaxis(spectrum, axis, 0)[:, 0, 0] for spectrum in spectra])
+    filled = np.isfinite(along)
+    counts = filled.sum(axis=0)
+    means = np.where(filled, along, 0).sum(axis=0) / np.maximum(counts, 1)
+    return tuple(round(float(mean), 4) if count else None for mean, count in zip(means, counts, strict=True))
+
+
+def _median(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    one, two, three = (round(float(n), 6) for n in np.median(rows, axis=0))
+    return (one, two, three)
+
+
+def _cohort_from_dict(values: dict[str, Any], where: str) -> CohortFacts:
+    check_keys(values, {item.name for item in fields(CohortFacts)}, where)
+    own: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    own["log_power"] = {axis: tuple(profile) for axis, profile in values["log_power"].items()}
+    return CohortFacts(**own)

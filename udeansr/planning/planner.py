@@ -1,0 +1,121 @@
+"""The rules: from a fingerprint and a memory target to a plan, each value with its reason. Pure; opens no file."""
+
+from __future__ import annotations
+
+from udeansr.errors import UdeansrError
+from udeansr.paths import SOURCE_HR
+from udeansr.planning.cohort_grid import SPACING_TOLERANCE, in_mm
+from udeansr.planning.fingerprint import Fingerprint
+from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan
+from udeansr.planning.training_size import ITERATIONS_PER_EPOCH, size_for_cpu, size_for_memory
+
+LARGEST_FACTOR = 8
+SLAB_SLICES = 3
+
+BLUR_TOLERANCE = 0.1
+"""Transfer functions of the two in-plane axes that differ by more are two blurs."""
+
+GAINS = (0.5, 2.0)
+"""A measured gain beyond is contrast or population, not the way intensities were normalised."""
+
+
+def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
+    """Decide how to train on a dataset.
+
+    Args:
+        fingerprint: what is so in the dataset.
+        memory_gb: what a training may take of the GPU's memory; None for a training on a CPU.
+    Returns: a plan of one configuration, named after its scale.
+    Raises:
+        UdeansrError: if HR is not finer than LR by a factor from 2 to 8, or the memory is too small for any training.
+        ValueError: if an image of the fingerprint is smaller than the smallest patch, which integrity refuses.
+    """
+    _check_scale(fingerprint)
+    smallest = fingerprint.smallest_lr_voxels
+    if any(n < least for n, least in zip(smallest, SMALLEST_PATCH, strict=True)):
+        raise ValueError(f"the smallest foreground is {smallest} LR voxels, expected at least {SMALLEST_PATCH}")
+    grid = fingerprint.grid
+    turns, why_turns = _turns(fingerprint)
+    gain, why_gain = _gain(fingerprint)
+    # The sizes are placeholders of 1 until the memory decides them.
+    base = Configuration(
+        name=str(grid.scale),
+        scale=str(grid.scale),
+        lr_spacing_mm=grid.lr_spacing_mm,
+        hr_spacing_mm=grid.sr_spacing_mm,
+        slab_slices=SLAB_SLICES,
+        patch_size=(1, 1),
+        turns=turns,
+        batch_size=1,
+        features=1,
+        groups=1,
+        blocks=1,
+        discriminator_features=1,
+        epochs=1,
+        iterations_per_epoch=ITERATIONS_PER_EPOCH,
+        reasons=_data_reasons(fingerprint) | {"turns": why_turns, "lr_gain": why_gain},
+    )
+    configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
+    return Plan(fingerprint.dataset, fingerprint.orientation, gain, {configuration.name: configuration})
+
+
+def _check_scale(fingerprint: Fingerprint) -> None:
+    grid = fingerprint.grid
+    factors = grid.scale.zyx
+    if max(factors) > 1 and max(factors) <= LARGEST_FACTOR:
+        return
+    trouble = "they are of one resolution" if max(factors) == 1 else f"a factor is above {LARGEST_FACTOR}"
+    raise UdeansrError(
+        f"{fingerprint.dataset}: LR of {in_mm(grid.lr_spacing_mm)} and HR of {in_mm(grid.hr_spacing_mm)} along "
+        f"{grid.orientation} give {grid.scale}: {trouble}; expected a factor of 2 to {LARGEST_FACTOR} along at least "
+        "one axis and none above; give other HR"
+    )
+
+
+def _turns(fingerprint: Fingerprint) -> tuple[bool, str]:
+    """Whether a patch may be turned by right angles in the plane: only if it then looks as one of the same scanner."""
+    grid = fingerprint.grid
+    _, mm_y, mm_x = grid.lr_spacing_mm
+    if abs(mm_y / mm_x - 1) > SPACING_TOLERANCE:
+        return False, f"the voxels are {mm_y:.4g} x {mm_x:.4g} mm in the plane: turned, anatomy would be stretched"
+    if grid.scale.y != grid.scale.x:
+        return False, f"the factors in the plane differ ({grid.scale}): turning would mix the finer axis with the other"
+    _, along_y, along_x = fingerprint.degradation.transfer
+    apart = max(abs(y - x) for y, x in zip(along_y, along_x, strict=True))
+    if apart > BLUR_TOLERANCE:
+        return False, f"the blur along Y and X differs by up to {apart:.2f}: turning would mix two different blurs"
+    return True, f"spacing and factors in the plane are equal, and the blur along Y and X agrees within {apart:.2f}"
+
+
+def _gain(fingerprint: Fingerprint) -> tuple[float, str]:
+    gain = fingerprint.degradation.gain
+    low, high = GAINS
+    if low <= gain <= high:
+        return round(gain, 4), "measured between the spectra of the cohorts: LR is divided by it, to have HR's level"
+    return 1.0, (
+        f"measured as {gain:.3g}, beyond {low:g} to {high:g}: that is another contrast or population, not the way "
+        "intensities were normalised, so the LR is left as it is"
+    )
+
+
+def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
+    """Why what the data decide is so."""
+    grid = fingerprint.grid
+    letter, scale = fingerprint.orientation[0], grid.scale
+    ratios = " x ".join(f"{lr / hr:.3g}" for lr, hr in zip(grid.lr_spacing_mm, grid.hr_spacing_mm, strict=True))
+    slab = "the coarsest" if max(grid.lr_spacing_mm[1:]) < 0.999 * grid.lr_spacing_mm[0] else "among the coarsest"
+    resampled, hr_images = len(fingerprint.resampled), sum(case.group == SOURCE_HR for case in fingerprint.cases)
+    if resampled:
+        why_hr = (
+            f"LR spacing / {scale}; {resampled} of {hr_images} HR images are off it by more than 2 % and are "
+            "resampled, as LR is never resampled"
+        )
+    else:
+        why_hr = f"LR spacing / {scale}: the HR has it within 2 %, so nothing is resampled"
+    return {
+        "orientation": f"axis {letter} is {slab} of the LR ({grid.lr_spacing_mm[0]:.4g} mm), so slabs are cut along it",
+        "scale": f"LR spacing / HR spacing is {ratios} along (Z, Y, X), rounded",
+        "lr_spacing_mm": "the median of the target LR, which agree within 2 %",
+        "hr_spacing_mm": why_hr,
+        "slab_slices": "the paper's thin slab: a slice and its two neighbours",
+    }
