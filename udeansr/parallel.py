@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -23,7 +24,7 @@ def parallel_map(
     Workers are spawned, not forked: a fork of a process in which torch or SimpleITK have run threads can stand still
     for good. So the function and the items must be picklable: a function of a module, or a ``functools.partial`` of
     one. The first exception stops the work that has not begun and reaches the caller as it was raised; one out of a
-    worker has the worker's own traceback as its ``__cause__``. So does Ctrl-C.
+    worker has the worker's own traceback as its ``__cause__``. Ctrl-C stops it in the same way.
 
     Args:
         function: called with one item.
@@ -40,7 +41,7 @@ def parallel_map(
     with tqdm(total=len(items), desc=description, disable=not items) as bar:
         if processes <= 1:
             return [_counted(function(item), bar) for item in items]
-        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin_worker)
         try:
             futures: list[Future[Result]] = [pool.submit(function, item) for item in items]
             for future in as_completed(futures):
@@ -60,6 +61,12 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="end_with_parent", daemon=True).start()
+
+
+def _begin_worker() -> None:
+    # Ctrl-C reaches workers as well; it ends them without a word, the caller has the KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
 
 
 def _counted(result: Result, bar: tqdm) -> Result:
