@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,17 @@ SHIFTED = Degradation(apodization=0.4, partial_fourier=0.75, noise=0.01)
 DEGRADATIONS = {"truncation": TRUNCATION, "shifted": SHIFTED}
 
 
+def named_degradation(name: str, **changes: Any) -> Degradation:
+    """One of ``DEGRADATIONS``, with single values changed.
+
+    Raises:
+        UdeansrError: if there is none of that name, or a value is out of its range.
+    """
+    if name not in DEGRADATIONS:
+        raise UdeansrError(f"degradation '{name}' is not known; expected {' or '.join(DEGRADATIONS)}")
+    return replace(DEGRADATIONS[name], **changes)
+
+
 def truncate_kspace(voxels: np.ndarray, scale: Scale) -> np.ndarray:
     """Keep the centre of k-space: what a scanner of lower resolution would have measured.
 
@@ -123,14 +135,41 @@ def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.
     Raises:
         ValueError: if a side does not divide.
     """
-    lr = truncate_kspace(voxels, scale)
-    level = float(lr[foreground_mask(lr)].mean()) if degradation.noise else 0.0
-    kspace = np.fft.fftn(lr) * _window(lr.shape, degradation)
-    image = np.fft.ifftn(kspace)
-    if degradation.noise:
-        channels = rng.standard_normal((2, *lr.shape), dtype=np.float32) * (degradation.noise * level)
+    return acquire(truncate_kspace(voxels, scale), degradation, rng)
+
+
+def acquire(truncated: np.ndarray, degradation: Degradation, rng: np.random.Generator) -> np.ndarray:
+    """The second half of :func:`degrade`: what happens to an image that is truncated already.
+
+    Args:
+        truncated: (Z, Y, X) from :func:`truncate_kspace`.
+        degradation: what the scanner did beyond.
+        rng: draws the noise.
+    Returns: (Z, Y, X) float32, same unit, not negative.
+    """
+    image = np.fft.ifftn(np.fft.fftn(truncated) * _window(truncated.shape, degradation))
+    sigma = noise_sigma(truncated, degradation)
+    if sigma > 0:
+        channels = rng.standard_normal((2, *truncated.shape), dtype=np.float32) * np.float32(sigma)
         image = image + channels[0] + 1j * channels[1]
     return np.abs(image).astype(np.float32)
+
+
+def noise_sigma(truncated: np.ndarray, degradation: Degradation) -> float:
+    """Standard deviation of the noise that :func:`acquire` adds to each complex channel, in the unit of the image.
+
+    Args:
+        truncated: (Z, Y, X) from :func:`truncate_kspace`.
+        degradation: says what fraction of the foreground's mean it is.
+    Raises:
+        ValueError: if there is noise to scale and no voxel is positive.
+    """
+    if degradation.noise == 0:
+        return 0.0
+    foreground = truncated[foreground_mask(truncated)]
+    if not foreground.size:
+        raise ValueError("no voxel is positive")
+    return degradation.noise * float(foreground.mean())
 
 
 def _window(shape: tuple[int, ...], degradation: Degradation) -> np.ndarray:

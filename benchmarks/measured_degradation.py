@@ -1,0 +1,103 @@
+"""How near a degradation that is measured without pairs comes to the truth. Simulates, measures, prints a table.
+
+python benchmarks/measured_degradation.py HR_FOLDER --scale x2x2x1 --people 12 12 --seed 1 2 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from udeansr.degradation.kspace import DEGRADATIONS, Degradation
+from udeansr.degradation.people import Counts
+from udeansr.degradation.simulation import SIMULATION_FILE, Recipe, simulate
+from udeansr.degradation.spectrum import MeasuredDegradation, foreground_spectrum, measure_degradation
+from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.normalization import intensity_scale
+from udeansr.image.volume import Volume
+
+
+def measure_dataset(folder: Path, scale: Scale) -> MeasuredDegradation:
+    """The measure of a raw dataset, from its source HR and target LR."""
+    hr = [_read(path) for path in list_images(folder / "sourceHR")]
+    lr = [_read(path) for path in list_images(folder / "targetLR")]
+    return measure_degradation(
+        [foreground_spectrum(volume.voxels, scale) for volume in hr],
+        [foreground_spectrum(volume.voxels) for volume in lr],
+        lr[0].geometry.spacing_mm,
+    )
+
+
+def true_noise(folder: Path) -> float:
+    """What was added to the target LR, in normalised intensity, mean of its people; with the rounding to integers."""
+    scans = json.loads((folder / SIMULATION_FILE).read_text())["scans"]["target"]
+    sigmas = []
+    for path in list_images(folder / "targetLR"):
+        voxels = _read(path).voxels
+        rounding = 1 / 12 if np.issubdtype(voxels.dtype, np.integer) else 0.0
+        sigma = np.sqrt(scans[case_name(path)]["noise_sigma"] ** 2 + rounding)
+        sigmas.append(sigma / intensity_scale(voxels))
+    return float(np.mean(sigmas))
+
+
+def errors(measured: MeasuredDegradation, degradation: Degradation) -> list[float]:
+    """The largest error of the transfer function along Z, Y, X."""
+    frequencies = np.asarray(measured.frequencies)
+    truth = [degradation.transfer(frequencies, axis) for axis in range(3)]
+    return [float(np.abs(np.asarray(measured.transfer[axis]) - truth[axis]).max()) for axis in range(3)]
+
+
+def _read(path: Path) -> Volume:
+    volume = read_volume(path)
+    return reorient(volume, slab_orientation(volume.geometry))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("hr", type=Path, help="folder of HR scans, or a simulated dataset to measure as it is")
+    parser.add_argument("--scale", default="x2x2x1")
+    parser.add_argument("--people", type=int, nargs=2, default=(12, 12), metavar=("HR", "LR"))
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--degradation", default="shifted", choices=DEGRADATIONS)
+    arguments = parser.parse_args()
+    print("| seed | error of H, Z | Y | X | noise (true) | of it | gain | residual | width Z, Y, X (mm) |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    if (arguments.hr / SIMULATION_FILE).is_file():
+        account = json.loads((arguments.hr / SIMULATION_FILE).read_text())
+        _row(arguments.hr, Scale.parse(account["scale"]), Degradation(**account["degradation"]), account["seed"])
+        return
+    scale, degradation = Scale.parse(arguments.scale), DEGRADATIONS[arguments.degradation]
+    source, target = arguments.people
+    for seed in arguments.seed:
+        with tempfile.TemporaryDirectory() as folder:
+            dataset = Path(folder) / "Dataset001_Measured"
+            counts = Counts(source, target, 0, 0)
+            simulate(
+                arguments.hr, dataset, Recipe(scale, degradation, seed=seed), counts, processes=os.cpu_count() or 1
+            )
+            _row(dataset, scale, degradation, seed)
+
+
+def _row(dataset: Path, scale: Scale, degradation: Degradation, seed: int) -> None:
+    measured, truth = measure_dataset(dataset, scale), true_noise(dataset)
+    of_axes = errors(measured, degradation)
+    cells = [
+        str(seed),
+        *(f"{error:.3f}" for error in of_axes),
+        f"{measured.noise:.4f} ({truth:.4f})",
+        f"{measured.noise / truth:.2f}" if truth else "-",
+        f"{measured.gain:.2f}",
+        f"{measured.residual:.3f}",
+        ", ".join(f"{mm:.2f}" for mm in measured.width_mm),
+    ]
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
