@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -22,15 +23,17 @@ def evaluate(
     slice_axis: Annotated[
         str | None,
         typer.Option(
-            help="Slices of 2-D SSIM: sagittal, coronal or axial [those across the reference's coarsest axis]."
+            help="Slices of 2-D SSIM: sagittal, coronal or axial. Default: across the reference's coarsest axis."
         ),
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Images scored at once.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Images scored at once. Default: one a core, up to 8.")
+    ] = None,
 ) -> None:
     """Score SR images by their HR: udeansr_evaluate -i sr/ -r hr/."""
     from udeansr.evaluation.evaluate import evaluate as evaluate_folders
 
-    scores = evaluate_folders(sr, hr, slice_axis, processes)
+    scores = evaluate_folders(sr, hr, slice_axis, processes or min(8, os.cpu_count() or 1))
     print(scores.table())
     if output is not None:
         scores.save(output)

@@ -37,9 +37,7 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace SR files that are there.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")] = "auto",
-    results: Annotated[
-        Path | None, typer.Option(help="Where models lie [$UDEANSR_RESULTS, else ./udeansr_results].")
-    ] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of trained models.")] = None,
 ) -> None:
     """Super-resolve LR images: udeansr_predict -i lr/ -o sr/.
 

@@ -15,6 +15,7 @@ from udeansr.image.files import case_name, image_suffix, list_images, read_volum
 from udeansr.prediction.choice import Wish, wished_model
 from udeansr.prediction.super_resolver import SuperResolver
 from udeansr.training.precision import choose_device, choose_precision
+from udeansr.training.settings import PRECISIONS
 
 _logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ def predict(
     Raises:
         UdeansrError: before anything is written: no image, no model, an output that must not be.
     """
+    if precision not in PRECISIONS:
+        raise UdeansrError(f"precision '{precision}' is none; expected {', '.join(PRECISIONS)}")
     where = choose_device(device)
     number_format = choose_precision(precision, where)
     targets = _targets(lr, sr_folder)
