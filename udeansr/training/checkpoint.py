@@ -6,7 +6,7 @@ import os
 import pickle
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import torch
 
@@ -50,6 +50,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if not path.is_file():
         raise UdeansrError(f"{path}: there is no such checkpoint; expected {LATEST}, {BEST} or {FINAL} of a training")
     try:
+        if not is_zipfile(path):  # torch would try older formats, and warn of them
+            raise BadZipFile
         state = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
         raise UdeansrError(

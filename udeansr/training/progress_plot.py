@@ -17,7 +17,8 @@ def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
         history: the lines of ``metrics.jsonl``, in order.
         path: the PNG.
     """
-    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure = Figure(figsize=(9, 10))
+    figure.subplots_adjust(left=0.1, right=0.9, top=0.97, bottom=0.06, hspace=0.08)
     canvas = FigureCanvasAgg(figure)  # not pyplot: no display, no state shared with the caller
     losses, scores, rate = figure.subplots(3, 1, sharex=True)
     _curves(losses, history, "losses")

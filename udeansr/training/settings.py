@@ -10,7 +10,7 @@ from udeansr.planning.plan import Configuration
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
-LASTING = ("iterations_per_epoch", "batch_size", "lr", "seed", "clip", "ema_decay", "validation_cases")
+LASTING = ("iterations_per_epoch", "batch_size", "lr", "seed", "ema_decay", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
 
 

@@ -107,7 +107,7 @@ class Validator:
 
 def warn_of_shift(scores: dict[str, Any]) -> None:
     """Warn where SR does not lie on its LR."""
-    shift = max(abs(number) for number in scores["shift_voxels"])
+    shift = float(np.max(np.abs(scores["shift_voxels"])))  # not a number, if one is none
     if not shift < LARGEST_SHIFT_VOXELS:
         logger.warning(
             "SR lies up to %.2f HR voxels off its LR, expected below %.1f: structures are moved; train longer, "

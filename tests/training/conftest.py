@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from udeansr.batches.batch import Batch
+from udeansr.image.volume import Geometry
+from udeansr.methods import METHODS
+from udeansr.methods.method import Method, frozen
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+
+LR_SHAPE = (6, 16, 16)
+
+
+@dataclass(frozen=True)
+class TinySettings:
+    weight: float = 1.0
+
+
+class Tiny(Method):
+    """Two players of one convolution each, and some randomness, so that random states count."""
+
+    name = "tiny"
+    settings_type = TinySettings
+    players = ("generators", "judges")
+    averaged = ("generators",)
+
+    def __init__(self, configuration: Configuration, settings: TinySettings) -> None:
+        super().__init__(configuration, settings)
+        lr, hr = configuration.slab_slices, configuration.slab_slices * self.scale.z
+        self.generators = nn.ModuleDict(
+            {"up": nn.Conv2d(lr, hr, 3, padding=1), "down": nn.Conv2d(hr, lr, 3, padding=1)}
+        )
+        self.judges = nn.Sequential(nn.Conv2d(hr, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 3))
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        made = self.super_resolve(self.degrade(batch.hr) + 0.01 * torch.randn_like(batch.lr))
+        with frozen(self.judges):
+            fool = (self.judges(made) - 1).square().mean()
+            yield "generators", {"l1": self.settings.weight * (made - batch.hr).abs().mean(), "fool": 0.1 * fool}
+        yield (
+            "judges",
+            {"tell": (self.judges(batch.hr) - 1).square().mean() + self.judges(made.detach()).square().mean()},
+        )
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        return interpolate(self.generators["up"](lr), scale_factor=(self.scale.y, self.scale.x))
+
+    def degrade(self, hr: Tensor) -> Tensor:
+        return self.generators["down"](avg_pool2d(hr, (self.scale.y, self.scale.x)))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> type[Tiny]:
+    """The method, known by its name."""
+    monkeypatch.setitem(METHODS, "tiny", Tiny)
+    return Tiny
+
+
+@pytest.fixture
+def plan() -> Plan:
+    configuration = Configuration(
+        name="x2x2x2",
+        scale="x2x2x2",
+        lr_spacing_mm=(2.0, 2.0, 2.0),
+        hr_spacing_mm=(1.0, 1.0, 1.0),
+        slab_slices=3,
+        patch_size=(8, 8),
+        turns=True,
+        batch_size=2,
+        features=8,
+        groups=1,
+        blocks=1,
+        discriminator_features=4,
+        epochs=2,
+        iterations_per_epoch=3,
+    )
+    return Plan("Dataset001_Tiny", "SPL", 1.0, {"x2x2x2": configuration})
+
+
+@pytest.fixture
+def configuration(plan: Plan) -> Configuration:
+    return plan.configuration("x2x2x2")
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path, plan: Plan) -> Callable[..., Path]:
+    """Writes a preprocessed dataset of smooth volumes; returns its folder."""
+
+    def make(people: int = 3, pairs: int = 1) -> Path:
+        folder = tmp_path / "preprocessed" / plan.dataset
+        own = folder / "x2x2x2"
+        rng = np.random.default_rng(7)
+        for group, count in (("sourceHR", people), ("targetLR", people)):
+            for number in range(count):
+                hr = smooth_volume(rng)
+                _write(own / group / f"{group}_{number}", hr if group == "sourceHR" else halved(hr))
+        for number in range(pairs):
+            hr = smooth_volume(rng)
+            _write(own / "validationHR" / f"pair_{number}", hr)
+            _write(own / "validationLR" / f"pair_{number}", halved(hr))
+        plan.save(folder / "plans.json")
+        values = planned_values(plan, plan.configuration("x2x2x2"))
+        (own / COMPLETE_FILE).write_text(json.dumps(values))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def dataset_folder(make_dataset: Callable[..., Path]) -> Path:
+    return make_dataset()
+
+
+@pytest.fixture
+def longer(plan: Plan) -> Callable[..., Plan]:
+    """The plan with other values."""
+    return lambda **values: replace(plan, configurations={"x2x2x2": replace(plan.configuration("x2x2x2"), **values)})
+
+
+def smooth_volume(rng: np.random.Generator) -> np.ndarray:
+    """An HR volume of waves that an LR volume can hold, positive, peak near 1."""
+    grids = np.meshgrid(*(np.arange(2 * n) / (2 * n) for n in LR_SHAPE), indexing="ij")
+    waves = sum(np.sin(2 * np.pi * (k * grid + rng.random())) for k, grid in enumerate(grids, start=1))
+    return (0.5 + waves / 6 + 0.02 * rng.standard_normal(grids[0].shape)).astype(np.float32)
+
+
+def halved(hr: np.ndarray) -> np.ndarray:
+    z, y, x = (n // 2 for n in hr.shape)
+    return hr.reshape(z, 2, y, 2, x, 2).mean((1, 3, 5), dtype=np.float32)
+
+
+def _write(folder: Path, voxels: np.ndarray) -> None:
+    geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
+    record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
+    write_case(folder, voxels, np.argwhere(voxels > 0.2), record)
