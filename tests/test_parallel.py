@@ -61,7 +61,7 @@ SLEEPING = "import time; from udeansr.parallel import parallel_map; parallel_map
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs the process table of Linux")
 @pytest.mark.parametrize(("how", "to_all"), [(signal.SIGKILL, False), (signal.SIGINT, True)])
 def test_no_worker_outlives_its_parent(how: signal.Signals, to_all: bool) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", SLEEPING], stderr=subprocess.PIPE, start_new_session=True)
+    parent = subprocess.Popen([sys.executable, "-c", SLEEPING], stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         _until(lambda: len(_children(parent.pid)) >= 3)  # two workers and the resource tracker
         time.sleep(0.5)  # for them to begin their work
@@ -71,7 +71,7 @@ def test_no_worker_outlives_its_parent(how: signal.Signals, to_all: bool) -> Non
         _until(lambda: not any(_alive(pid) for pid in workers))
     finally:
         parent.kill()
-        parent.communicate()
+        parent.wait()
 
 
 def _children(pid: int) -> list[int]:
