@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.spectrum import MeasuredDegradation, measure_degradation
+from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.errors import UdeansrError
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import CaseFacts, Examined

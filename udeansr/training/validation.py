@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.spectrum import log_spectrum, shift_voxels, spectrum_distance
+from udeansr.degradation.shift import shift_voxels
+from udeansr.degradation.spectrum import log_spectrum, spectrum_distance
 from udeansr.evaluation.metrics import psnr, ssim_2d
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import tricubic

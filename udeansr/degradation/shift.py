@@ -1,0 +1,49 @@
+"""Where the content of an SR volume lies against its LR. Knows arrays and scales; knows no file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.spectrum import faded
+from udeansr.image.grid import Scale
+
+
+def shift_voxels(sr: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
+    """How far the content of an SR volume lies from where its LR has it.
+
+    The maximum of their cross-correlation, found to a fraction of a voxel from the phase of the cross-spectrum.
+
+    Args:
+        sr: (Z*sz, Y*sy, X*sx), any unit.
+        lr: (Z, Y, X), any unit.
+        scale: between the two.
+    Returns: (3,) displacement of SR against LR along (Z, Y, X), HR voxels; positive towards higher indices.
+    Raises:
+        ValueError: if the shapes do not fit the scale.
+    """
+    if sr.shape != tuple(n * s for n, s in zip(lr.shape, scale.zyx, strict=True)):
+        raise ValueError(f"SR of {sr.shape} is not {scale.zyx} times an LR of {lr.shape}")
+    one, other = (np.fft.fftn(faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
+    cross = one * np.conj(other)
+    # Between correlation (power 0: the window, which stays where it is, decides) and pure phase (power 1: noise does).
+    cross /= np.abs(cross) ** 0.75 + np.finfo(np.float32).tiny
+    peak = np.unravel_index(int(np.argmax(np.fft.ifftn(cross).real)), lr.shape)
+    shift = np.array([p if p <= n // 2 else p - n for p, n in zip(peak, lr.shape, strict=True)], dtype=float)
+    omega = [2 * np.pi * np.fft.fftfreq(n) for n in lr.shape]
+    for axis, n in enumerate(lr.shape):
+        if n % 2 == 0:  # The line at Nyquist has no sign and so no phase.
+            cross[(slice(None),) * axis + (n // 2,)] = 0
+    for _ in range(20):
+        turned = cross
+        for axis in range(3):
+            phase = np.exp(1j * omega[axis] * shift[axis]).astype(np.complex64)
+            turned = turned * phase.reshape([-1 if i == axis else 1 for i in range(3)])
+        grid = [o.reshape([-1 if i == axis else 1 for i in range(3)]) for axis, o in enumerate(omega)]
+        gradient = np.array([np.sum(turned.imag * g) for g in grid])
+        curvature = np.array([[np.sum(turned.real * g * h) for h in grid] for g in grid])
+        step = np.linalg.lstsq(curvature, -gradient, rcond=None)[0]
+        shift += np.clip(step, -0.5, 0.5)
+        if np.abs(step).max() < 1e-5:
+            break
+    return shift * np.asarray(scale.zyx)
