@@ -46,14 +46,14 @@ def test_folders_are_compared_in_one_table_and_saved(monkeypatch, capsys):
 
 
 def test_nothing_is_written_unasked(monkeypatch, tmp_path):
-    assert ended(monkeypatch, "-i", "sr", "-r", "hr") == 0
+    assert ended(monkeypatch, "-i", "sr", "-r", "hr", "--processes", 1) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hr", "sr", "tricubic"]
 
 
 def test_slices_can_be_chosen(monkeypatch, capsys):
     shown = []
     for axis in ("axial", "sagittal"):
-        assert ended(monkeypatch, "-i", "sr", "-r", "hr", "--slice-axis", axis) == 0
+        assert ended(monkeypatch, "-i", "sr", "-r", "hr", "--processes", 1, "--slice-axis", axis) == 0
         shown.append(capsys.readouterr().out)
     assert shown[0] != shown[1]
 
@@ -73,7 +73,7 @@ def test_the_users_mistakes_are_one_line_and_status_2(monkeypatch, capsys, words
     moved = Geometry(GRID.shape, GRID.spacing_mm, (0.0, 0.0, 0.5))
     for name in ("one", "two"):
         write_volume(Volume(ones, moved), Path(f"moved/{name}.nii.gz"))
-    assert ended(monkeypatch, *words) == 2
+    assert ended(monkeypatch, *words, "--processes", 1) == 2
     told = capsys.readouterr()
     last = told.err.splitlines()[-1]
     assert last.startswith(f"udeansr_evaluate: {line}") and "Traceback" not in told.err and told.out == ""
