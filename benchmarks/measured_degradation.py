@@ -15,7 +15,8 @@ import numpy as np
 
 from udeansr.degradation.kspace import DEGRADATIONS, Degradation
 from udeansr.degradation.people import Counts
-from udeansr.degradation.simulation import SIMULATION_FILE, Recipe, simulate
+from udeansr.degradation.recipe import Recipe
+from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.image.files import case_name, list_images, read_volume

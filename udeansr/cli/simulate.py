@@ -52,7 +52,7 @@ def simulate(
 
     from udeansr.degradation.kspace import named_degradation
     from udeansr.degradation.people import Counts
-    from udeansr.degradation.simulation import CropBox, Recipe
+    from udeansr.degradation.recipe import CropBox, Recipe
     from udeansr.degradation.simulation import simulate as run
     from udeansr.image.grid import Scale
 
