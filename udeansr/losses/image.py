@@ -17,7 +17,7 @@ C1, C2 = 0.01**2, 0.03**2
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
     """L_1, equation 1: mean absolute difference of two tensors of one shape."""
-    return (x.float() - y.float()).abs().mean()
+    return F.l1_loss(x.float(), y.float())
 
 
 def structural(x: Tensor, y: Tensor, form: Form = "paper") -> Tensor:
@@ -49,9 +49,8 @@ def ssim_map(x: Tensor, y: Tensor) -> Tensor:
     maps = torch.cat([x, y, x * x + y * y, x * y], dim=1)
     mean_x, mean_y, squares, product = _blur(maps).chunk(4, dim=1)
     means, mean_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    level = (2 * means + C1) / (mean_squares + C1)
-    structure = (2 * (product - means) + C2) / (squares - mean_squares + C2)
-    return level * structure
+    alike = (2 * means + C1) * (2 * (product - means) + C2)
+    return alike / ((mean_squares + C1) * (squares - mean_squares + C2))
 
 
 def _blur(maps: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from udeansr.errors import UdeansrError
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
-from udeansr.methods.settings import settings_as_dict, settings_from_dict, settings_from_text
+from udeansr.methods.settings import settings_from_dict, settings_from_text
 from udeansr.methods.udean import Udean
 from udeansr.planning.plan import Configuration
 
@@ -18,7 +18,7 @@ METHODS: dict[str, type[Method]] = {
 }
 """All methods by name; a new one is one file and one line here."""
 
-__all__ = ["METHODS", "Method", "build_method", "load_settings", "method_type", "parse_settings", "settings_as_dict"]
+__all__ = ["METHODS", "Method", "build_method", "load_settings", "method_type", "parse_settings"]
 
 
 def method_type(name: str) -> type[Method]:
@@ -46,7 +46,7 @@ def parse_settings(method_name: str, assignments: list[str]) -> Any:
 
 
 def load_settings(method_name: str, values: dict[str, Any]) -> Any:
-    """A method's settings from JSON or a checkpoint: the way back from ``settings_as_dict``.
+    """A method's settings from JSON or a checkpoint: the way back from ``dataclasses.asdict``.
 
     Raises:
         UdeansrError: if the method, a setting or its value is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from udeansr.errors import UdeansrError
@@ -40,17 +40,12 @@ def settings_from_text(settings_type: type[Settings], method: str, assignments: 
 
 
 def settings_from_dict(settings_type: type[Settings], method: str, values: dict[str, Any]) -> Settings:
-    """Read what :func:`settings_as_dict` gave, as it comes back from JSON or a checkpoint.
+    """Read what ``dataclasses.asdict`` gave, as it comes back from JSON or a checkpoint.
 
     Raises:
         UdeansrError: if a name is unknown or a value does not fit.
     """
     return _build(settings_type, method, values, _from_json)
-
-
-def settings_as_dict(settings: Any) -> dict[str, Any]:
-    """The settings as JSON takes them."""
-    return asdict(settings)
 
 
 def _build(settings_type: type[Settings], method: str, values: dict[str, Any], read: Any) -> Settings:

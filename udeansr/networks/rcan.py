@@ -92,11 +92,8 @@ def window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
     Returns: (B, C, n, m), from the window at the first pixel to the one that holds the last; what of that lies outside
         does not count. (B, C, 1, 1) for a patch.
     """
-    sides = (x.shape[2], x.shape[3])
-    if sides[0] <= window[0] and sides[1] <= window[1]:
-        return x.mean((2, 3), keepdim=True)
-    (y, step_y), (x_, step_x) = ((min(w, side), _step(w)) for w, side in zip(window, sides, strict=True))
-    # One axis after the other: a pixel is read 8 times, not 64.
+    (y, step_y), (x_, step_x) = ((min(w, side), _step(w)) for w, side in zip(window, x.shape[2:], strict=True))
+    # One axis after the other: a pixel is read 8 times, not 64. The sums are in float32 whatever the precision.
     rows = F.avg_pool2d(x, (y, 1), (step_y, 1), ceil_mode=True, count_include_pad=False)
     return F.avg_pool2d(rows, (1, x_), (1, step_x), ceil_mode=True, count_include_pad=False)
 
