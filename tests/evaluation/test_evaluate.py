@@ -114,7 +114,16 @@ def test_an_image_thinner_than_the_window_has_no_3d_score_and_a_warning(tmp_path
     write_volume(thin, tmp_path / "a.nii")
     scores = score_pair(Pair(tmp_path / "a.nii", tmp_path / "a.nii", None))
     assert np.isnan(scores["ssim_3d"]) and scores["ssim_2d"] == pytest.approx(1)
-    assert "a.nii: no ssim_3d" in caplog.text
+    assert "a.nii: no SSIM: a shape of (5, 14, 16) is smaller" in caplog.text
+
+
+def test_a_foreground_where_no_window_fits_has_no_ssim(tmp_path):
+    corner = image()
+    corner.voxels[:, 5:] = corner.voxels[5:] = corner.voxels[:, :, 5:] = 0
+    write_volume(corner, tmp_path / "a.nii")
+    scores = score_pair(Pair(tmp_path / "a.nii", tmp_path / "a.nii", None))
+    assert np.isnan(scores["foreground_ssim_2d"]) and np.isnan(scores["foreground_ssim_3d"])
+    assert scores["foreground_nrmse"] == 0 and scores["ssim_3d"] == pytest.approx(1)
 
 
 def test_all_images_without_a_partner_are_told(folders):

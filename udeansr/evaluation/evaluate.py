@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.evaluation.metrics import nrmse, psnr, ssim_2d, ssim_3d
+from udeansr.evaluation.metrics import mean_over_slices, mean_over_volume, nrmse, psnr, similarity_2d, similarity_3d
 from udeansr.evaluation.scores import FolderScores, Scores
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import case_name, list_images, read_volume
@@ -78,11 +79,13 @@ def score_pair(pair: Pair) -> dict[str, float]:
         raise UdeansrError(f"{pair.hr}: no voxel is above 0; expected a reference with an image in it") from error
     image, reference = normalize(sr.voxels, scale), normalize(hr.voxels, scale)
     mask = foreground_mask(hr.voxels)
+    slices = _or_none(similarity_2d, image, reference, pair)
+    volume = _or_none(similarity_3d, image, reference, pair)
     scores = {}
     for prefix, counted in (("", None), ("foreground_", mask)):
         scores[f"{prefix}psnr_db"] = psnr(image, reference, counted)
-        scores[f"{prefix}ssim_2d"] = _or_nan(ssim_2d, image, reference, counted, pair)
-        scores[f"{prefix}ssim_3d"] = _or_nan(ssim_3d, image, reference, counted, pair)
+        scores[f"{prefix}ssim_2d"] = _mean(mean_over_slices, slices, counted)
+        scores[f"{prefix}ssim_3d"] = _mean(mean_over_volume, volume, counted)
         scores[f"{prefix}nrmse"] = nrmse(image, reference, counted)
     return scores
 
@@ -146,15 +149,23 @@ def _finite(path: Path) -> Volume:
     return volume
 
 
-def _or_nan(
-    metric: Callable[..., float], image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None, pair: Pair
-) -> float:
-    """A score, or not a number, with a warning, where the window of SSIM does not fit in the image."""
+def _or_none(
+    similarity: Callable[[np.ndarray, np.ndarray], np.ndarray], image: np.ndarray, reference: np.ndarray, pair: Pair
+) -> np.ndarray | None:
+    """A map of SSIM, or none, with a warning, where its window does not fit in the image."""
     try:
-        return metric(image, reference, mask)
+        return similarity(image, reference)
     except ValueError as error:
-        _logger.warning("%s: no %s: %s", pair.sr, metric.__name__, error)
-        return float("nan")
+        _logger.warning("%s: no SSIM: %s", pair.sr, error)
+        return None
+
+
+def _mean(mean: Callable[..., float], similarity: np.ndarray | None, mask: np.ndarray | None) -> float:
+    """The mean of a map of SSIM; not a number without a map, or where nothing that counts lies within it."""
+    try:
+        return math.nan if similarity is None else mean(similarity, mask)
+    except ValueError:
+        return math.nan
 
 
 def _times(shape: tuple[int, int, int]) -> str:

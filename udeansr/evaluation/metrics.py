@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 WINDOW_VOXELS = 11
 """Side of the Gaussian window of SSIM; with a sigma of 1.5 voxels it is that of Wang et al. 2004."""
 
-_MARGIN = WINDOW_VOXELS // 2
+_INSIDE = (slice(WINDOW_VOXELS // 2, -(WINDOW_VOXELS // 2)),) * 3
 _SSIM: dict[str, Any] = {
     "data_range": 1.0,
     "gaussian_weights": True,
@@ -69,18 +69,7 @@ def ssim_2d(image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = 
     Raises:
         ValueError: if the shapes differ, Y or X is below 11, or no voxel counts.
     """
-    counts = _mask(image, reference, mask, window_axes=(1, 2))
-    inside = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    scores = []
-    for number, (one, other) in enumerate(zip(image, reference, strict=True)):
-        counted = counts[number][inside]
-        if not counted.any():
-            continue
-        similarity = structural_similarity(_float(one), _float(other), **_SSIM)[1][inside]
-        scores.append(similarity[counted].mean(dtype=np.float64))
-    if not scores:
-        raise ValueError("no voxel of the mask lies where the window of SSIM fits")
-    return float(np.mean(scores))
+    return mean_over_slices(similarity_2d(image, reference), mask)
 
 
 def ssim_3d(image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = None) -> float:
@@ -96,32 +85,78 @@ def ssim_3d(image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None = 
     Raises:
         ValueError: if the shapes differ, a side is below 11, or no voxel counts.
     """
-    inside = (slice(_MARGIN, -_MARGIN),) * 3
-    counted = _mask(image, reference, mask, window_axes=(0, 1, 2))[inside]
-    if not counted.any():
+    return mean_over_volume(similarity_3d(image, reference), mask)
+
+
+def similarity_2d(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """The map of which :func:`ssim_2d` is the mean: (Z, Y, X) float32, not a number where the window does not fit."""
+    _check(image, reference, None, window_axes=(1, 2))
+    similarity = np.full(image.shape, np.nan, np.float32)
+    for number, (one, other) in enumerate(zip(image, reference, strict=True)):
+        similarity[number][_INSIDE[1:]] = structural_similarity(_float(one), _float(other), **_SSIM)[1][_INSIDE[1:]]
+    return similarity
+
+
+def similarity_3d(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """The map of which :func:`ssim_3d` is the mean: (Z, Y, X) float32, not a number where the window does not fit."""
+    _check(image, reference, None, window_axes=(0, 1, 2))
+    similarity = np.full(image.shape, np.nan, np.float32)
+    similarity[_INSIDE] = structural_similarity(_float(image), _float(reference), **_SSIM)[1][_INSIDE]
+    return similarity
+
+
+def mean_over_slices(similarity: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """The mean over slices of the mean in each, of a map that holds no number where nothing counts.
+
+    Raises:
+        ValueError: if the shapes differ or no voxel counts.
+    """
+    counts = _counted_places(similarity, mask)
+    means = [
+        part[counted].mean(dtype=np.float64) for part, counted in zip(similarity, counts, strict=True) if counted.any()
+    ]
+    return float(np.mean(means))
+
+
+def mean_over_volume(similarity: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """The mean of a map that holds no number where nothing counts.
+
+    Raises:
+        ValueError: if the shapes differ or no voxel counts.
+    """
+    return float(similarity[_counted_places(similarity, mask)].mean(dtype=np.float64))
+
+
+def _counted_places(similarity: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Where a map holds a number and the mask says that it counts."""
+    _check(similarity, similarity, mask)
+    counts = ~np.isnan(similarity)
+    if mask is not None:
+        counts &= mask
+    if not counts.any():
         raise ValueError("no voxel of the mask lies where the window of SSIM fits")
-    similarity = structural_similarity(_float(image), _float(reference), **_SSIM)[1][inside]
-    return float(similarity[counted].mean(dtype=np.float64))
+    return counts
 
 
 def _counted(image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The voxels of both that count, in double precision."""
-    counted = _mask(image, reference, mask, window_axes=())
-    return image[counted].astype(np.float64), reference[counted].astype(np.float64)
+    _check(image, reference, mask)
+    if mask is None:
+        return image.astype(np.float64), reference.astype(np.float64)
+    return image[mask].astype(np.float64), reference[mask].astype(np.float64)
 
 
-def _mask(
-    image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None, window_axes: tuple[int, ...]
-) -> np.ndarray:
-    """The voxels that count, once the arrays are found to keep what the metrics ask of them."""
-    counted = np.ones(image.shape, bool) if mask is None else mask
-    if image.shape != reference.shape or image.shape != counted.shape:
-        raise ValueError(f"shapes differ: image {image.shape}, reference {reference.shape}, mask {counted.shape}")
-    if not counted.any():
+def _check(
+    image: np.ndarray, reference: np.ndarray, mask: np.ndarray | None, window_axes: tuple[int, ...] = ()
+) -> None:
+    """Hold the arrays to what the metrics ask of them."""
+    if image.shape != reference.shape or (mask is not None and image.shape != mask.shape):
+        mask_shape = None if mask is None else mask.shape
+        raise ValueError(f"shapes differ: image {image.shape}, reference {reference.shape}, mask {mask_shape}")
+    if image.size == 0 or (mask is not None and not mask.any()):
         raise ValueError("no voxel counts")
     if any(image.shape[axis] < WINDOW_VOXELS for axis in window_axes):
         raise ValueError(f"a shape of {image.shape} is smaller than the window of SSIM, {WINDOW_VOXELS} voxels")
-    return counted
 
 
 def _float(voxels: np.ndarray) -> np.ndarray:
