@@ -62,6 +62,15 @@ def test_spacing_is_rounded_off_float32(tmp_path):
     assert read_geometry(tmp_path / "a.nii.gz").spacing_mm == (0.7, 0.7, 0.7)
 
 
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "a.nrrd"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_finite_is_not_hidden(tmp_path, name, dtype):
+    volume = volume_on(GRIDS["LAS"], dtype)
+    volume.voxels[1, 2, 3], volume.voxels[4, 5, 6] = np.nan, np.inf
+    write_volume(volume, tmp_path / name)
+    assert np.array_equal(np.isfinite(read_volume(tmp_path / name).voxels), np.isfinite(volume.voxels))
+
+
 def test_names(tmp_path):
     assert case_name(Path("a/sub-01.ses-2_T1w.nii.gz")) == "sub-01.ses-2_T1w"
     assert case_name(Path("a/sub-01.mha")) == "sub-01"

@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import SimpleITK as sitk
 
@@ -76,7 +77,7 @@ def read_volume(path: Path) -> Volume:
 
     Args:
         path: a file with one of ``IMAGE_SUFFIXES``, or a folder with one DICOM series. A 4-D image with one volume
-            is taken as that volume.
+            is taken as that volume. What is not finite comes as NaN.
     Raises:
         UdeansrError: if it cannot be read, is not one 3-D scalar image, or its axes are not orthonormal.
     """
@@ -86,7 +87,12 @@ def read_volume(path: Path) -> Volume:
         raise _unreadable(path, error) from error
     _check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
     geometry = _geometry(path, image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-    return Volume(sitk.GetArrayFromImage(image).reshape(geometry.shape), geometry)
+    voxels = sitk.GetArrayFromImage(image).reshape(geometry.shape)
+    if image_suffix(path) in (".nii", ".nii.gz") and np.issubdtype(voxels.dtype, np.floating):
+        # ITK's reader turns NaN and infinity into 0; whoever reads shall know that they were there.
+        stored = np.asanyarray(nibabel.Nifti1Image.from_filename(path).dataobj)
+        voxels[~np.isfinite(stored.T.reshape(geometry.shape))] = np.nan
+    return Volume(voxels, geometry)
 
 
 def write_volume(volume: Volume, path: Path) -> None:
