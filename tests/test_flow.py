@@ -1,0 +1,77 @@
+"""The three commands of the card, as written, in a folder where nothing is set; and the commands as a family."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from udeansr.image.files import read_geometry, read_volume
+from udeansr.image.grid import Scale, same_grid, sr_geometry
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = Path(sys.executable).parent
+STAGES = ("simulate", "plan_and_preprocess", "train", "predict", "evaluate", "demo")
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("UDEANSR_")}
+    command = [str(SCRIPTS / words[0]), *words[1:]]
+    return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+
+
+def succeed(folder: Path, *words: str) -> str:
+    done = run(folder, *words)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_three_commands_take_two_folders_to_super_resolved_scans(tmp_path):
+    (tmp_path / "udeansr_raw_example").symlink_to(ROOT / "udeansr_raw_example")
+    example = ROOT / "udeansr_raw_example" / "Dataset001_BrainT1w"
+    shutil.copytree(example / "testLR", tmp_path / "lr")
+
+    shown = succeed(tmp_path, "udeansr_plan_and_preprocess", "-d", "001")
+    assert "the example, as there is no ./udeansr_raw" in shown
+    succeed(tmp_path, "udeansr_train", "001", "x2x2x2", "--epochs", "2", "--iterations-per-epoch", "3")
+    succeed(tmp_path, "udeansr_predict", "-i", "lr/", "-o", "sr/")
+
+    for lr_path in (tmp_path / "lr").iterdir():
+        lr, sr = read_volume(lr_path), read_volume(tmp_path / "sr" / lr_path.name)
+        hr = example / "testHR" / lr_path.name
+        assert same_grid(sr.geometry, sr_geometry(lr.geometry, Scale(2, 2, 2)), tolerance_mm=1e-4)
+        assert same_grid(sr.geometry, read_geometry(hr), tolerance_mm=1e-3)
+        assert sr.voxels.dtype == lr.voxels.dtype
+
+    # A second time: nothing is prepared again, nothing trained or predicted is lost.
+    assert "0 preprocessed" in succeed(tmp_path, "udeansr_plan_and_preprocess", "-d", "001")
+    assert run(tmp_path, "udeansr_train", "001", "x2x2x2").returncode == 2
+    assert run(tmp_path, "udeansr_predict", "-i", "lr/", "-o", "sr/").returncode == 2
+    more = succeed(tmp_path, "udeansr_train", "001", "x2x2x2", "--continue", "--epochs", "3")
+    assert "3 epochs of 3 iterations" in more
+    succeed(tmp_path, "udeansr_predict", "-i", "lr/", "-o", "sr/", "--continue")
+    assert "Dataset001_BrainT1w/x2x2x2/udean" in succeed(tmp_path, "udeansr", "info")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_is_one_for_command_and_subcommand_and_loads_nothing_heavy(stage, tmp_path):
+    own = succeed(tmp_path, f"udeansr_{stage}", "-h")
+    assert "Usage: udeansr_" in own
+    assert own.split("Options:")[1] == succeed(tmp_path, "udeansr", stage, "--help").split("Options:")[1]
+    code = (
+        f"import sys; sys.argv = ['udeansr_{stage}', '-h']\n"
+        f"from udeansr.cli.{stage} import main\n"
+        "try: main()\n"
+        "except SystemExit: print({'torch', 'numpy', 'SimpleITK', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("set()\n")
+
+
+def test_the_umbrella_tells_its_version_and_its_commands(tmp_path):
+    assert succeed(tmp_path, "udeansr", "--version").startswith("udeansr 0.")
+    shown = succeed(tmp_path, "udeansr", "-h")
+    assert all(stage in shown for stage in (*STAGES, "info"))
