@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,9 @@ def plan_and_preprocess(
     plan_again: Annotated[
         bool, typer.Option("--plan-again", help="Make a new plan even if the images did not change.")
     ] = False,
-    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes. Default: one a core, up to 8.")
+    ] = None,
     raw: Annotated[Path | None, typer.Option(help="Folder of raw datasets.")] = None,
     preprocessed: Annotated[Path | None, typer.Option(help="Folder for plans and arrays.")] = None,
 ) -> None:
@@ -51,6 +54,7 @@ def plan_and_preprocess(
     from udeansr.planning.raw_dataset import load_raw_dataset
 
     source, target = raw_root(raw), preprocessed_root(preprocessed)
+    workers = processes or min(8, os.cpu_count() or 1)
     print(f"raw datasets: {source}")
     if not verify_only:
         print(f"preprocessed: {target}")
@@ -59,12 +63,12 @@ def plan_and_preprocess(
         images = ", ".join(f"{len(cases)} {group}" for group, cases in loaded.groups.items() if cases)
         print(f"\n{loaded.name}: {images}")
         if verify_only:
-            mended = len(check_dataset(loaded, processes))
+            mended = len(check_dataset(loaded, workers))
             print("no faults" + (f"; {mended} things will be mended, see above" if mended else ""))
             continue
-        plan = _planned(loaded, target, processes, memory_gb, plan_again)
+        plan = _planned(loaded, target, workers, memory_gb, plan_again)
         if preprocess:
-            _preprocess(loaded, plan, target, configuration, processes)
+            _preprocess(loaded, plan, target, configuration, workers)
         print(f"next: udeansr_train {loaded.name[7:10]} {next(iter(plan.configurations))}")
 
 

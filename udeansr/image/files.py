@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
+from udeansr.image.nifti_content import check_whole
 from udeansr.image.volume import Geometry, Triple, Volume
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -81,6 +82,8 @@ def read_volume(path: Path) -> Volume:
     Raises:
         UdeansrError: if it cannot be read, is not one 3-D scalar image, or its axes are not orthonormal.
     """
+    if path.is_file() and image_suffix(path).startswith(".nii"):
+        check_whole(path)
     try:
         image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(_existing(path)))
     except RuntimeError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from udeansr.image.grid import slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import Examined, fits_patch
@@ -35,8 +34,13 @@ def cohort_faults(raw: RawDataset, examined: Sequence[Examined], grid: CohortGri
 
 
 def cohort_warnings(examined: Sequence[Examined], grid: CohortGrid) -> list[str]:
-    """What of single images will be mended: a slab axis of their own, HR off LR spacing / scale."""
-    return [*_slab_warnings(examined, grid), *_resampled(examined, grid)]
+    """What of single images will be mended: source HR off LR spacing / scale."""
+    return [
+        f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
+        f"{in_mm(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
+        for one, geometry in _readable(examined, (SOURCE_HR,))
+        if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm)
+    ]
 
 
 def _equal_names(raw: RawDataset) -> Iterator[str]:
@@ -97,25 +101,6 @@ def _small(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
             f"{one.case.path}: its foreground holds {depth} slices of {height} x {width} LR voxels; expected at least "
             f"{slices} of {rows} x {columns}, the smallest patch; give a larger field of view or remove it"
         )
-
-
-def _slab_warnings(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
-    for one, geometry in _readable(examined, LR_GROUPS):
-        own = slab_orientation(geometry)
-        if own != grid.orientation:
-            yield (
-                f"{one.case.path}: its own slab axis is {own[0]}; it is turned to {grid.orientation[0]}, "
-                f"as most of {TARGET_LR} has"
-            )
-
-
-def _resampled(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
-    for one, geometry in _readable(examined, (SOURCE_HR,)):
-        if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm):
-            yield (
-                f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
-                f"{in_mm(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
-            )
 
 
 def _readable(examined: Sequence[Examined], groups: tuple[str, ...]) -> Iterator[tuple[Examined, Geometry]]:

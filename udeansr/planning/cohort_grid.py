@@ -42,10 +42,8 @@ class CohortGrid:
         return (z, y, x)
 
     def lr_voxels(self, shape: tuple[int, int, int], spacing_mm: Triple) -> tuple[int, int, int]:
-        """How many LR voxels a box of ``shape`` voxels of some spacing holds along (Z, Y, X), to the nearest."""
-        extents = zip(shape, spacing_mm, self.lr_spacing_mm, strict=True)
-        # What equals the spacing within its tolerance loses no voxel to it.
-        z, y, x = (n if abs(mm / lr - 1) <= SPACING_TOLERANCE else int(n * mm / lr + 0.5) for n, mm, lr in extents)
+        """How many whole LR voxels a box of ``shape`` voxels of some spacing holds along (Z, Y, X)."""
+        z, y, x = (_held(n, mm, lr) for n, mm, lr in zip(shape, spacing_mm, self.lr_spacing_mm, strict=True))
         return (z, y, x)
 
 
@@ -95,3 +93,11 @@ def _median_spacing(geometries: Sequence[Geometry], orientation: str) -> Triple:
     spacings = [reorient_geometry(geometry, orientation).spacing_mm for geometry in geometries]
     z, y, x = (round(float(mm), 6) for mm in np.median(spacings, axis=0))
     return (z, y, x)
+
+
+def _held(length: int, mm: float, lr_mm: float) -> int:
+    """LR voxels in a length of voxels; those that divide an LR voxel within 2 % are merged, others resampled."""
+    factor = max(1, round(lr_mm / mm))
+    if abs(lr_mm / mm / factor - 1) <= SPACING_TOLERANCE:
+        return length // factor
+    return int(length * mm / lr_mm + 1e-3)

@@ -1,0 +1,219 @@
+import logging
+import re
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from udeansr.errors import UdeansrError
+from udeansr.planning.integrity import check_dataset, examine_dataset
+from udeansr.planning.raw_dataset import load_raw_dataset
+
+
+def faults(dataset) -> list[str]:
+    with pytest.raises(UdeansrError) as raised:
+        check_dataset(load_raw_dataset(dataset.folder), processes=1)
+    return str(raised.value).splitlines()
+
+
+def test_a_dataset_without_a_fault_passes_without_a_word(dataset, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert check_dataset(load_raw_dataset(dataset.folder), processes=1) == []
+    assert caplog.messages == []
+
+
+def test_what_is_no_image_is_told(dataset):
+    path = dataset.folder / "sourceHR" / "torn.nii.gz"
+    path.write_bytes(b"not an image")
+    (fault,) = faults(dataset)
+    assert re.fullmatch(rf"{re.escape(str(path))}: cannot be read \(.+\); replace the file or take it out", fault)
+
+
+def test_an_image_cut_off_within_its_voxels_is_told(dataset):
+    path = dataset.write("targetLR", "cut.nii")
+    path.write_bytes(path.read_bytes()[:-2000])
+    (fault,) = faults(dataset)
+    assert fault.startswith(f"{path}: cut off: it holds ")
+
+
+def write_4d(path, volumes: int) -> None:
+    image = sitk.JoinSeries([sitk.ReadImage(str(path)) + number for number in range(volumes)])
+    sitk.WriteImage(image, str(path))
+
+
+def test_four_dimensions_are_refused_unless_they_hold_one_volume(dataset):
+    path = dataset.write("targetLR", "series.nii.gz")
+    write_4d(path, 3)
+    assert faults(dataset) == [f"{path}: a 4-D image of 3 volumes; expected one; give each its own file"]
+    path = dataset.write("targetLR", "series.nii.gz")
+    write_4d(path, 1)
+    assert check_dataset(load_raw_dataset(dataset.folder), processes=1) == []
+
+
+def test_directions_that_are_not_orthonormal_are_told(dataset):
+    path = dataset.write("targetLR", "sheared.nrrd")
+    text = path.read_bytes()
+    # LPS columns of a sheared space, in the place of (2,0,0) (0,2,0) (0,0,3).
+    path.write_bytes(re.sub(rb"space directions: [^\n]+", b"space directions: (2,0,0) (0.4,1.9596,0) (0,0,3)", text))
+    (fault,) = faults(dataset)
+    assert fault.startswith(f"{path}: its axes are 0.")
+    assert "off right angles; expected an orthonormal direction" in fault
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mha"])
+def test_voxels_that_are_not_finite_are_counted(dataset, suffix):
+    voxels = np.random.default_rng(0).uniform(1, 2, (8, 20, 20)).astype(np.float32)
+    voxels[0, 0, :3] = np.nan, np.inf, -np.inf
+    path = dataset.write("targetLR", f"holes{suffix}", voxels)
+    assert faults(dataset) == [
+        f"{path}: 3 voxels are not finite; expected numbers everywhere; repair or remove the file"
+    ]
+
+
+def test_a_constant_image_is_told(dataset):
+    path = dataset.write("sourceHR", "flat.nii.gz", np.full((16, 40, 40), 7, dtype=np.int16))
+    assert faults(dataset) == [f"{path}: every voxel is 7; expected an image; replace or remove the file"]
+
+
+def test_an_image_without_a_positive_voxel_is_told(dataset):
+    voxels = -np.arange(8 * 20 * 20, dtype=np.float32).reshape(8, 20, 20)
+    path = dataset.write("targetLR", "negative.nii.gz", voxels)
+    assert faults(dataset) == [f"{path}: no voxel is above 0; expected magnitudes; rescale, replace or remove the file"]
+
+
+@pytest.mark.parametrize(
+    ("group", "shape", "held"),
+    [("targetLR", (8, 12, 20), "8 slices of 12 x 20"), ("sourceHR", (4, 40, 40), "2 slices of 20 x 20")],
+)
+def test_an_image_smaller_than_the_smallest_patch_is_told(dataset, group, shape, held):
+    path = dataset.write(group, "small.nii.gz", shape=shape)
+    assert faults(dataset) == [
+        f"{path}: its foreground holds {held} LR voxels; expected at least 3 of 16 x 16, the smallest patch; "
+        "give a larger field of view or remove it"
+    ]
+
+
+def test_the_foreground_counts_not_the_air_around_it(dataset):
+    voxels = np.zeros((8, 20, 20), dtype=np.int16)
+    voxels[:, 4:14, :] = 500
+    voxels[0, 5, 5] = 600
+    path = dataset.write("targetLR", "air.nii.gz", voxels)
+    (fault,) = faults(dataset)
+    assert fault.startswith(f"{path}: its foreground holds 8 slices of 10 x 20 LR voxels")
+
+
+def test_one_image_in_two_groups_is_told_whatever_its_format_and_orientation(dataset):
+    from udeansr.image.files import read_volume, write_volume
+    from udeansr.image.grid import reorient
+
+    original = dataset.folder / "sourceHR" / "hr1.nii.gz"
+    again = dataset.folder / "testHR" / "two.mha"
+    turned = reorient(read_volume(original), "LIA")
+    write_volume(type(turned)(turned.voxels.astype(np.float32), turned.geometry), again)
+    dataset.write("testLR", "two.nii.gz")
+    assert faults(dataset) == [
+        f"{again}: the same voxels as {original}; expected every image once, in one group; remove one of the two"
+    ]
+
+
+def test_two_files_of_one_name_are_told(dataset):
+    path = dataset.write("sourceHR", "hr1.mha", np.random.default_rng(9).integers(1, 99, (16, 40, 40)).astype(np.int16))
+    (fault,) = faults(dataset)
+    other = dataset.folder / "sourceHR" / "hr1.nii.gz"
+    assert fault == (
+        f"{other}: its name is that of {path}; expected one file a name in a group; rename or remove one of the two"
+    )
+
+
+def test_pairs_must_be_complete_on_both_sides(dataset):
+    lr, hr = dataset.write("validationLR", "a.nii.gz"), dataset.write("validationHR", "b.nii.gz")
+    assert faults(dataset) == [
+        f"{lr}: no partner; expected an image named a in {dataset.folder / 'validationHR'}; add it, or remove this one",
+        f"{hr}: no partner; expected an image named b in {dataset.folder / 'validationLR'}; add it, or remove this one",
+    ]
+
+
+def test_pairs_must_be_of_one_field_of_view(dataset):
+    lr = dataset.write("validationLR", "a.nii.gz")
+    hr = dataset.write("validationHR", "a.nii.gz", origin_mm=(-0.5, 4.5, -0.75))
+    assert faults(dataset) == [
+        f"{hr}: ends 5.0 mm inside the field of view of {lr}; expected a pair of one field of view and position; "
+        "register and resample the HR to its LR, or remove both"
+    ]
+
+
+def test_hr_of_a_pair_may_be_larger_and_within_a_voxel(dataset):
+    dataset.write("validationLR", "a.nii.gz")
+    hr = dataset.write("validationHR", "a.nii.gz", shape=(24, 50, 44), origin_mm=(1.0, -6.0, -3.0))
+    (warning,) = check_dataset(load_raw_dataset(dataset.folder), processes=1)
+    assert warning.startswith(f"{hr}: will be resampled onto the SR grid of ")
+
+
+def test_lr_must_be_coarser_than_hr(dataset):
+    path = dataset.write("sourceHR", "coarse.nii.gz", spacing_mm=(2.5, 1.9, 1.5))
+    assert faults(dataset) == [
+        f"{path}: HR of 2.5 x 1.9 x 1.5 mm along SPL is hardly finer along any axis than the LR of 3 x 2 x 2 mm; "
+        "expected HR that is at least 1.5 times finer along one axis and coarser along none; move or remove it"
+    ]
+
+
+def test_hr_must_not_be_coarser_along_an_axis(dataset):
+    path = dataset.write("sourceHR", "thick.nii.gz", spacing_mm=(5.0, 1.0, 1.0))
+    (fault,) = faults(dataset)
+    assert fault.startswith(f"{path}: HR of 5 x 1 x 1 mm along SPL is coarser along one axis than the LR")
+
+
+@pytest.mark.parametrize("group", ["targetLR", "testLR"])
+def test_lr_must_be_of_one_spacing(dataset, group):
+    path = dataset.write(group, "other.nii.gz", spacing_mm=(3.0, 2.0, 2.05))
+    if group == "testLR":
+        dataset.write("testHR", "other.nii.gz", shape=(16, 40, 42))
+    assert faults(dataset) == [
+        f"{path}: spacing 3 x 2 x 2.05 mm along SPL; expected 3 x 2 x 2 mm within 2 %, as most of targetLR has; "
+        "put LR of another spacing into a dataset of its own"
+    ]
+
+
+def test_all_faults_come_in_one_report_one_line_each_with_its_file(dataset):
+    paths = [
+        dataset.write("sourceHR", "flat.nii.gz", np.ones((16, 40, 40), dtype=np.int16)),
+        dataset.write("targetLR", "other.nii.gz", spacing_mm=(3.0, 2.0, 2.5)),
+        dataset.write("validationLR", "lonely.nii.gz"),
+        dataset.write("targetLR", "small.nii.gz", shape=(8, 20, 9)),
+    ]
+    torn = dataset.folder / "targetLR" / "torn.nii.gz"
+    torn.write_bytes(b"torn")
+    lines = faults(dataset)
+    assert sorted(line.split(": ")[0] for line in lines) == sorted(map(str, [*paths, torn]))
+
+
+def test_faults_of_voxels_are_told_even_where_no_header_of_a_cohort_is_readable(dataset):
+    for path in (dataset.folder / "targetLR").iterdir():
+        path.write_bytes(b"torn")
+    flat = dataset.write("sourceHR", "flat.nii.gz", np.ones((16, 40, 40), dtype=np.int16))
+    assert [line.split(": ")[0] for line in faults(dataset)] == [
+        str(flat),
+        str(dataset.folder / "targetLR" / "lr1.nii.gz"),
+        str(dataset.folder / "targetLR" / "lr2.nii.gz"),
+    ]
+
+
+def test_hr_off_the_ratio_is_mended_with_a_warning_that_names_it(dataset, caplog):
+    path = dataset.write("sourceHR", "off.nii.gz", spacing_mm=(1.5, 1.1, 1.0))
+    with caplog.at_level(logging.WARNING):
+        warnings = check_dataset(load_raw_dataset(dataset.folder), processes=1)
+    assert warnings == caplog.messages
+    assert warnings == [
+        f"{path}: HR of 1.5 x 1.1 x 1 mm along SPL will be resampled to 1.5 x 1 x 1 mm, "
+        "which is the LR's spacing / x2x2x2"
+    ]
+
+
+def test_two_processes_find_what_one_finds(dataset):
+    raw = load_raw_dataset(dataset.folder)
+    alone, shared = (examine_dataset(raw, processes, spectra=True) for processes in (1, 2))
+    assert alone[0] == shared[0]
+    for one, other in zip(alone[1], shared[1], strict=True):
+        assert one.facts == other.facts
+        assert (one.spectrum is None) == (one.group not in ("sourceHR", "targetLR"))
+        np.testing.assert_equal(one.spectrum, other.spectrum)

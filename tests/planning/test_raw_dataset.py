@@ -1,0 +1,82 @@
+import json
+import logging
+import re
+
+import pytest
+
+from udeansr.errors import UdeansrError
+from udeansr.paths import GROUPS
+from udeansr.planning.raw_dataset import About, load_raw_dataset
+
+
+def test_groups_hold_the_cases_by_name_and_absent_ones_are_empty(dataset):
+    raw = load_raw_dataset(dataset.folder)
+    assert raw.name == "Dataset001_Tiny"
+    assert set(raw.groups) == set(GROUPS)
+    assert [case.name for case in raw.groups["sourceHR"]] == ["hr1", "hr2"]
+    assert raw.groups["validationLR"] == ()
+    assert raw.about == About()
+
+
+def test_pairs_are_those_of_equal_name_whatever_the_format(dataset):
+    dataset.write("testLR", "two.mha")
+    dataset.write("testHR", "two.nrrd")
+    dataset.write("testLR", "lonely.nii")
+    raw = load_raw_dataset(dataset.folder)
+    assert [(lr.path.name, hr.path.name) for lr, hr in raw.pairs("testLR")] == [
+        ("one.nii.gz", "one.nii.gz"),
+        ("two.mha", "two.nrrd"),
+    ]
+
+
+def test_dataset_json_is_read(dataset):
+    (dataset.folder / "dataset.json").write_text(json.dumps({"contrast": "T1w", "licence": "CC0"}))
+    assert load_raw_dataset(dataset.folder).about == About(contrast="T1w", licence="CC0")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"licens": "CC0"}', "unknown key 'licens'; known are name, description, contrast, licence, reference"),
+        ('{"name": 3}', "'name' is 3, expected text in quotes"),
+        ("[]", "expected an object with the optional keys name, description, contrast, licence, reference"),
+        ("{", "no JSON .*; mend it or remove it, it is optional"),
+    ],
+)
+def test_a_broken_dataset_json_is_refused_with_its_fault(dataset, text, message):
+    path = dataset.folder / "dataset.json"
+    path.write_text(text)
+    with pytest.raises(UdeansrError, match=f"^{re.escape(str(path))}: {message}"):
+        load_raw_dataset(dataset.folder)
+
+
+def test_all_faults_of_the_folders_are_told_at_once(tmp_path):
+    folder = tmp_path / "Dataset001_Tiny"
+    (folder / "targetlr").mkdir(parents=True)
+    (folder / "testLR").mkdir()
+    (folder / "dataset.json").write_text("{")
+    with pytest.raises(UdeansrError) as raised:
+        load_raw_dataset(folder)
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 4
+    assert lines[0] == (
+        f"{folder / 'sourceHR'}: missing; the dataset has targetlr, testLR; expected the HR scans in a folder sourceHR"
+    )
+    assert "expected the LR scans in a folder targetLR" in lines[1]
+    assert lines[2].startswith(f"{folder / 'testLR'}: no image")
+    assert "no JSON" in lines[3]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UdeansrError, match=r"no such folder; expected a dataset with sourceHR/ and targetLR/ in it"):
+        load_raw_dataset(tmp_path / "Dataset001_Tiny")
+
+
+def test_a_folder_that_is_not_read_is_told(dataset, caplog):
+    (dataset.folder / "validationhr").mkdir()
+    (dataset.folder / ".hidden").mkdir()
+    with caplog.at_level(logging.WARNING):
+        load_raw_dataset(dataset.folder)
+    assert caplog.messages == [
+        f"{dataset.folder / 'validationhr'}: not read; the groups of a dataset are {', '.join(GROUPS)}"
+    ]
