@@ -37,6 +37,9 @@ class Encoder(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int, stride: tuple[int, int]) -> nn.Conv2d:
-    """3 x 3, and wider only where a stride of 5 or 7 would leave voxels out."""
+    """3 x 3 with padding 1; along an axis of stride 3 or more the kernel is one cell and needs none.
+
+    So every voxel counts: with padding a stride of 3 would not see the last one.
+    """
     kernel = (max(3, stride[0]), max(3, stride[1]))
-    return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=(kernel[0] // 2, kernel[1] // 2))
+    return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=(int(stride[0] < 3), int(stride[1] < 3)))

@@ -1,0 +1,139 @@
+"""The contract that every method keeps."""
+
+import json
+from dataclasses import asdict, fields, is_dataclass, replace
+
+import pytest
+import torch
+from torch import nn
+
+from udeansr.errors import UdeansrError
+from udeansr.methods import METHODS, build_method, load_settings, parse_settings
+from udeansr.methods.method import frozen
+
+SCALES = ["x2x2x2", "x2x2x1", "x3x2x1", "x4x4x2", "x1x1x3"]
+
+
+def built(name, configuration, seed=0):
+    torch.manual_seed(seed)
+    return build_method(name, configuration, parse_settings(name, []))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_knows_its_name_and_its_settings(name, configuration):
+    method = built(name, configuration())
+    assert type(method) is METHODS[name]
+    assert method.name == name
+    assert is_dataclass(method.settings_type)
+    assert method.settings == method.settings_type()
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_method_answers_on_the_hr_grid_for_any_plane(name, scale, configuration):
+    method = built(name, configuration(scale, patch_size=(8, 8))).eval()
+    z, y, x = method.scale.zyx
+    for plane in ((8, 8), (5, 4), (9, 21)):
+        lr = torch.rand(2, method.slab_slices or 4, *plane)
+        with torch.inference_mode():
+            sr = method.super_resolve(lr)
+            hr = torch.rand(2, lr.shape[1] * z, plane[0] * y, plane[1] * x)
+            degraded = method.degrade(hr)
+        assert sr.shape == hr.shape
+        assert sr.dtype == torch.float32
+        assert degraded is None or degraded.shape == lr.shape
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_players_and_averaged_are_submodules(name, configuration):
+    method = built(name, configuration())
+    owners = [{id(p) for p in method.get_submodule(player).parameters()} for player in method.players]
+    assert sum(map(len, owners)) == len(set().union(*owners)) == len(list(method.parameters()))
+    for part in method.averaged:
+        assert list(method.get_submodule(part).parameters())
+    assert bool(method.players) == bool(method.averaged)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_turn_gives_gradients_to_its_player_alone(name, configuration, batch):
+    method = built(name, configuration())
+    played = []
+    for player, losses in method.turns(batch(configuration())):
+        assert all(loss.shape == () and loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+        method.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        for part, parameter in method.named_parameters():
+            has_gradient = parameter.grad is not None and bool(parameter.grad.isfinite().all())
+            assert has_gradient == part.startswith(f"{player}."), part
+        played.append(player)
+    assert sorted(played) == sorted(method.players)
+    assert all(parameter.requires_grad for parameter in method.parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_answers_are_the_same_each_time_and_nothing_learns_from_them(name, configuration):
+    method = built(name, configuration()).eval()
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    lr = torch.rand(1, 3, 20, 30)
+    with torch.inference_mode():
+        assert torch.equal(method.super_resolve(lr), method.super_resolve(lr))
+    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_weights_are_all_there_is_to_keep(name, configuration):
+    one, other = (built(name, configuration(), seed).eval() for seed in (1, 2))
+    lr = torch.rand(1, 3, 16, 24)
+    with torch.inference_mode():
+        if one.players:
+            assert not torch.equal(one.super_resolve(lr), other.super_resolve(lr))
+        other.load_state_dict(one.state_dict())
+        assert torch.equal(one.super_resolve(lr), other.super_resolve(lr))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_averaged_holds_all_that_prediction_needs(name, configuration):
+    one, other = (built(name, configuration(), seed).eval() for seed in (1, 2))
+    for part in one.averaged:
+        other.get_submodule(part).load_state_dict(one.get_submodule(part).state_dict())
+    lr, hr = torch.rand(1, 3, 16, 24), torch.rand(1, 6, 32, 48)
+    with torch.inference_mode():
+        assert torch.equal(one.super_resolve(lr), other.super_resolve(lr))
+        degraded = one.degrade(hr)
+        if degraded is not None:
+            assert torch.equal(degraded, other.degrade(hr))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_settings_go_to_json_and_come_back(name):
+    settings = METHODS[name].settings_type()
+    for item in fields(settings):
+        if item.type == "float":
+            settings = replace(settings, **{item.name: 0.375})
+    assert load_settings(name, json.loads(json.dumps(asdict(settings)))) == settings
+    with pytest.raises(AttributeError):  # frozen
+        settings.anything = 1
+
+
+def test_an_unknown_method_is_named_with_those_there_are():
+    with pytest.raises(UdeansrError, match="there is no method 'cyclegan'; expected udean, tricubic, sinc"):
+        parse_settings("cyclegan", [])
+    with pytest.raises(UdeansrError, match="there is no method 'cyclegan'"):
+        load_settings("cyclegan", {})
+
+
+def test_another_methods_settings_are_the_callers_mistake(configuration):
+    with pytest.raises(ValueError, match="sinc takes NoSettings, not UdeanSettings"):
+        build_method("sinc", configuration(), parse_settings("udean", []))
+
+
+def test_frozen_lets_gradients_pass_and_leaves_nothing_behind():
+    free, held = nn.Linear(2, 2), nn.Linear(2, 2)
+    held.bias.requires_grad_(False)
+    with frozen(held):
+        loss = held(free(torch.ones(1, 2))).sum()
+        loss.backward()
+    assert free.weight.grad is not None
+    assert held.weight.grad is None
+    assert held.weight.requires_grad
+    assert not held.bias.requires_grad  # what was fixed before stays so
