@@ -172,7 +172,7 @@ def test_the_feature_cycle_pulls_on_both_encoders(configuration, batch):
 
 
 def test_channel_attention_sees_a_training_patch_of_a_slice(configuration):
-    method = built(configuration()).eval()
+    method = built(configuration(features=48)).eval()
     lr = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     changed = lr.clone()
     changed[:, :, 48:, 72:] = 100
