@@ -59,9 +59,13 @@ def training_memory(configuration: Configuration) -> Memory:
     Args:
         configuration: scale, slab, patch, batch and the networks' size are read.
     """
-    kept = AUTOCAST_BYTES * max(_generators_turn(configuration), _discriminators_turn(configuration))
-    kept += 4 * _loss_numbers(configuration)
-    return Memory(kept / 2**30, WEIGHT_BYTES * weights(configuration) / 2**30)
+    return Memory(kept_bytes(configuration) / 2**30, WEIGHT_BYTES * weights(configuration) / 2**30)
+
+
+def kept_bytes(configuration: Configuration) -> float:
+    """What an iteration keeps for the way back under autocast, weights left out: the larger of its two turns."""
+    generators = AUTOCAST_BYTES * _generators_turn(configuration) + 4 * _loss_numbers(configuration)
+    return max(generators, AUTOCAST_BYTES * _discriminators_turn(configuration))
 
 
 def weights(configuration: Configuration) -> int:

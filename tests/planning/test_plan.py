@@ -1,0 +1,120 @@
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from udeansr.errors import UdeansrError
+from udeansr.planning.plan import Configuration, Plan
+
+
+@pytest.fixture
+def plan() -> Plan:
+    base = Configuration(
+        "x2x2x1", "x2x2x1", (5.0, 2.0, 2.0), (5.0, 1.0, 1.0), slab_slices=3, patch_size=(64, 32), turns=False,
+        batch_size=8, features=64, groups=5, blocks=5, discriminator_features=64, epochs=200,
+        iterations_per_epoch=250, reasons={"features": "the paper's", "batch_size": "the paper's"},
+    )  # fmt: skip
+    return Plan("Dataset001_Tiny", "SPL", 1.02, {"x2x2x1": base})
+
+
+def with_variant(plan: Plan, **values) -> dict:
+    edited = plan.as_dict()
+    edited["configurations"]["wide"] = {"inherits_from": "x2x2x1", **values}
+    return edited
+
+
+def test_json_and_back(plan, tmp_path):
+    path = tmp_path / "plans.json"
+    plan.save(path)
+    assert Plan.load(path) == plan
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_variant_has_its_own_values_and_otherwise_those_it_inherits(plan):
+    read = Plan.from_dict(with_variant(plan, features=96, reasons={"features": "a wide one"}))
+    wide, base = read.configuration("wide"), read.configuration("x2x2x1")
+    assert wide.features == 96
+    assert wide.reasons == {"features": "a wide one", "batch_size": "the paper's"}
+    assert replace(wide, name=base.name, features=64, inherits_from=None, reasons=base.reasons) == base
+    assert Plan.from_dict(read.as_dict()) == read
+
+
+def test_a_reason_is_not_inherited_by_a_value_that_was_changed(plan):
+    assert Plan.from_dict(with_variant(plan, features=96)).configuration("wide").reasons == {
+        "batch_size": "the paper's"
+    }
+
+
+def test_a_variant_is_saved_as_what_differs(plan):
+    saved = Plan.from_dict(with_variant(plan, features=96)).as_dict()["configurations"]["wide"]
+    assert saved == {"features": 96, "inherits_from": "x2x2x1", "reasons": {"batch_size": "the paper's"}}
+
+
+def test_variants_of_variants_inherit_from_the_nearest(plan):
+    edited = with_variant(plan, features=96, epochs=10)
+    edited["configurations"]["wider"] = {"inherits_from": "wide", "features": 128}
+    wider = Plan.from_dict(edited).configuration("wider")
+    assert (wider.features, wider.epochs, wider.groups) == (128, 10, 5)
+
+
+def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
+    with pytest.raises(UdeansrError, match="Dataset001_Tiny has no configuration 'x4x4x4'; its plan has x2x2x1"):
+        plan.configuration("x4x4x4")
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ({"featurs": 96}, "unknown key 'featurs'; known are batch_size"),
+        ({"features": 0}, "'features' is 0; expected a whole number of at least 1"),
+        ({"features": 64.5}, "'features' is 64.5; expected a whole number"),
+        ({"epochs": True}, "'epochs' is True; expected a whole number"),
+        ({"batch_size": "8"}, "'batch_size' is '8'; expected a whole number"),
+        ({"turns": 1}, "'turns' is 1; expected true or false"),
+        ({"patch_size": 64}, "'patch_size' is 64; expected a list of 2 numbers"),
+        ({"patch_size": [64, 32.5]}, "'patch_size' is 32.5; expected a whole number"),
+        ({"lr_spacing_mm": [5, 2]}, r"'lr_spacing_mm' is \[5, 2\]; expected a list of 3 numbers"),
+        ({"lr_spacing_mm": [5, 2, -2]}, "'lr_spacing_mm' is -2; expected a number above 0"),
+        ({"scale": "x2"}, "scale 'x2' is not a scale"),
+        ({"scale": "x2x2x5"}, r"'hr_spacing_mm' is \[5.0, 1.0, 1.0\]; expected 'lr_spacing_mm' / x2x2x5"),
+        ({"inherits_from": "none"}, "it inherits from 'none', which is not there; the plan has x2x2x1, wide"),
+        ({"inherits_from": "wide"}, "it inherits from itself; the plan has x2x2x1, wide"),
+        ({"reasons": "none"}, "'wide' or its 'reasons' is no object in braces"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
+    with pytest.raises(UdeansrError, match=f"^plans.json, configuration 'wide': {message}"):
+        Plan.from_dict(with_variant(plan, **variant))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, lr_gain, orientation"),
+        ({"configurations": {}}, "'configurations' holds none; plan again"),
+        ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),
+        ({"orientation": "SPI"}, "'orientation' is 'SPI'; expected three letters such as SPL"),
+        ({"lr_gain": 0}, "'lr_gain' is 0; expected a number above 0; 1 changes nothing"),
+        ({"lr_gain": "high"}, "'lr_gain' is 'high'; expected a number above 0"),
+    ],
+)
+def test_a_wrong_plan_is_told(plan, change, message):
+    with pytest.raises(UdeansrError, match=message):
+        Plan.from_dict(plan.as_dict() | change)
+
+
+def test_every_missing_value_is_told(plan):
+    for key in {item.name for item in fields(Configuration)} - {"name", "inherits_from", "reasons"}:
+        values = plan.as_dict()
+        del values["configurations"]["x2x2x1"][key]
+        with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{key}' is missing"):
+            Plan.from_dict(values)
+
+
+def test_a_plan_that_is_missing_or_no_json_is_told(tmp_path):
+    path = tmp_path / "plans.json"
+    with pytest.raises(UdeansrError, match="there is no plan; make one: udeansr_plan_and_preprocess -d DATASET"):
+        Plan.load(path)
+    path.write_text(json.dumps([1]))
+    with pytest.raises(UdeansrError, match="expected an object with the keys configurations, dataset"):
+        Plan.load(path)
