@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.training.log import RunLog
+from udeansr.training.interruption import StoppedError
+from udeansr.training.log import RunLog, check_tensorboard
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +61,17 @@ def test_training_log_takes_what_the_library_says_with_its_time(tmp_path) -> Non
 def test_a_sad_end_is_told_too(tmp_path) -> None:
     with pytest.raises(UdeansrError), RunLog(tmp_path, -1, False):
         raise UdeansrError("a loss is not finite")
-    assert "ERROR a loss is not finite" in (tmp_path / "training.log").read_text()
+    with pytest.raises(StoppedError), RunLog(tmp_path, -1, False):
+        raise StoppedError(2, "stopped after iteration 7")
+    text = (tmp_path / "training.log").read_text()
+    assert "ERROR a loss is not finite" in text
+    assert "INFO stopped after iteration 7" in text
 
 
-def test_tensorboard_that_is_not_installed_is_named(tmp_path, monkeypatch) -> None:
+def test_tensorboard_that_is_not_installed_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UdeansrError, match="--tensorboard: the package tensorboard is not installed; pip install"):
-        RunLog(tmp_path, -1, True)
+        check_tensorboard()
 
 
 def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:

@@ -181,6 +181,24 @@ def test_spoilt_weights_are_never_saved(dataset_folder, plan, tiny, tmp_path, mo
     assert load_checkpoint(output / "latest.pt")["progress"]["iteration"] == 3
 
 
+def test_a_batch_of_one_has_no_statistics(dataset_folder, plan, tmp_path) -> None:
+    """Refused before the training that would be overwritten is."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "latest.pt").touch()
+    with pytest.raises(UdeansrError, match=r"batch-size is 1, but udean normalises over .*; expected at least 2"):
+        run_tiny(dataset_folder, plan, tmp_path / "results", "overwrite", method="udean", batch_size=1)
+    assert (tmp_path / "results" / "latest.pt").exists()
+
+
+def test_memory_that_runs_out_is_told_with_what_to_do(dataset_folder, plan, tiny, tmp_path, monkeypatch) -> None:
+    def too_big(self, batch):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(tiny, "turns", too_big)
+    with pytest.raises(UdeansrError, match=r"cpu: out of memory with 2 slabs .*smaller --batch-size.*--memory-gb"):
+        run_tiny(dataset_folder, plan, tmp_path / "results")
+
+
 def test_its_time_over_training_ends_properly_and_can_go_on(dataset_folder, plan, tiny, tmp_path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     run_tiny(dataset_folder, plan, whole)
@@ -241,7 +259,7 @@ def test_without_pairs_the_log_says_how_best_is_chosen(make_dataset, plan, tiny,
     scores = metrics_but_times(output)[1]["validation"]
     assert {"score", "cycle_psnr", "cycle_ssim", "spectrum_distance", "shift_voxels"} == set(scores)
     assert scores["score"] == pytest.approx(scores["cycle_ssim"] - 0.1 * scores["spectrum_distance"])
-    assert "best is chosen by cycle SSIM - 0.1 x spectrum distance" in (output / "training.log").read_text()
+    assert "no pairs: best is chosen by cycle SSIM - 0.1 x spectrum distance" in (output / "training.log").read_text()
 
 
 def test_udean_learns_from_workers_as_without(dataset_folder, longer, tmp_path) -> None:
@@ -292,4 +310,4 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen) -> None:
     while not holds():
         assert process.poll() is None, "the training ended by itself"
         assert time.monotonic() < end, "nothing happened for a minute"
-        time.sleep(0.02)
+        time.sleep(0.1)

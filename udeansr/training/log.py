@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from udeansr.errors import UdeansrError
+from udeansr.training.interruption import StoppedError
 from udeansr.training.progress_plot import draw_progress
 
 LOG, METRICS, PROGRESS, TENSORBOARD = "training.log", "metrics.jsonl", "progress.png", "tensorboard"
@@ -25,8 +26,6 @@ class RunLog:
             folder: where the run lies.
             epochs_done: epochs that are complete in the checkpoint; -1 before any validation.
             tensorboard: whether to write TensorBoard events as well.
-        Raises:
-            UdeansrError: if TensorBoard is wanted and not installed.
         """
         self._folder = folder
         self.history = [entry for entry in _read_lines(folder / METRICS) if entry["epoch"] <= epochs_done]
@@ -52,7 +51,8 @@ class RunLog:
         """Write the end, also a sad one, and close."""
         package = logging.getLogger("udeansr")
         if error is not None:
-            self._handler.handle(package.makeRecord("udeansr", logging.ERROR, "", 0, "%s", (error,), None))
+            level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
+            self._handler.handle(package.makeRecord("udeansr", level, "", 0, "%s", (error,), None))
         package.removeHandler(self._handler)
         package.setLevel(self._level)
         self._handler.close()
@@ -72,6 +72,20 @@ class RunLog:
             for name, value in {**numbers, "lr": entry["lr"]}.items():
                 if isinstance(value, float):
                     self._board.add_scalar(name, value, entry["epoch"])
+
+
+def check_tensorboard() -> None:
+    """See that TensorBoard can be written.
+
+    Raises:
+        UdeansrError: if the package is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise UdeansrError(
+            "--tensorboard: the package tensorboard is not installed; pip install tensorboard, or leave the flag out"
+        ) from error
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -99,10 +113,6 @@ def _finite(value: Any) -> Any:
 
 
 def _open_tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UdeansrError(
-            "--tensorboard: the package tensorboard is not installed; pip install tensorboard, or leave the flag out"
-        ) from error
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(folder))

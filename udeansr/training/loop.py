@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.errors import UdeansrError
@@ -157,7 +159,14 @@ class TrainingLoop:
         start = time.perf_counter()
         batch = next(batches)
         received = time.perf_counter()
-        losses = self._trainer.play(batch, progress["iteration"])
+        try:
+            losses = self._trainer.play(batch, progress["iteration"])
+        except torch.cuda.OutOfMemoryError as error:
+            raise UdeansrError(
+                f"{self._trainer.device}: out of memory with {len(batch.lr)} slabs of each cohort in a batch; "
+                "end other programs on it, take a smaller --batch-size, or plan for less memory: "
+                "udeansr_plan_and_preprocess --memory-gb"
+            ) from error
         self._times["waiting"] += received - start
         self._times["computing"] += time.perf_counter() - received
         if not all(math.isfinite(loss) for loss in losses.values()):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method
@@ -16,7 +17,7 @@ from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training.holdout import split_cases
-from udeansr.training.log import RunLog
+from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
 from udeansr.training.precision import choose_device, choose_precision, describe_device
 from udeansr.training.random_state import restore_random_state, seed_everything
@@ -62,8 +63,13 @@ def train(
     run = run.resolved(configuration)
     device = choose_device(run.device)
     precision = choose_precision(run.precision, device)
+    if run.tensorboard:
+        check_tensorboard()
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
-    state = open_run_folder(output_folder, mode)
+    seed_everything(run.seed)
+    method = build_method(method_name, configuration, settings)
+    _check_batch_size(method, run)
+    state = open_run_folder(output_folder, mode)  # nothing is removed before all else is known to be right
     identity = {
         "plan": plan.as_dict(),
         "configuration": configuration_name,
@@ -82,7 +88,7 @@ def train(
             "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
         )
         split = split_cases(dataset, run.seed, run.validation_cases)
-        trainer = _trainer(method_name, configuration, settings, run, device, precision)
+        trainer = _trainer(method, run, device, precision)
         loop = TrainingLoop(
             trainer,
             split,
@@ -109,12 +115,16 @@ def _check_learns(method_name: str, scale: str) -> None:
         )
 
 
-def _trainer(
-    method_name: str, configuration: Any, settings: Any, run: RunSettings, device: torch.device, precision: str
-) -> Trainer:
-    """Build the method from the run's seed, and its trainer."""
-    seed_everything(run.seed)
-    method: Method = build_method(method_name, configuration, settings)
+def _check_batch_size(method: Method, run: RunSettings) -> None:
+    """Refuse a batch of one slab where its statistics are needed."""
+    if run.batch_size == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules()):
+        raise UdeansrError(
+            f"batch-size is 1, but {method.name} normalises over the slabs of a batch; expected at least 2"
+        )
+
+
+def _trainer(method: Method, run: RunSettings, device: torch.device, precision: str) -> Trainer:
+    """The method's trainer, as the run is set."""
     torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
     if run.compile and device.type == "cpu":
         logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")

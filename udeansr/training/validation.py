@@ -40,12 +40,12 @@ class Validator:
     def __init__(self, split: Split, scale: Scale, device: torch.device, precision: str) -> None:
         """Keep the volumes; nothing is computed yet."""
         self._split, self._scale, self._device, self._precision = split, scale, device, precision
-        people = f"{len(split.validation_lr)} validation pairs"
+        hr, lr = len(split.validation_hr), len(split.validation_lr)
         if split.paired:
-            self.rule = f"best is chosen by SSIM (2-D, as in the paper) on {people}"
+            self.rule = f"best is chosen by SSIM (2-D, as in the paper); validation pairs: {lr}"
         else:
-            people = f"{len(split.validation_hr)} HR and {len(split.validation_lr)} LR volumes, without pairs"
-            self.rule = f"best is chosen by cycle SSIM - {SPECTRUM_WEIGHT} x spectrum distance (decades) on {people}"
+            formula = f"cycle SSIM - {SPECTRUM_WEIGHT} x spectrum distance (decades)"
+            self.rule = f"no pairs: best is chosen by {formula}; held out: {hr} HR, {lr} LR"
 
     def __call__(self, method: Method, between: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Score a method with the weights that it has.

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from udeansr.cli.train import main
+from udeansr.image.volume import Geometry
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+
+CONFIGURATION = Configuration(
+    name="x2x2x1",
+    scale="x2x2x1",
+    lr_spacing_mm=(2.0, 2.0, 2.0),
+    hr_spacing_mm=(2.0, 1.0, 1.0),
+    slab_slices=3,
+    patch_size=(8, 8),
+    turns=True,
+    batch_size=2,
+    features=8,
+    groups=1,
+    blocks=1,
+    discriminator_features=2,
+    epochs=1,
+    iterations_per_epoch=2,
+)
+PLAN = Plan("Dataset001_Tiny", "SPL", 1.0, {"x2x2x1": CONFIGURATION})
+RESULTS = Path("udeansr_results/Dataset001_Tiny/x2x2x1/udean")
+CPU = ("--device", "cpu", "--precision", "fp32")
+
+
+@pytest.fixture(autouse=True)
+def dataset(tmp_path, monkeypatch) -> Path:
+    """A preprocessed dataset in the default root of the current folder."""
+    for root in ("RAW", "PREPROCESSED", "RESULTS"):
+        monkeypatch.delenv(f"UDEANSR_{root}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "udeansr_preprocessed" / PLAN.dataset
+    rng = np.random.default_rng(0)
+    for group, shape in (("sourceHR", (6, 24, 24)), ("targetLR", (6, 12, 12))):
+        for number in range(3):
+            voxels = rng.random(shape, dtype=np.float32)
+            geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
+            record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
+            write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record)
+    (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(PLAN, CONFIGURATION)))
+    PLAN.save(folder / "plans.json")
+    return folder
+
+
+def ended(monkeypatch, *words: object) -> int:
+    """Run the command in this process and give its exit status."""
+    monkeypatch.setattr(sys, "argv", ["udeansr_train", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "udean.lambda_da=0.25", "--seed", 3) == 0
+    told = capsys.readouterr().out
+    assert "preprocessed: udeansr_preprocessed (default)\nresults:      udeansr_results (default)" in told
+    assert "slabs of 3 x 8 x 8 LR voxels, 2 of each cohort" in told
+    assert "udean: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
+    assert f"model:        {RESULTS / 'best.pt'}" in told
+    assert "next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER" in told
+    saved = json.loads((RESULTS / "run.json").read_text())
+    assert saved["settings"]["lambda_da"] == 0.25
+    assert (saved["run"]["seed"], saved["run"]["epochs"]) == (3, 1)
+
+
+def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> None:
+    flags = ("--lr", 3e-4, "--ema", 0, "--validation-cases", 1, "--set", "udean.beta=0.5", "--max-minutes", 9)
+    assert ended(monkeypatch, "1", "x2x2x1", *CPU, *flags) == 0
+    assert ended(monkeypatch, "1", "x2x2x1") == 2
+    assert "--continue goes on with it, --overwrite begins again" in capsys.readouterr().err
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 2) == 0
+    saved = json.loads((RESULTS / "run.json").read_text())
+    assert saved["run"]["lr"] == 3e-4
+    assert saved["run"]["ema_decay"] == 0
+    assert saved["run"]["epochs"] == 2
+    assert saved["run"]["max_minutes"] is None
+    assert saved["settings"]["beta"] == 0.5
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 3, "--lr", 1e-5) == 2
+    assert "begun with other settings: lr 0.0003 -> 1e-05" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("2", "x2x2x1"), "dataset 2: not in udeansr_preprocessed (default), which has Dataset001_Tiny"),
+        (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2'; its plan has x2x2x1"),
+        (("1", "x2x2x1", "--method", "gan"), "there is no method 'gan'; expected udean, "),
+        (("1", "x2x2x1", "--method", "tricubic"), "tricubic learns nothing, so there is nothing to train; predict"),
+        (("1", "x2x2x1", "--set", "udean.lamda=1"), "the method 'udean' has no setting 'lamda'; it has"),
+        (("1", "x2x2x1", "--lr", "-1"), "lr is -1.0; expected a number above 0"),
+        (("1", "x2x2x1", "--device", "tpu9"), "device 'tpu9' is no device; expected auto or one of cpu"),
+        (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),
+        (("1", "x2x2x1", "--batch-size", "0"), "batch-size is 0; expected a whole number of at least 1"),
+        (("1", "x2x2x1", "--continue"), "there is no training to continue; leave --continue out"),
+        (("1", "x2x2x1", "--continue", "--overwrite"), "--continue and --overwrite exclude each other"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, words, line) -> None:
+    assert ended(monkeypatch, *words) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-1].startswith("udeansr_train: ")
+    assert line in told[-1]
+    assert not Path("udeansr_results").exists()
+
+
+def test_no_plan_and_no_arrays_are_told_with_what_to_do(dataset, monkeypatch, capsys) -> None:
+    (dataset / "x2x2x1" / COMPLETE_FILE).unlink()
+    assert ended(monkeypatch, "1", "x2x2x1") == 2
+    assert "preprocessing is missing or not complete; run udeansr_plan_and_preprocess -d" in capsys.readouterr().err
+    (dataset / "plans.json").unlink()
+    assert ended(monkeypatch, "1", "x2x2x1") == 2
+    assert "there is no plan; make one: udeansr_plan_and_preprocess" in capsys.readouterr().err
+
+
+def test_an_option_with_a_typo_is_refused(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, "1", "x2x2x1", "--epoch", "3") == 2
+    assert "No such option: --epoch" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_it_saves_says_so_in_a_line_and_goes_on(dataset, monkeypatch, number, status) -> None:
+    configuration = replace(CONFIGURATION, iterations_per_epoch=1000)
+    replace(PLAN, configurations={"x2x2x1": configuration}).save(dataset / "plans.json")
+    command = [sys.executable, "-c", "from udeansr.cli.train import main; main()", "1", "x2x2x1", *CPU]
+    process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not (RESULTS / "metrics.jsonl").is_file() or not (RESULTS / "metrics.jsonl").read_text():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(number)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == status, told
+    last = told.strip().splitlines()[-1]
+    assert "udeansr_train: stopped after iteration" in last
+    assert last.endswith(f"{RESULTS / 'latest.pt'} is written, go on with the same command and --continue")
+    assert "Traceback" not in told
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--max-minutes", "0.001") == 0
+    assert (RESULTS / "final.pt").is_file()
