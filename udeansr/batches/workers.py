@@ -52,34 +52,64 @@ def from_workers(loader: SlimDataLoaderBase, workers: int) -> Generator[dict[str
         Exception: the one in a :func:`failed_item`.
     """
     augmenter: Any = MultiThreadedAugmenter(loader, None, workers, num_cached_per_queue=_CACHED)
+    augmenter.restart()
+    team = _Team(augmenter._processes, augmenter.pin_memory_thread, augmenter.abort_event)
+    # Of a worker that was killed while it wrote an item, batchgenerators would wait for the rest for ever. It does not
+    # if nobody is left who could write the rest: not this process, and not the other workers, which are killed too.
+    for queue in augmenter._queues:
+        queue._writer.close()
+    threading.Thread(target=team.watch, daemon=True).start()
     try:
-        augmenter.restart()
-        # batchgenerators looks after its workers only between two batches, and would wait for ever for the rest of
-        # one whose maker was killed.
-        processes = list(augmenter._processes)
-        threading.Thread(target=_watch, args=(processes, augmenter.abort_event), daemon=True).start()
         while True:
             try:
                 item = next(augmenter)
             except RuntimeError as error:
-                raise UdeansrError(_obituary(processes)) from error
+                raise UdeansrError(team.obituary()) from error
             if "error" in item:
                 raise item["error"]
             yield item
     finally:
+        team.end()
         augmenter._finish()
 
 
-def _watch(processes: list[BaseProcess], abort: Event) -> None:
-    """Stop everything as soon as one worker ends, for whatever reason."""
-    wait([process.sentinel for process in processes])
-    abort.set()
+class _Team:
+    """The workers of one generator and the thread that collects from them.
 
+    Workers only read, so that they can be killed at any time.
+    """
 
-def _obituary(processes: list[BaseProcess]) -> str:
-    codes = [process.exitcode for process in processes if process.exitcode]
-    how = f"was killed by signal {-codes[0]}" if codes and codes[0] < 0 else "ended unexpectedly"
-    return (
-        f"a worker process that makes batches {how}; memory ran out, or somebody stopped it; "
-        "run again with fewer workers, 0 for none: --workers 0"
-    )
+    def __init__(self, workers: list[BaseProcess], collector: threading.Thread, abort: Event) -> None:
+        self._workers, self._collector, self._abort = list(workers), collector, abort
+        self._first_to_end: list[BaseProcess] = []
+        self._told_to_end = False
+        # A thread prints what it dies of; the collector would print a traceback before each obituary. And if it died of
+        # something else, the generator would wait for it for ever.
+        self._collector._invoke_excepthook = lambda _: abort.set()  # type: ignore[attr-defined]
+
+    def watch(self) -> None:
+        """Wait until a worker ends; if it was not told to, end all of them."""
+        ended = wait([worker.sentinel for worker in self._workers])
+        if self._told_to_end:
+            return
+        self._first_to_end = [worker for worker in self._workers if worker.sentinel in ended]
+        for worker in self._first_to_end:
+            worker.join(1)
+        self.end()
+
+    def end(self) -> None:
+        """Kill all workers, after giving the collector the time to see that it is over."""
+        self._told_to_end = True
+        self._abort.set()
+        self._collector.join(0.5)
+        for worker in self._workers:
+            worker.kill()
+
+    def obituary(self) -> str:
+        """Why there are no more items."""
+        codes = [worker.exitcode for worker in self._first_to_end or self._workers if worker.exitcode]
+        how = f"was killed by signal {-codes[0]}" if codes and codes[0] < 0 else "ended by itself"
+        return (
+            f"a worker process that makes batches {how}; memory ran out, or somebody stopped it; "
+            "run again with fewer workers, 0 for none: --workers 0"
+        )
