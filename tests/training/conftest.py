@@ -13,11 +13,13 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from udeansr.batches.batch import Batch
 from udeansr.image.volume import Geometry
-from udeansr.methods import METHODS
+from udeansr.methods import METHODS, parse_settings
 from udeansr.methods.method import Method, frozen
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.train import RunSettings, train
 
 LR_SHAPE = (6, 16, 16)
 
@@ -144,3 +146,55 @@ def _write(folder: Path, voxels: np.ndarray) -> None:
     geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
     record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
     write_case(folder, voxels, np.argwhere(voxels > 0.2), record)
+
+
+@pytest.fixture
+def run_tiny(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Trains on the CPU in fp32; draws no pictures unless asked, since they would take most of the time."""
+
+    def run(
+        folder: Path, plan: Plan, output: Path, mode: str = "new", method: str = "tiny", pictures=False, **flags
+    ) -> Path:
+        if not pictures:
+            monkeypatch.setattr("udeansr.training.log.draw_progress", lambda history, path: None)
+        run_settings = RunSettings(**{"device": "cpu", "precision": "fp32", **flags})
+        return train(folder, plan, "x2x2x2", method, parse_settings(method, []), run_settings, output, mode)
+
+    return run
+
+
+@pytest.fixture
+def assert_same() -> Callable[..., None]:
+    """Holds two checkpoints to be the same bit for bit, in some of their parts or in all but the time they took."""
+
+    def compare(one: Path, other: Path, *parts: str) -> None:
+        states = [load_checkpoint(path) for path in (one, other)]
+        for state in states:
+            del state["progress"]["seconds"]
+        for part in parts or states[0]:
+            _assert_equal(*(state[part] for state in states), f"{one.name} {part}")
+
+    return compare
+
+
+@pytest.fixture
+def metrics() -> Callable[[Path], list[dict]]:
+    """Reads the epochs of ``metrics.jsonl`` without the time they took."""
+
+    def read(folder: Path) -> list[dict]:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+    return read
+
+
+def _assert_equal(one, other, path: str) -> None:
+    assert type(one) is type(other), path
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key, value in one.items():
+            _assert_equal(value, other[key], f"{path}/{key}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    else:
+        assert one == other, path
