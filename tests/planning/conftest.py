@@ -62,15 +62,15 @@ def make_fingerprint():
         hr_spacing_mm=(1.0, 1.0, 1.0),
         smallest=(40, 96, 96),
         blur_x=0.6,
-        gain=1.05,
+        level_gain=1.05,
         cases=(),
     ) -> Fingerprint:
         cohort = CohortFacts(4, (40, 96, 96), lr_spacing_mm, (10, 50, 99), 0.4, {axis: (0.0, None) for axis in "ZYX"})
         curves = ((1.0, 0.5), (1.0, 0.6), (1.0, blur_x))
-        degradation = MeasuredDegradation((0.25, 0.75), curves, (2.4, 2.4, 2.4), 0.01, gain, 0.05)
+        degradation = MeasuredDegradation((0.25, 0.75), curves, (2.4, 2.4, 2.4), 0.01, 1.3, 0.05)
         return Fingerprint(
             "Dataset001_Tiny", "SPL", lr_spacing_mm, hr_spacing_mm, smallest,
-            {"sourceHR": cohort, "targetLR": cohort}, degradation, cases,
+            {"sourceHR": cohort, "targetLR": cohort}, degradation, level_gain, cases,
         )  # fmt: skip
 
     return make

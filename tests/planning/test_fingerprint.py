@@ -103,3 +103,10 @@ def test_a_blur_along_one_axis_and_a_gain_are_found(tmp_path):
     np.testing.assert_allclose(found.transfer[1], np.cos(np.pi * f / 2) ** 2, atol=0.1)
     np.testing.assert_allclose(found.transfer[2], 1, atol=0.1)
     assert found.width_mm[1] > 1.1 * found.width_mm[2]
+
+
+def test_the_level_gain_is_that_of_the_source_images(dataset, monkeypatch):
+    gains = {"hr1": 1.2, "hr2": 1.4, "hr3": 1.3}
+    dataset.write("sourceHR", "hr3.nii.gz")
+    monkeypatch.setattr("udeansr.planning.fingerprint.level_gain", lambda request: gains[request.path.name[:3]])
+    assert extracted(dataset).level_gain == 1.3

@@ -153,7 +153,10 @@ def _fingerprint_table(fingerprint: Fingerprint) -> str:
             (f"  along {axis}", f"transfer {left} at {' '.join(map(str, _SHOWN))} Nyquist; width {width:.2f} mm")
         )
     rows.append(("  noise", f"{measured.noise:.4f} of the level that becomes 1"))
-    rows.append(("  gain", f"{measured.gain:.3f}, normalised LR over normalised HR"))
+    rows.append(("  gain", f"{measured.gain:.3f} between the normalised cohorts"))
+    rows.append(
+        ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same person, by degrading HR")
+    )
     return _table(rows)
 
 

@@ -13,9 +13,9 @@ from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
-from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.cohort_grid import CohortGrid, grid_of_spacing
+from udeansr.planning.cohort_grid import CohortGrid
+from udeansr.planning.hr_grid import to_hr_grid
 from udeansr.planning.json_file import check_keys
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
@@ -116,7 +116,10 @@ def examine(request: Request) -> Examined:
     facts = _facts(group, case, volume, stored.geometry.orientation)
     spectrum = None
     if request.grid and request.spectrum and fits_patch(facts, request.grid):
-        spectrum = _spectrum(volume, request.grid, is_hr=group in HR_GROUPS)
+        if group in HR_GROUPS:
+            spectrum = foreground_spectrum(to_hr_grid(volume, request.grid), request.grid.scale)
+        else:
+            spectrum = foreground_spectrum(volume.voxels)
     return Examined(group, case, (), volume.geometry, facts, spectrum)
 
 
@@ -162,13 +165,3 @@ def _digest(volume: Volume) -> str:
     """Equal for equal voxels, whatever the file's format, its type of number and the order its axes are stored in."""
     voxels = reorient(volume, "SPL").voxels.astype(np.float32)
     return hashlib.blake2b(str(voxels.shape).encode() + voxels.tobytes(), digest_size=16).hexdigest()
-
-
-def _spectrum(volume: Volume, grid: CohortGrid, is_hr: bool) -> np.ndarray:
-    """The log power of the foreground on the LR grid; HR is resampled as preprocessing will do it."""
-    if not is_hr:
-        return foreground_spectrum(volume.voxels)
-    planned = grid_of_spacing(volume.geometry, grid.sr_spacing_mm)
-    if planned is not None:
-        volume = resample_onto(volume, planned)
-    return foreground_spectrum(volume.voxels, grid.scale)

@@ -12,11 +12,13 @@ import numpy as np
 
 from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.errors import UdeansrError
+from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.json_file import check_keys, read_json, write_json
+from udeansr.planning.level_gain import IMAGES, GainRequest, level_gain
 from udeansr.planning.raw_dataset import RawDataset
 
 FINGERPRINT_FILE = "fingerprint.json"
@@ -57,6 +59,7 @@ class Fingerprint:
         smallest_lr_voxels: the smallest foreground of any training image along (Z, Y, X), HR counted in LR voxels.
         cohorts: medians by training group.
         degradation: what lies between the cohorts beyond truncation, measured without pairs.
+        level_gain: level of normalised LR over that of normalised HR of the same person: from HR degraded as measured.
         cases: the facts of every image.
     """
 
@@ -67,6 +70,7 @@ class Fingerprint:
     smallest_lr_voxels: tuple[int, int, int]
     cohorts: dict[str, CohortFacts]
     degradation: MeasuredDegradation
+    level_gain: float
     cases: tuple[CaseFacts, ...]
 
     @property
@@ -147,8 +151,17 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
             group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
         },
         degradation=degradation,
+        level_gain=_level_gain(raw, grid, degradation, processes),
         cases=facts,
     )
+
+
+def _level_gain(raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int) -> float:
+    """The median over source HR images, evenly drawn from the cohort."""
+    cases = raw.groups[SOURCE_HR]
+    drawn = [cases[i] for i in sorted({i * len(cases) // IMAGES for i in range(IMAGES)})]
+    requests = [GainRequest(case.path, grid, degradation) for case in drawn]
+    return round(float(np.median(parallel_map(level_gain, requests, processes, "Levelling"))), 4)
 
 
 def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:

@@ -15,9 +15,6 @@ SLAB_SLICES = 3
 BLUR_TOLERANCE = 0.1
 """Transfer functions of the two in-plane axes that differ by more are two blurs."""
 
-GAINS = (0.5, 2.0)
-"""A measured gain beyond is contrast or population, not the way intensities were normalised."""
-
 
 def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
     """Decide how to train on a dataset.
@@ -36,7 +33,6 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         raise ValueError(f"the smallest foreground is {smallest} LR voxels, expected at least {SMALLEST_PATCH}")
     grid = fingerprint.grid
     turns, why_turns = _turns(fingerprint)
-    gain, why_gain = _gain(fingerprint)
     # The sizes are placeholders of 1 until the memory decides them.
     base = Configuration(
         name=str(grid.scale),
@@ -53,10 +49,12 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         discriminator_features=1,
         epochs=1,
         iterations_per_epoch=ITERATIONS_PER_EPOCH,
-        reasons=_data_reasons(fingerprint) | {"turns": why_turns, "lr_gain": why_gain},
+        reasons=_data_reasons(fingerprint) | {"turns": why_turns},
     )
     configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
-    return Plan(fingerprint.dataset, fingerprint.orientation, gain, {configuration.name: configuration})
+    return Plan(
+        fingerprint.dataset, fingerprint.orientation, fingerprint.level_gain, {configuration.name: configuration}
+    )
 
 
 def _check_scale(fingerprint: Fingerprint) -> None:
@@ -87,17 +85,6 @@ def _turns(fingerprint: Fingerprint) -> tuple[bool, str]:
     return True, f"spacing and factors in the plane are equal, and the blur along Y and X agrees within {apart:.2f}"
 
 
-def _gain(fingerprint: Fingerprint) -> tuple[float, str]:
-    gain = fingerprint.degradation.gain
-    low, high = GAINS
-    if low <= gain <= high:
-        return round(gain, 4), "measured between the spectra of the cohorts: LR is divided by it, to have HR's level"
-    return 1.0, (
-        f"measured as {gain:.3g}, beyond {low:g} to {high:g}: that is another contrast or population, not the way "
-        "intensities were normalised, so the LR is left as it is"
-    )
-
-
 def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
     """Why what the data decide is so."""
     grid = fingerprint.grid
@@ -114,6 +101,10 @@ def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
         why_hr = f"LR spacing / {scale}: the HR has it within 2 %, so nothing is resampled"
     return {
         "orientation": f"axis {letter} is {slab} of the LR ({grid.lr_spacing_mm[0]:.4g} mm), so slabs are cut along it",
+        "lr_gain": (
+            "HR degraded as measured comes out of normalisation brighter by this factor than the HR itself, so LR is "
+            "divided by it"
+        ),
         "scale": f"LR spacing / HR spacing is {ratios} along (Z, Y, X), rounded",
         "lr_spacing_mm": "the median of the target LR, which agree within 2 %",
         "hr_spacing_mm": why_hr,
