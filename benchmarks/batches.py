@@ -1,0 +1,64 @@
+"""How many batches a second the loader makes, with and without workers: python benchmarks/batches.py."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from udeansr.batches.loader import slab_batches
+from udeansr.image.volume import Geometry
+from udeansr.planning.plan import Configuration
+from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
+
+CONFIGURATION = Configuration(
+    name="x2x2x1", scale="x2x2x1", lr_spacing_mm=(1.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(64, 64), turns=True, batch_size=8, features=64, groups=5, blocks=5,
+    discriminator_features=64, epochs=1, iterations_per_epoch=1,
+)  # fmt: skip
+
+
+def make_case(folder: Path, group: str, seed: int, shape: tuple[int, int, int]) -> PreprocessedCase:
+    """A case of random voxels, all of them foreground."""
+    rng = np.random.default_rng(seed)
+    foreground = np.stack([rng.integers(n, size=10_000) for n in shape], axis=1).astype(np.int32)
+    case = folder / group / str(seed)
+    write_case(case, rng.random(shape, dtype=np.float32), foreground, {})
+    return PreprocessedCase(str(seed), group, case, Geometry(shape, (1.0, 1.0, 1.0)), 1.0, 1.0)
+
+
+def batches_a_second(cases: tuple, workers: int, count: int) -> float:
+    """The rate after the first two batches, by when workers are at work."""
+    batches = slab_batches(*cases, CONFIGURATION, seed=1, first=0, count=count + 2, workers=workers)
+    for _ in range(2):
+        next(batches)
+    begun = time.perf_counter()
+    for _ in batches:
+        pass
+    return count / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Measure each number of workers in turn, three times, and print the medians and their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=200, help="batches of each measurement")
+    parser.add_argument("--cases", type=int, default=4, help="cases of each cohort, of 170 x 256 x 256 voxels")
+    options = parser.parse_args()
+    shape = (170, 256, 256)
+    with tempfile.TemporaryDirectory() as folder:
+        cases = tuple(
+            [make_case(Path(folder), group, seed, shape) for seed in range(options.cases)]
+            for group in ("sourceHR", "targetLR")
+        )
+        rounds = [{n: batches_a_second(cases, n, options.batches) for n in (0, 1, 2)} for _ in range(3)]
+    rates = {n: float(np.median([one[n] for one in rounds])) for n in (0, 1, 2)}
+    for workers, rate in rates.items():
+        print(f"workers {workers}: {rate:7.1f} batches/s  ratio to none {rate / rates[0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
