@@ -12,11 +12,8 @@ from udeansr.cli.command import command_line
 
 if TYPE_CHECKING:
     from udeansr.paths import Root
-    from udeansr.planning.fingerprint import Fingerprint
     from udeansr.planning.plan import Plan
     from udeansr.planning.raw_dataset import RawDataset
-
-EARLIER_PLANS_FILE = "plans_earlier.json"
 
 
 def plan_and_preprocess(
@@ -73,41 +70,21 @@ def plan_and_preprocess(
 
 
 def _planned(raw: RawDataset, target: Root, processes: int, memory_gb: float | None, plan_again: bool) -> Plan:
-    """Measure the dataset, then keep its plan or make one; all of it is printed."""
-    from udeansr.planning.fingerprint import FINGERPRINT_FILE, extract_fingerprint
-    from udeansr.planning.plan import PLANS_FILE, Plan
-    from udeansr.planning.planner import make_plan
+    """See to the plan and print all of it."""
+    from udeansr.planning.fingerprint import FINGERPRINT_FILE
+    from udeansr.planning.plan import PLANS_FILE
+    from udeansr.planning.plan_dataset import plan_dataset
+    from udeansr.planning.summary import fingerprint_table, plan_table
 
     folder = target.folder / raw.name
-    fingerprint = extract_fingerprint(raw, processes)
-    unchanged = _is_saved(fingerprint, folder / FINGERPRINT_FILE)
-    plans = folder / PLANS_FILE
-    print(f"\nfingerprint: {folder / FINGERPRINT_FILE}")
-    print(_fingerprint_table(fingerprint))
-    if unchanged and plans.is_file() and not plan_again:
-        plan = Plan.load(plans)
-        print(f"\nplan: {plans} (kept: the images did not change; --plan-again makes a new one)")
-    else:
-        memory, origin = _memory(memory_gb)
-        plan = make_plan(fingerprint, memory)
-        fingerprint.save(folder / FINGERPRINT_FILE)
-        if plans.is_file():
-            plans.replace(folder / EARLIER_PLANS_FILE)
-            print(f"\nthe earlier plan, with what was edited in it, is now {folder / EARLIER_PLANS_FILE}")
-        plan.save(plans)
-        print(f"\nplan: {plans} (new, for {origin})")
-    print(_plan_table(plan))
-    return plan
-
-
-def _is_saved(fingerprint: Fingerprint, path: Path) -> bool:
-    """Whether this very fingerprint lies in a file; a file that cannot be read holds another."""
-    from udeansr.errors import UdeansrError
-
-    try:
-        return type(fingerprint).load(path).as_dict() == fingerprint.as_dict()
-    except UdeansrError:
-        return False
+    memory, origin = _memory(memory_gb)
+    planned = plan_dataset(raw, folder, memory, processes=processes, again=plan_again)
+    print(f"\nfingerprint: {folder / FINGERPRINT_FILE}\n{fingerprint_table(planned.fingerprint)}\n")
+    if planned.earlier:
+        print(f"the earlier plan, with what was edited in it, is now {planned.earlier}")
+    kept = "kept: the images did not change; --plan-again makes a new one"
+    print(f"plan: {folder / PLANS_FILE} ({kept if planned.kept else f'new, for {origin}'})\n{plan_table(planned.plan)}")
+    return planned.plan
 
 
 def _memory(memory_gb: float | None) -> tuple[float | None, str]:
@@ -129,67 +106,6 @@ def _preprocess(raw: RawDataset, plan: Plan, target: Root, names: list[str] | No
     for name in names or list(plan.configurations):
         preprocess(raw, plan, name, folder, processes)
         print(f"arrays: {folder / name}")
-
-
-def _fingerprint_table(fingerprint: Fingerprint) -> str:
-    """The facts that a person judges by, a line each."""
-    from udeansr.planning.cohort_grid import in_mm
-
-    measured = fingerprint.degradation
-    rows = [
-        ("axes (Z, Y, X)", f"towards {', '.join(fingerprint.orientation)}; slabs along {fingerprint.orientation[0]}")
-    ]
-    for group, cohort in fingerprint.cohorts.items():
-        shape = " x ".join(f"{n:g}" for n in cohort.shape)
-        rows.append(
-            (group, f"{cohort.images} images, median {shape} voxels of {in_mm(cohort.spacing_mm)}, "
-             f"{cohort.foreground_fraction:.0%} foreground")
-        )  # fmt: skip
-    rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
-    places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in _SHOWN]
-    for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
-        left = " ".join(f"{curve[i]:.2f}" for i in places)
-        rows.append(
-            (f"  along {axis}", f"transfer {left} at {' '.join(map(str, _SHOWN))} Nyquist; width {width:.2f} mm")
-        )
-    rows.append(("  noise", f"{measured.noise:.4f} of the level that becomes 1"))
-    rows.append(("  gain", f"{measured.gain:.3f} between the normalised cohorts"))
-    rows.append(
-        ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same person, by degrading HR")
-    )
-    return _table(rows)
-
-
-_SHOWN = (0.25, 0.5, 0.75, 1.0)
-
-
-def _plan_table(plan: Plan) -> str:
-    """Each configuration: every value and why."""
-    parts = []
-    for name, configuration in plan.configurations.items():
-        reasons = configuration.reasons
-        rows = [
-            ("orientation", plan.orientation, reasons.get("orientation", "")),
-            ("lr_gain", f"{plan.lr_gain:g}", reasons.get("lr_gain", "")),
-        ]
-        for key in (key for key in reasons if hasattr(configuration, key)):
-            rows.append((key, _text(getattr(configuration, key)), reasons[key]))
-        width = max(len(value) for _, value, _ in rows)
-        inherits = f" (inherits from {configuration.inherits_from})" if configuration.inherits_from else ""
-        table = _table([(key, f"{value:<{width}}  {why}") for key, value, why in rows])
-        parts.append(f"  configuration {name}{inherits}\n{table}")
-    return "\n".join(parts)
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    width = max(len(key) for key, _ in rows)
-    return "\n".join(f"  {key:<{width}}  {text}".rstrip() for key, text in rows)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return " x ".join(f"{number:.4g}" for number in value)
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def main() -> None:

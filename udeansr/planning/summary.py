@@ -1,0 +1,70 @@
+"""Fingerprint and plan as short tables for a terminal. Knows both and words; decides nothing, prints nothing."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from udeansr.planning.cohort_grid import in_mm
+from udeansr.planning.fingerprint import Fingerprint
+from udeansr.planning.plan import Configuration, Plan
+
+SHOWN = (0.25, 0.5, 0.75, 1.0)
+"""Parts of Nyquist at which the transfer function is told."""
+
+VALUES = tuple(item.name for item in fields(Configuration) if item.name not in ("name", "inherits_from", "reasons"))
+
+
+def fingerprint_table(fingerprint: Fingerprint) -> str:
+    """The facts that a person judges by, a line each."""
+    measured = fingerprint.degradation
+    rows = [
+        ("axes (Z, Y, X)", f"towards {', '.join(fingerprint.orientation)}; slabs along {fingerprint.orientation[0]}")
+    ]
+    for group, cohort in fingerprint.cohorts.items():
+        shape = " x ".join(f"{n:g}" for n in cohort.shape)
+        rows.append(
+            (group, f"{cohort.images} images, median {shape} voxels of {in_mm(cohort.spacing_mm)}, "
+             f"{cohort.foreground_fraction:.0%} foreground")
+        )  # fmt: skip
+    rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
+    places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in SHOWN]
+    for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
+        left = " ".join(f"{curve[i]:.2f}" for i in places)
+        rows.append(
+            (f"  along {axis}", f"transfer {left} at {' '.join(map(str, SHOWN))} Nyquist; width {width:.2f} mm")
+        )
+    rows.append(("  noise", f"{measured.noise:.4f} of the level that becomes 1"))
+    rows.append(("  gain", f"{measured.gain:.3f} between the normalised cohorts"))
+    rows.append(
+        ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same person, by degrading HR")
+    )
+    return _table(rows)
+
+
+def plan_table(plan: Plan) -> str:
+    """Each configuration: every value and why."""
+    parts = []
+    for name, configuration in plan.configurations.items():
+        reasons = configuration.reasons
+        rows = [
+            ("orientation", plan.orientation, reasons.get("orientation", "")),
+            ("lr_gain", f"{plan.lr_gain:g}", reasons.get("lr_gain", "")),
+        ]
+        for key in VALUES:
+            rows.append((key, _text(getattr(configuration, key)), reasons.get(key, "set by hand")))
+        width = max(len(value) for _, value, _ in rows)
+        inherits = f" (inherits from {configuration.inherits_from})" if configuration.inherits_from else ""
+        table = _table([(key, f"{value:<{width}}  {why}") for key, value, why in rows])
+        parts.append(f"  configuration {name}{inherits}\n{table}")
+    return "\n".join(parts)
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    width = max(len(key) for key, _ in rows)
+    return "\n".join(f"  {key:<{width}}  {text}".rstrip() for key, text in rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " x ".join(f"{number:.4g}" for number in value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
