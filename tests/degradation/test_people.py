@@ -52,8 +52,8 @@ def test_whom_a_scan_shows(name, person):
         (
             Counts(40, 40, 1, 1),
             "unpaired",
-            "60 people are there, 82 are needed (unpaired: 40 source, 40 target, 1 validation, 1 test); give more scans "
-            "or smaller groups with --source, --target, --validation, --test",
+            "60 people are there, 82 are needed (unpaired: 40 source, 40 target, 1 validation, 1 test); give more "
+            "scans or smaller groups with --source, --target, --validation, --test",
         ),
         (Counts(0, 5, 1, 1), "unpaired", "--source is 0; expected at least 1"),
         (Counts(5, 5, -1, 1), "unpaired", "--validation is -1; expected at least 0"),

@@ -24,14 +24,15 @@ def foreground_spectrum(voxels: np.ndarray, scale: Scale | None = None) -> np.nd
 
     Args:
         voxels: (Z, Y, X), any unit, not all zero, slab axis first.
-        scale: for HR: its k-space is truncated to that of the LR. None for LR.
+        scale: for HR: its k-space is truncated to that of the LR and the magnitude taken, as the LR scanner did: its
+            ringing in the air would else be read as noise of the LR. None for LR.
     Raises:
         ValueError: if no voxel is positive.
     """
     (z, y, x), sides = foreground_box(voxels)
     depth, height, width = (n // s * s for n, s in zip(sides, scale.zyx if scale else (1, 1, 1), strict=True))
     box = normalize(voxels[z : z + depth, y : y + height, x : x + width], intensity_scale(voxels))
-    return log_spectrum(truncate_kspace(box, scale) if scale else box)
+    return log_spectrum(np.abs(truncate_kspace(box, scale)) if scale else box)
 
 
 def log_spectrum(voxels: np.ndarray, bins: int = BINS) -> np.ndarray:

@@ -77,7 +77,7 @@ def measure_degradation(
     """Measure what turned the one cohort's HR into the other cohort's LR. No person need be in both.
 
     The mean power of the LR is taken as ``gain^2 P_HR H_z^2 H_y^2 H_x^2 + noise^2`` with H that never rise, and fitted
-    by least squares on its logarithm. H is 1 in the first bin of each axis.
+    by least squares on its logarithm, with the scatter of both cohorts. H is 1 in the first bin of each axis.
 
     Args:
         truncated_hr_spectra: :func:`log_spectrum` of HR volumes truncated to the LR's k-space, at least one.
@@ -102,14 +102,22 @@ def measure_degradation(
         log_gain, log_noise = parameters[:2]
         return hr_power * np.exp(2 * (log_gain - falls @ parameters[2:])), float(np.exp(2 * log_noise))
 
+    # The HR spectrum is a mean over few people too. Taken as exact, its scatter would pass for a flatter relation: a
+    # noise that is not there and a steeper H. So each misfit is in units of its own scatter, which counts both cohorts
+    # ("effective variance", Orear, Am. J. Phys. 50, 1982): that of HR comes in as far as the cell is signal.
+    of_hr = len(lr_spectra) / (len(truncated_hr_spectra) + len(lr_spectra))
+
     def misfit(parameters: np.ndarray) -> np.ndarray:
         signal, noise = powers(parameters)
-        return np.log(signal + noise) - log_lr
+        return (np.log(signal + noise) - log_lr) / _scatter(signal / (signal + noise), of_hr)
 
     def slope(parameters: np.ndarray) -> np.ndarray:
         signal, noise = powers(parameters)
-        part = 2 * signal[:, None] / (signal + noise)[:, None]
-        return np.concatenate([part, 2 - part, -part * falls], axis=1)
+        part = signal / (signal + noise)
+        scatter = _scatter(part, of_hr)
+        weight_change = misfit(parameters) * of_hr * part**2 * (1 - part) / scatter**2
+        of_signal, of_noise = 2 * (part / scatter - weight_change), 2 * ((1 - part) / scatter + weight_change)
+        return np.concatenate([of_signal[:, None], of_noise[:, None], -of_signal[:, None] * falls], axis=1)
 
     count = falls.shape[1]
     start = np.concatenate([[0.0, log_lr.min() / 2], np.full(count, 0.02)])
@@ -133,8 +141,13 @@ def measure_degradation(
         ),
         noise=float(np.exp(fit.x[1])),
         gain=float(np.exp(fit.x[0])),
-        residual=float(np.sqrt(np.mean(fit.fun**2)) / np.log(10)),
+        residual=float(np.sqrt(np.mean((np.log(sum(powers(fit.x))) - log_lr) ** 2)) / np.log(10)),
     )
+
+
+def _scatter(signal_part: np.ndarray, of_hr: float) -> np.ndarray:
+    """Standard deviation of the misfit of cells, in units of that of one spectrum: ``of_hr`` is HR's part of it."""
+    return np.sqrt(1 - of_hr + of_hr * signal_part**2)
 
 
 def _floats(curve: np.ndarray) -> Curve:

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum, mean_spectrum, spectrum_distance
+from udeansr.image.cropping import foreground_box
+from udeansr.image.grid import Scale
+from udeansr.image.normalization import intensity_scale, normalize
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 48), (40, 51, 66)])
+def test_white_noise_has_its_variance_in_every_cell(shape):
+    noise = 3.0 * np.random.default_rng(0).standard_normal(shape)
+    spectrum = log_spectrum(noise)
+    assert spectrum.shape == (BINS, BINS, BINS)
+    weights = np.isfinite(spectrum)
+    assert weights.all()
+    assert np.exp(spectrum).mean() == pytest.approx(9.0, rel=0.03)
+    assert np.exp(spectrum[8:, 8:, 8:]).mean() == pytest.approx(9.0, rel=0.05)
+
+
+def test_a_wave_lies_in_the_cell_of_its_frequency():
+    n = np.arange(64)
+    wave = np.cos(2 * np.pi * 9 / 64 * n)[None, :, None] * np.ones((32, 1, 32))
+    cell = np.unravel_index(np.nanargmax(log_spectrum(wave, bins=8)), (8, 8, 8))
+    assert cell == (0, 9 * 2 * 8 // 64, 0)
+
+
+def test_scaling_the_image_adds_to_the_logarithm():
+    voxels = np.random.default_rng(0).random((36, 40, 44))
+    np.testing.assert_allclose(log_spectrum(10 * voxels) - log_spectrum(voxels), np.log(100), atol=1e-4)
+
+
+def test_a_small_volume_has_empty_cells_and_the_mean_passes_over_them():
+    small, large = (np.random.default_rng(0).random((n, 32, 32)) for n in (6, 32))
+    spectrum = log_spectrum(small)
+    filled = np.isfinite(spectrum).any((1, 2))
+    assert filled.sum() == 4 and filled[0] and filled[15]
+    mean = mean_spectrum([spectrum, log_spectrum(large)])
+    assert np.isfinite(mean).all()
+    assert np.isnan(mean_spectrum([spectrum])[1]).all()
+
+
+def test_the_foreground_is_cut_normalised_and_truncated(random_head):
+    head = np.pad(random_head((33, 40, 40), 1), ((8, 0), (3, 9), (0, 0)))
+    scale = Scale(2, 2, 2)
+    (z, y, x), shape = foreground_box(head)
+    depth, height, width = (n // 2 * 2 for n in shape)
+    box = normalize(head[z : z + depth, y : y + height, x : x + width], intensity_scale(head))
+    magnitude = np.abs(truncate_kspace(box, scale))
+    np.testing.assert_array_equal(foreground_spectrum(head, scale), log_spectrum(magnitude))
+    np.testing.assert_allclose(foreground_spectrum(7 * head), foreground_spectrum(head), atol=1e-4)
+    with pytest.raises(ValueError, match="no voxel is positive"):
+        foreground_spectrum(np.zeros((8, 8, 8)))
+
+
+def test_distance_is_in_decades():
+    spectra = [log_spectrum(np.random.default_rng(seed).random((16, 16, 16))) for seed in range(3)]
+    assert spectrum_distance(spectra, spectra) == 0
+    louder = [spectrum + np.log(10) for spectrum in spectra]
+    assert spectrum_distance(spectra, louder) == pytest.approx(1.0)
+    assert spectrum_distance(louder[:1], spectra[:1]) == pytest.approx(1.0)
+
+
+def test_nothing_in_common_is_the_callers_mistake():
+    empty = np.full((BINS, BINS, BINS), np.nan)
+    with pytest.raises(ValueError, match="no cell"):
+        spectrum_distance([empty], [empty])
+    with pytest.raises(ValueError, match="without volumes"):
+        spectrum_distance([], [empty])

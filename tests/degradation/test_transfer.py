@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from udeansr.degradation.kspace import Degradation, acquire, degrade, truncate_kspace
+from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
+from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation, width_voxels
+from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.normalization import intensity_scale
+
+EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
+SPACING = (2.0, 1.5, 1.0)
+CENTRES = (np.arange(BINS) + 0.5) / BINS
+
+
+def error(measured: MeasuredDegradation, degradation: Degradation, axis: int) -> float:
+    """The largest error of the transfer function along an axis."""
+    frequencies = np.asarray(measured.frequencies)
+    return float(np.abs(np.asarray(measured.transfer[axis]) - degradation.transfer(frequencies, axis)).max())
+
+
+@pytest.mark.parametrize(
+    "degradation",
+    [
+        Degradation(apodization=0.4, partial_fourier=0.75, noise=0.01),
+        Degradation(apodization=0.2, noise=0.03),
+    ],
+)
+def test_what_was_done_to_other_people_is_found(random_head, degradation):
+    scale, shape = Scale(1, 2, 2), (40, 72, 80)
+    hr = [foreground_spectrum(random_head(shape, seed), scale) for seed in range(3)]
+    lr, sigmas = [], []
+    for seed in range(3, 6):
+        voxels = degrade(random_head(shape, seed), scale, degradation, np.random.default_rng(seed))
+        lr.append(foreground_spectrum(voxels))
+        sigmas.append(degradation.noise * voxels[voxels > 300].mean() / intensity_scale(voxels))
+    measured = measure_degradation(hr, lr, SPACING)
+    for axis in (0, 2) if degradation.partial_fourier < 1 else (0, 1, 2):
+        assert error(measured, degradation, axis) < 0.13
+    assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.25)
+    if degradation.partial_fourier < 1:
+        along_y = np.asarray(measured.transfer[1])
+        assert along_y[5] / along_y[10] > 2, "the edge of partial Fourier is not seen"
+
+
+def test_of_the_same_people_it_is_found_closely(random_head):
+    degradation = Degradation(apodization=0.35, noise=0.005)
+    people = [random_head((32, 64, 64), seed) for seed in range(2)]
+    truncated = [truncate_kspace(voxels, Scale(1, 2, 2)) / 1000 for voxels in people]
+    lr = [0.8 * acquire(image, degradation, np.random.default_rng(0)) for image in truncated]
+    measured = measure_degradation([log_spectrum(i) for i in truncated], [log_spectrum(i) for i in lr], SPACING)
+    assert max(error(measured, degradation, axis) for axis in range(3)) < 0.05
+    assert measured.gain == pytest.approx(0.8, rel=0.02)
+    assert measured.residual < 0.1
+
+
+def test_no_degradation_is_measured_as_none(random_head):
+    spectra = [foreground_spectrum(random_head((32, 48, 48), seed)) for seed in range(2)]
+    measured = measure_degradation(spectra, spectra, SPACING)
+    assert min(min(curve) for curve in measured.transfer) > 0.999
+    assert measured.gain == pytest.approx(1, abs=1e-3) and measured.residual < 1e-3
+    assert measured.width_mm == pytest.approx([1.207 * mm for mm in SPACING], rel=1e-3)
+
+
+def test_a_transfer_never_rises_and_starts_at_one(random_head):
+    hr, lr = ([foreground_spectrum(random_head((32, 40, 40), seed))] for seed in range(2))
+    for curve in measure_degradation(hr, lr, SPACING).transfer:
+        assert curve[0] == 1 and (np.diff(curve) <= 0).all()
+
+
+def test_few_slices_leave_bins_empty_and_the_curve_whole():
+    rng = np.random.default_rng(0)
+    hr, lr = ([log_spectrum(rng.standard_normal((6, 40, 40)))] for _ in range(2))
+    measured = measure_degradation(hr, lr, SPACING)
+    assert len(measured.transfer[0]) == BINS and np.isfinite(measured.transfer).all()
+
+
+def test_width_is_that_of_a_sinc_and_grows_with_the_blur():
+    assert width_voxels(CENTRES, np.ones(BINS)) == pytest.approx(1.207, abs=0.002)
+    sigma = 2.0
+    gaussian = np.exp(-((np.pi * CENTRES) ** 2) * sigma**2 / 2)
+    assert width_voxels(CENTRES, gaussian) == pytest.approx(2.3548 * sigma, rel=0.02)
+    widths = [width_voxels(CENTRES, Degradation(apodization=a).transfer(CENTRES, 0)) for a in (0, 0.2, 0.4)]
+    assert widths == sorted(widths) and widths[2] > 1.2 * widths[0]
+
+
+def test_json_there_and_back():
+    spectrum = log_spectrum(np.random.default_rng(0).random((16, 16, 16)))
+    measured = measure_degradation([spectrum], [spectrum], SPACING)
+    values = json.loads(json.dumps(measured.as_dict()))
+    assert MeasuredDegradation.from_dict(values) == measured
+    with pytest.raises(UdeansrError, match="measured degradation: unknown key 'blur'; expected frequencies, gain"):
+        MeasuredDegradation.from_dict({**values, "blur": 1})
+    del values["noise"]
+    with pytest.raises(UdeansrError, match="measured degradation: missing key 'noise'; expected frequencies, gain"):
+        MeasuredDegradation.from_dict(values)
+
+
+def test_nothing_in_common_is_the_callers_mistake():
+    with pytest.raises(ValueError, match="no cell"):
+        measure_degradation([np.full((4, 4, 4), np.nan)], [np.zeros((4, 4, 4))], SPACING)
+
+
+def test_on_the_example_it_comes_as_near_as_the_documentation_says():
+    account = json.loads((EXAMPLE / "simulation.json").read_text())
+    degradation, scale = Degradation(**account["degradation"]), Scale.parse(account["scale"])
+    spectra = {"sourceHR": [], "targetLR": []}
+    sigmas = []
+    for group, found in spectra.items():
+        for path in list_images(EXAMPLE / group):
+            volume = read_volume(path)
+            voxels = reorient(volume, slab_orientation(volume.geometry)).voxels
+            found.append(foreground_spectrum(voxels, scale if group == "sourceHR" else None))
+            if group == "targetLR":
+                added = account["scans"]["target"][case_name(path)]["noise_sigma"]
+                sigmas.append(np.sqrt(added**2 + 1 / 12) / intensity_scale(voxels))
+    measured = measure_degradation(spectra["sourceHR"], spectra["targetLR"], SPACING)
+    assert error(measured, degradation, 0) < 0.06 and error(measured, degradation, 2) < 0.10
+    assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.10)
