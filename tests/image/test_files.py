@@ -85,6 +85,13 @@ def test_a_folder_means_its_visible_images_in_order(tmp_path):
     assert list_images(tmp_path / "a.mha") == [tmp_path / "a.mha"]
 
 
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
+    (tmp_path / "gone.nii.gz").symlink_to(tmp_path / "elsewhere.nii.gz")
+    assert list_images(tmp_path) == [tmp_path / "gone.nii.gz"]
+    with pytest.raises(UdeansrError, match=r"gone.nii.gz: no such file; expected"):
+        read_volume(tmp_path / "gone.nii.gz")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -219,6 +226,24 @@ def test_a_dicom_series_is_a_folder(tmp_path):
     assert volume.geometry.spacing_mm == (3.0, 0.9, 0.8)
     assert np.allclose(volume.geometry.origin_mm, (-10, -20, 0))
     assert read_geometry(tmp_path / "T1") == volume.geometry
+
+
+def test_a_series_is_found_beside_other_files_and_not_beside_images(tmp_path):
+    write_dicom(tmp_path / "T1", series=1)
+    (tmp_path / "T1" / "0_read_me.txt").write_text("exported on Monday")
+    assert list_images(tmp_path) == [tmp_path / "T1"]
+    assert read_volume(tmp_path / "T1").voxels.shape == (4, 5, 6)
+    (tmp_path / "T1" / "T1.nii.gz").touch()
+    assert list_images(tmp_path / "T1") == [tmp_path / "T1" / "T1.nii.gz"]
+
+
+def test_a_series_that_lacks_a_slice_is_refused(tmp_path):
+    write_dicom(tmp_path / "T1", series=1, slices=6)
+    (tmp_path / "T1" / "1-2.dcm").unlink()
+    with pytest.raises(
+        UdeansrError, match=r"T1: its slices lie 3 to 6 mm apart; expected one distance; a slice may be"
+    ):
+        read_volume(tmp_path / "T1")
 
 
 def test_folders_that_hold_no_series_or_several_are_refused(tmp_path):

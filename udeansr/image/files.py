@@ -49,7 +49,8 @@ def list_images(path: Path) -> list[Path]:
     if _holds_dicom(path):
         return [path]
     visible = sorted(child for child in path.iterdir() if not child.name.startswith("."))
-    images = [child for child in visible if (image_suffix(child) if child.is_file() else _holds_dicom(child))]
+    # A link that leads nowhere counts, so that its reader says so.
+    images = [child for child in visible if (_holds_dicom(child) if child.is_dir() else image_suffix(child))]
     if not images:
         raise UdeansrError(f"{path}: no image in this folder; expected {_FORMATS}")
     return images
@@ -138,14 +139,15 @@ def _existing(path: Path) -> Path:
 
 
 def _holds_dicom(folder: Path) -> bool:
-    """Whether the first file of a folder carries DICOM's magic word."""
+    """Whether a file of a folder carries DICOM's magic word, and none is an image of another format."""
     if not folder.is_dir():
         return False
-    files = (child for child in sorted(folder.iterdir()) if child.is_file() and not child.name.startswith("."))
-    first = next((child for child in files), None)
-    if first is None or image_suffix(first):
-        return False
-    with first.open("rb") as file:
+    files = [child for child in sorted(folder.iterdir()) if child.is_file() and not child.name.startswith(".")]
+    return not any(image_suffix(file) for file in files) and any(_is_dicom(file) for file in files)
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
 
 
@@ -157,7 +159,25 @@ def _read_dicom(folder: Path) -> sitk.Image:
         raise UdeansrError(f"{folder}: {len(series)} DICOM series; expected one; give each a folder of its own")
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    return reader.Execute()
+    reader.MetaDataDictionaryArrayUpdateOn()
+    image = reader.Execute()
+    _check_no_slice_is_missing(folder, reader)
+    return image
+
+
+def _check_no_slice_is_missing(folder: Path, reader: sitk.ImageSeriesReader) -> None:
+    """Refuse slices at uneven distances, which the reader stacks as if they were even."""
+    position = "0020|0032"  # Image Position (Patient)
+    slices = range(len(reader.GetFileNames()))
+    if not all(reader.HasMetaDataKey(i, position) for i in slices):
+        return
+    places = np.array([[float(mm) for mm in reader.GetMetaData(i, position).split("\\")] for i in slices])
+    steps_mm = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    if len(steps_mm) and steps_mm.max() - steps_mm.min() > 0.02 * np.median(steps_mm):
+        raise UdeansrError(
+            f"{folder}: its slices lie {steps_mm.min():.3g} to {steps_mm.max():.3g} mm apart; expected one distance; "
+            "a slice may be missing or given twice: export the series again"
+        )
 
 
 def _check_kind(path: Path, size: tuple[int, ...], components: int) -> None:
