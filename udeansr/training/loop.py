@@ -108,6 +108,7 @@ class TrainingLoop:
                     first=progress["iteration"],
                     count=self._epochs * self._length - progress["iteration"],
                     workers=self._run.workers,
+                    degraded=self._trainer.method.uses_degraded,
                     pin_memory=self._trainer.device.type == "cuda",
                 )
                 with closing(batches):  # type: ignore[type-var]
@@ -159,6 +160,7 @@ class TrainingLoop:
         start = time.perf_counter()
         batch = next(batches)
         received = time.perf_counter()
+        self._trainer.method.progress = progress["iteration"] / (self._epochs * self._length)
         try:
             losses = self._trainer.play(batch, progress["iteration"])
         except torch.cuda.OutOfMemoryError as error:
