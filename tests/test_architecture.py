@@ -36,7 +36,7 @@ def place(path: Path) -> str:
 def imported(path: Path) -> list[str]:
     """All modules of ours that a file imports, wherever in it: the names after ``udeansr.``."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             if node.module == "udeansr":
@@ -82,7 +82,7 @@ def test_no_circles():
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_a_file_is_small_says_what_it_is_and_is_named_for_it(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "no opening docstring"
     assert len(text.splitlines()) <= LONGEST_FILE, "grown past its idea?"
     assert not FORBIDDEN_WORDS & set(path.stem.split("_")), "named for nothing"
@@ -100,7 +100,7 @@ def test_every_file_has_its_tests(path):
 def test_only_the_command_line_prints(path):
     if place(path) == "cli":
         return
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
 
 
@@ -108,7 +108,7 @@ def test_commands_import_what_is_heavy_only_when_they_run():
     heavy = {"torch", "numpy", "SimpleITK", "scipy", "batchgenerators", "acvl_utils", "matplotlib"}
     light = {"errors", "paths", "cli"}
     for path in (PACKAGE / "cli").glob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import):
                 assert not {alias.name.split(".")[0] for alias in node.names} & heavy, path.name
             elif isinstance(node, ast.ImportFrom) and node.module:

@@ -17,26 +17,26 @@ README_TEST_COMMAND = (
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_ci_runs_the_readmes_test_command():
     for page in ("README.md", "CONTRIBUTING.md", ".ci/run"):
-        assert README_TEST_COMMAND in (ROOT / page).read_text(), page
+        assert README_TEST_COMMAND in (ROOT / page).read_text(encoding="utf-8"), page
 
 
 def test_every_command_is_told_of():
-    scripts = re.findall(r"^(udeansr\w*) = ", (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
-    pages = "".join(page.read_text() for page in PAGES)
+    scripts = re.findall(r"^(udeansr\w*) = ", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert len(scripts) >= 7
     assert not [script for script in scripts if script not in pages]
 
 
 @pytest.mark.slow
 def test_the_commands_of_getting_started_work_as_written(tmp_path):
-    page = (ROOT / "documentation" / "getting_started.md").read_text()
+    page = (ROOT / "documentation" / "getting_started.md").read_text(encoding="utf-8")
     script = "\n".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))
     assert script.count("udeansr_") > 8
     (tmp_path / "udeansr_raw_example").symlink_to(ROOT / "udeansr_raw_example")

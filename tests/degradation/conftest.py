@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from udeansr.image.files import write_volume
+from udeansr.image.volume import Geometry, Volume
+
 
 @pytest.fixture(scope="session")
 def random_head():
@@ -20,3 +23,14 @@ def random_head():
         return (1000 * field * inside).astype(np.float32)
 
     return draw
+
+
+@pytest.fixture
+def hr_folder(tmp_path, random_head):
+    """Five people's HR scans, stored LPS-wise as 16 bit integers; sub-2 has two of them."""
+    folder = tmp_path / "hr"
+    for number, name in enumerate(["sub-1", "sub-2_ses-1", "sub-2_ses-2", "sub-3", "sub-4", "sub-5"]):
+        voxels = np.rint(random_head((21, 26, 24), number)).astype(np.uint16)
+        geometry = Geometry((21, 26, 24), (2.0, 1.0, 1.25), (float(number), 2.0, 3.0))
+        write_volume(Volume(voxels, geometry), folder / f"{name}_T1w.nii.gz")
+    return folder

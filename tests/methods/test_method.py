@@ -149,7 +149,7 @@ def test_frozen_lets_gradients_pass_and_leaves_nothing_behind():
 
 
 def test_the_example_of_the_documentation_keeps_the_contract(configuration, batch):
-    page = (Path(__file__).parents[2] / "documentation" / "add_a_method.md").read_text()
+    page = (Path(__file__).parents[2] / "documentation" / "add_a_method.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     module = types.ModuleType("source_only")
     sys.modules[module.__name__] = module  # dataclasses look their module up

@@ -32,9 +32,11 @@ def chosen(wish: Wish, *images) -> str:
     return f"{resolver.plan.orientation} {resolver.configuration.lr_spacing_mm}"
 
 
-def test_the_only_model_is_taken(train, results, image):
+def test_the_only_model_is_taken_and_told(train, results, image, caplog):
     train(place(results, "Dataset001_A"))
-    assert chosen(Wish(results), image) == "SPL (4.0, 2.0, 2.0)"
+    with caplog.at_level("INFO"):
+        assert chosen(Wish(results), image) == "SPL (4.0, 2.0, 2.0)"
+    assert caplog.messages == [f"model: {place(results, 'Dataset001_A')}"]
 
 
 def test_of_several_models_the_one_that_fits_the_spacing_is_taken(train, results, image):

@@ -12,6 +12,7 @@ import typer
 
 from udeansr.cli.command import command_line
 from udeansr.errors import UdeansrError
+from udeansr.paths import dataset_number
 
 EXAMPLE = Path("udeansr_raw_example") / "Dataset001_BrainT1w"
 
@@ -33,7 +34,7 @@ def demo(
         raise UdeansrError(f"{example}: the example is not there; run in a clone of the project, or give -i FOLDER")
     if output.exists() and not overwrite:
         raise UdeansrError(f"{output}: there is a demo already; give --overwrite to replace it, or -o another folder")
-    number, lr, hr = example.name[7:10], example / "testLR", example / "testHR"
+    number, lr, hr = f"{dataset_number(example.name):03d}", example / "testLR", example / "testHR"
     raw, preprocessed, results = example.parent, output / "udeansr_preprocessed", output / "udeansr_results"
     sr, scores = output / "sr", output / "scores"
     began = time.monotonic()
@@ -65,7 +66,7 @@ def _step(command: Callable[..., Any], **options: Any) -> None:
     """Show the command line that a user would type, then do what it does."""
     words: list[str] = []
     for name, value in options.items():
-        if value in (False, None):
+        if value is False or value is None:
             continue
         if command.__name__ == "train" and name in ("dataset", "configuration"):
             words.append(str(value))

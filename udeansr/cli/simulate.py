@@ -84,7 +84,8 @@ def simulate(
     )
     people = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
     print(f"{dataset}: {recipe.scale}, {pairing}; people: {people}")
-    print(f"next: udeansr_plan_and_preprocess -d {dataset.name[7:10]} --raw {dataset.parent}")
+    elsewhere = "" if dataset.parent == Path("udeansr_raw") else f" --raw {dataset.parent}"
+    print(f"next: udeansr_plan_and_preprocess -d {dataset.name[7:10]}{elsewhere}")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from udeansr.methods import METHODS
 from udeansr.paths import Root, find_dataset
 from udeansr.prediction.models import TrainedModel, find_models, interpolator, load_model
 from udeansr.prediction.super_resolver import SuperResolver, fits, shown_mm
+
+_logger = logging.getLogger(__name__)
 
 CHECKPOINTS = ("best", "final", "latest")
 
@@ -64,8 +67,15 @@ def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str 
     if wish.path is not None:
         if any(names):
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
-        return load_model(_checkpoint_file(wish.path, wish.checkpoint), device)
-    return load_model(_choose(wish, images).path, device)
+        return _loaded(_checkpoint_file(wish.path, wish.checkpoint), device)
+    return _loaded(_choose(wish, images).path, device)
+
+
+def _loaded(path: Path, device: torch.device | str) -> SuperResolver:
+    """The model of a checkpoint; the log says which, since the user may not have named it."""
+    model = load_model(path, device)
+    _logger.info("model: %s", path)
+    return model
 
 
 def _checkpoint_file(path: Path, checkpoint: str) -> Path:

@@ -30,7 +30,7 @@ class RunLog:
         self._folder = folder
         self.history = [entry for entry in _read_lines(folder / METRICS) if entry["epoch"] <= epochs_done]
         partial = folder / f".{METRICS}.partial"
-        partial.write_text("".join(_line(entry) for entry in self.history))
+        partial.write_text("".join(_line(entry) for entry in self.history), encoding="utf-8")
         partial.replace(folder / METRICS)
         self._board = _open_tensorboard(folder / TENSORBOARD) if tensorboard else None
         self._handler = logging.FileHandler(folder / LOG, encoding="utf-8", delay=True)
