@@ -218,6 +218,13 @@ def test_adversaries_wait_for_the_warm_start(progress, players, configuration, b
     assert ("da" in turns[0][1]) == (players == 2)
 
 
+def test_by_default_there_are_no_adversaries(configuration, batch):
+    method = built(configuration(), UdeanSettings())
+    method.progress = 1.0
+    assert method.players == ("generators",) and not list(method.discriminators.parameters())
+    assert [player for player, _ in method.turns(batch(configuration()))] == ["generators"]
+
+
 def test_what_was_measured_teaches_both_ways(configuration, batch):
     """Untrained, both ways are interpolation and averaging: the lesson is how far those are from the pair."""
     method = built(configuration(), UdeanSettings(alpha=0.0))
@@ -229,7 +236,7 @@ def test_what_was_measured_teaches_both_ways(configuration, batch):
 
 
 def test_the_feature_judge_does_not_see_the_copy(configuration):
-    method = built(configuration(features=8), UdeanSettings())
+    method = built(configuration(features=8), UdeanSettings(warm_start=0.5))
     features = torch.rand(2, 8, 16, 24)
     changed = features.clone()
     changed[:, :3] += 1

@@ -43,7 +43,8 @@ class UdeanSettings:
         image_adaptation: whether the LR discriminator exists; without it L_da and the L_adv of 7 are gone.
         feature_adaptation: whether the feature discriminator exists; without it L_fa is gone.
         anchor: whether features carry a plain copy of the image and decoders add to its interpolation.
-        warm_start: the first part of the training, 0 to 1, in which only the measured degradation teaches.
+        warm_start: the first part of the training, 0 to 1, in which only the measured degradation teaches; with 1 the
+            adversaries never play, and there are none.
         lambda_measured: weight of the same lesson afterwards, beside equation 10.
     """
 
@@ -59,7 +60,7 @@ class UdeanSettings:
     image_adaptation: bool = True
     feature_adaptation: bool = True
     anchor: bool = True
-    warm_start: float = 0.5
+    warm_start: float = 1.0
     lambda_measured: float = 1.0
 
     def __post_init__(self) -> None:
@@ -112,6 +113,7 @@ class Udean(Method):
     settings_type = UdeanSettings
     players = ("generators", "discriminators")
     averaged = ("generators",)
+    lr = 5e-4
 
     settings: UdeanSettings
 
@@ -119,10 +121,13 @@ class Udean(Method):
         super().__init__(configuration, settings)
         scale, patch = self.scale, configuration.patch_size
         slices, width = configuration.slab_slices, configuration.discriminator_features
-        self.generators = Generators(configuration, settings.anchor)
         self.copied = slices if settings.anchor else 0
         self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0
+        self.generators = Generators(configuration, settings.anchor)
         self.discriminators = nn.ModuleDict()
+        if settings.warm_start >= 1:
+            self.players = ("generators",)
+            return
         hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
         self.discriminators["hr"] = Discriminator(slices * scale.z, hr_patch, width)
         if settings.image_adaptation:
@@ -144,7 +149,7 @@ class Udean(Method):
         Before that, during the warm start, the generators learn from the measured degradation alone.
         """
         generators, weight = self.generators, self.settings
-        if self.progress < weight.warm_start:
+        if not self.discriminators or self.progress < weight.warm_start:
             yield "generators", self._measured(batch)
             return
         y_s, x_t = batch.hr, batch.lr
@@ -218,4 +223,5 @@ class UdeanPaper(Udean):
     """UDEAN with the paper's settings, under a name of its own."""
 
     name = "udean_paper"
+    lr = 1e-4
     settings_type = PaperSettings
