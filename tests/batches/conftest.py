@@ -14,6 +14,12 @@ from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 MakeCase = Callable[..., PreprocessedCase]
 
 
+def shrunk(voxels: np.ndarray) -> np.ndarray:
+    """The mean of each cell of 2 x 2 x 2 voxels: a degradation that can be seen at a glance."""
+    z, y, x = (n // 2 for n in voxels.shape)
+    return voxels[: 2 * z, : 2 * y, : 2 * x].reshape(z, 2, y, 2, x, 2).mean((1, 3, 5)).astype(np.float32)
+
+
 @pytest.fixture
 def configuration() -> Configuration:
     return Configuration(
@@ -28,8 +34,9 @@ def make_case(tmp_path: Path) -> MakeCase:
     def make(name: str, group: str, voxels: np.ndarray) -> PreprocessedCase:
         folder = tmp_path / group / name
         foreground = np.argwhere(voxels > 0).astype(np.int32)[::7]
-        write_case(folder, voxels.astype(np.float32), foreground, {})
-        return PreprocessedCase(name, group, folder, Geometry(voxels.shape, (1.0, 1.0, 1.0)), 1.0, 1.0)
+        degraded = shrunk(voxels) if group == "sourceHR" else None
+        write_case(folder, voxels.astype(np.float32), foreground, {}, degraded)
+        return PreprocessedCase(name, group, folder, Geometry(voxels.shape, (1.0, 1.0, 1.0)), 1.0, 1.0, noise=0.0)
 
     return make
 

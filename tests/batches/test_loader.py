@@ -128,3 +128,29 @@ def test_callers_mistakes_show_at_once(cohorts: Cohorts, configuration: Configur
 def test_no_batches_no_workers(cohorts: Cohorts, configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "from_workers", None)
     assert list(slab_batches(*cohorts, configuration, seed=1, first=4, count=0, workers=2)) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_degraded_slabs_are_those_of_their_hr_moved_and_scaled_alike(
+    workers: int, cohorts: Cohorts, configuration: Configuration
+) -> None:
+    for batch in slab_batches(*cohorts, configuration, seed=4, first=0, count=3, degraded=True, workers=workers):
+        assert batch.degraded is not None
+        cells = batch.hr.unflatten(1, (3, 2)).unflatten(3, (8, 2)).unflatten(5, (8, 2))
+        torch.testing.assert_close(cells.mean((2, 4, 6)), batch.degraded)
+
+
+def test_degraded_slabs_get_fresh_noise(cohorts: Cohorts, configuration: Configuration) -> None:
+    noisy = [replace(case, noise=0.02) for case in cohorts[0]]
+    one, other = (
+        next(slab_batches(cases, cohorts[1], configuration, seed=4, first=0, count=1, augment=False, degraded=True))
+        for cases in (noisy, cohorts[0])
+    )
+    assert one.degraded is not None and other.degraded is not None
+    first = (one.degraded - other.degraded)[0]  # the noise has moved the draws of the elements after
+    assert torch.equal(one.hr[0], other.hr[0])
+    assert 0.015 < float(first.std()) < 0.025
+
+
+def test_nobody_who_does_not_ask_pays_for_degraded_slabs(cohorts: Cohorts, configuration: Configuration) -> None:
+    assert next(slab_batches(*cohorts, configuration, seed=4, first=0, count=1)).degraded is None

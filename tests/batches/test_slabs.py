@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udeansr.batches.slabs import draw_slab
+from udeansr.batches.slabs import draw_pair, draw_slab
 
 
 @given(st.data())
@@ -45,3 +45,14 @@ def test_callers_mistakes() -> None:
         draw_slab(voxels, np.array([[0, 0, 0]]), (3, 8, 8), rng)
     with pytest.raises(ValueError, match="no foreground voxel"):
         draw_slab(voxels, np.zeros((0, 3), int), (2, 8, 8), rng)
+
+
+def test_a_pair_is_of_one_field_of_view():
+    lr = np.arange(4 * 10 * 12).reshape(4, 10, 12)
+    hr = lr.repeat(2, 1).repeat(3, 2)
+    rng = np.random.default_rng(0)
+    for centre in [(0, 0, 0), (3, 19, 35), (2, 9, 20)]:
+        fine, coarse = draw_pair(hr, lr, np.array([centre]), (3, 4, 5), rng)
+        assert fine.shape == (3, 8, 15) and coarse.shape == (3, 4, 5)
+        np.testing.assert_array_equal(fine, coarse.repeat(2, 1).repeat(3, 2))
+        assert hr[centre] in coarse

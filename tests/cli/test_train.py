@@ -52,7 +52,8 @@ def dataset(tmp_path, monkeypatch) -> Path:
             voxels = rng.random(shape, dtype=np.float32)
             geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
             record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
-            write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record)
+            degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
+            write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record, degraded)
     (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(PLAN, CONFIGURATION)))
     PLAN.save(folder / "plans.json")
     return folder

@@ -6,7 +6,13 @@ import pytest
 
 from udeansr.degradation.kspace import Degradation, acquire, degrade, truncate_kspace
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
-from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation, width_voxels
+from udeansr.degradation.transfer import (
+    MeasuredDegradation,
+    add_rician_noise,
+    blur_as_measured,
+    measure_degradation,
+    width_voxels,
+)
 from udeansr.errors import UdeansrError
 from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
@@ -121,3 +127,37 @@ def test_on_the_example_it_comes_as_near_as_the_documentation_says():
     measured = measure_degradation(spectra["sourceHR"], spectra["targetLR"], SPACING)
     assert error(measured, degradation, 0) < 0.06 and error(measured, degradation, 2) < 0.10
     assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.10)
+
+
+FLAT, BLUR = (1.0,) * BINS, tuple(float(f) for f in Degradation(apodization=0.4).transfer(CENTRES, 0))
+
+
+def known(*transfer) -> MeasuredDegradation:
+    return MeasuredDegradation(tuple(CENTRES), transfer, (2.4, 2.4, 2.4), 0.0, 1.0, 0.0)
+
+
+def test_a_measured_blur_is_along_its_own_axis_keeps_the_mean_and_may_be_none(random_head):
+    head = random_head((24, 32, 32), 0)
+    np.testing.assert_allclose(blur_as_measured(head, known(FLAT, FLAT, FLAT)), head, atol=1e-3 * head.max())
+    blurred = blur_as_measured(head, known(FLAT, BLUR, FLAT))
+    assert blurred.mean() == pytest.approx(head.mean(), rel=1e-3)
+    along_y = np.diff(blurred, axis=1).std() / np.diff(head, axis=1).std()
+    along_x = np.diff(blurred, axis=2).std() / np.diff(head, axis=2).std()
+    assert along_y < along_x
+    turned = blur_as_measured(head.transpose(1, 0, 2), known(BLUR, FLAT, FLAT))
+    np.testing.assert_allclose(turned.transpose(1, 0, 2), blurred, atol=1e-3 * head.max())
+
+
+def test_a_measured_blur_is_the_degradation_that_was_measured(random_head):
+    hr, scale = random_head((24, 48, 48), 0), Scale(1, 2, 2)
+    lr = degrade(hr, scale, Degradation(apodization=0.4), np.random.default_rng(0))
+    made = np.abs(blur_as_measured(truncate_kspace(hr, scale), known(BLUR, BLUR, BLUR)))
+    assert np.abs(made - lr).mean() < 0.01 * lr.max()
+
+
+def test_rician_noise_is_that_of_two_channels():
+    rng = np.random.default_rng(0)
+    bright, dark = np.full((30, 30, 30), 1.0), np.zeros((30, 30, 30))
+    assert np.std(add_rician_noise(bright, 0.02, rng)) == pytest.approx(0.02, rel=0.02)
+    assert np.mean(add_rician_noise(dark, 0.02, rng)) == pytest.approx(0.02 * np.sqrt(np.pi / 2), rel=0.02)
+    assert add_rician_noise(dark, 0.02, rng).dtype == np.float32

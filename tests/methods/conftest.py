@@ -41,6 +41,7 @@ def batch() -> Callable[[Configuration], Batch]:
         slices, (y, x) = configuration.slab_slices, configuration.patch_size
         scale: Scale = configuration.factors
         hr = torch.rand(configuration.batch_size, slices * scale.z, y * scale.y, x * scale.x, generator=generator)
-        return Batch(hr=hr, lr=torch.rand(configuration.batch_size, slices, y, x, generator=generator))
+        lr, degraded = torch.rand(2, configuration.batch_size, slices, y, x, generator=generator)
+        return Batch(hr=hr, lr=lr, degraded=degraded)
 
     return make

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from udeansr.losses.image import ssim_map
 from udeansr.methods import build_method
-from udeansr.methods.udean import Udean, UdeanSettings
+from udeansr.methods.udean import PaperSettings, Udean, UdeanSettings
+from udeansr.networks.anchor import shrink, stretch
 
-DISTINCT = UdeanSettings(
+DISTINCT = PaperSettings(
     lambda_image_cycle=2.0,
     lambda_feature_cycle=3.0,
     lambda_hr_consistency=5.0,
@@ -33,7 +34,9 @@ class Constant(nn.Module):
 
 def built(configuration, settings=None) -> Udean:
     torch.manual_seed(0)
-    method = build_method("udean", configuration, settings or UdeanSettings())
+    settings = settings or PaperSettings()
+    name = "udean_paper" if isinstance(settings, PaperSettings) else "udean"
+    method = build_method(name, configuration, settings)
     assert isinstance(method, Udean)
     return method
 
@@ -45,14 +48,14 @@ def played(method: Udean, batch) -> dict[str, dict[str, float]]:
 def test_weights_of_the_paper(configuration):
     size = {"features": 64, "groups": 5, "blocks": 5, "patch_size": (64, 64), "discriminator_features": 64}
     with torch.device("meta"):
-        generators = build_method("udean", configuration(**size), UdeanSettings()).get_submodule("generators")
+        generators = build_method("udean_paper", configuration(**size), PaperSettings()).get_submodule("generators")
     count = {name: sum(p.numel() for p in part.parameters()) for name, part in generators.named_children()}
     assert count == {"hr_encoder": 188_160, "lr_encoder": 186_432, "lr_decoder": 2_121_127, "sr_decoder": 2_270_570}
     assert count["lr_encoder"] + count["sr_decoder"] == 2_457_002
 
 
 def test_the_defaults_are_the_papers():
-    assert UdeanSettings() == UdeanSettings(1.0, 0.1, 1.0, 1.0, 0.1, 0.1, 0.5, 0.01, "paper", True, True)
+    assert PaperSettings() == PaperSettings(1.0, 0.1, 1.0, 1.0, 0.1, 0.1, 0.5, 0.01, "paper", True, True)
 
 
 @pytest.mark.parametrize("form", ["paper", "code"])
@@ -91,10 +94,10 @@ def test_equations_4_to_10(form, configuration, batch):
 @pytest.mark.parametrize(("form", "fooled", "confused"), [("paper", 0.8, 0.3 + 0.3), ("code", 0.8**2, 0.3**2 + 0.3**2)])
 def test_judges_that_always_say_one_fifth(form, fooled, confused, configuration, batch):
     data = batch(configuration())
-    with_judges = built(configuration(), UdeanSettings(beta=1.0, loss_form=form))
+    with_judges = built(configuration(), PaperSettings(beta=1.0, loss_form=form))
     for who in ("hr", "lr", "feature"):
         with_judges.discriminators[who] = Constant(0.2)
-    without = built(configuration(), UdeanSettings(beta=0.0, loss_form=form))
+    without = built(configuration(), PaperSettings(beta=0.0, loss_form=form))
     found, plain = played(with_judges, data), played(without, data)
 
     for name in ("image_cycle", "hr_consistency", "lr_consistency"):
@@ -108,7 +111,7 @@ def test_judges_that_always_say_one_fifth(form, fooled, confused, configuration,
 @pytest.mark.parametrize("image", [True, False])
 @pytest.mark.parametrize("feature", [True, False])
 def test_switches_decide_which_discriminators_exist(image, feature, configuration, batch):
-    method = built(configuration(), UdeanSettings(image_adaptation=image, feature_adaptation=feature))
+    method = built(configuration(), PaperSettings(image_adaptation=image, feature_adaptation=feature))
     judges = {"hr"} | ({"lr"} if image else set()) | ({"feature"} if feature else set())
     assert set(method.discriminators) == judges
     losses = played(method, batch(configuration()))
@@ -143,7 +146,7 @@ def test_discriminators_learn_to_tell(configuration, batch):
 
 
 def test_generators_learn_from_equation_10(configuration, batch):
-    method = built(configuration(), UdeanSettings(beta=0.0, image_adaptation=False, feature_adaptation=False))
+    method = built(configuration(), PaperSettings(beta=0.0, image_adaptation=False, feature_adaptation=False))
     data = batch(configuration())
     optimiser = torch.optim.Adam(method.generators.parameters(), 3e-3)
     totals = []
@@ -159,7 +162,7 @@ def test_generators_learn_from_equation_10(configuration, batch):
 
 def test_the_feature_cycle_pulls_on_both_encoders(configuration, batch):
     """f_s is not detached in equation 5."""
-    only = UdeanSettings(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    only = PaperSettings(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     method = built(configuration(), only)
     _, losses = next(method.turns(batch(configuration())))
     first = method.generators.hr_encoder.layers[0].weight
@@ -196,4 +199,45 @@ def test_bfloat16_agrees_with_float32(configuration, batch):
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_a_weight_is_a_weight(weight):
     with pytest.raises(ValueError, match=r"lambda_da is .*; expected a weight of at least 0"):
-        UdeanSettings(lambda_da=weight)
+        PaperSettings(lambda_da=weight)
+
+
+def test_the_paper_is_the_letter_and_udean_goes_on_from_it():
+    paper, ours = PaperSettings(), UdeanSettings()
+    assert (paper.anchor, paper.warm_start, paper.lambda_measured) == (False, 0.0, 0.0)
+    assert replace(ours, anchor=False, warm_start=0.0, lambda_measured=0.0) == UdeanSettings(**asdict(paper))
+
+
+@pytest.mark.parametrize(("progress", "players"), [(0.0, 1), (0.49, 1), (0.5, 2), (1.0, 2)])
+def test_adversaries_wait_for_the_warm_start(progress, players, configuration, batch):
+    method = built(configuration(), UdeanSettings(warm_start=0.5))
+    method.progress = progress
+    turns = list(method.turns(batch(configuration())))
+    assert len(turns) == players
+    assert {"measured_sr", "measured_lr"} <= set(turns[0][1])
+    assert ("da" in turns[0][1]) == (players == 2)
+
+
+def test_by_default_there_are_no_adversaries(configuration, batch):
+    method = built(configuration(), UdeanSettings())
+    method.progress = 1.0
+    assert method.players == ("generators",) and not list(method.discriminators.parameters())
+    assert [player for player, _ in method.turns(batch(configuration()))] == ["generators"]
+
+
+def test_what_was_measured_teaches_both_ways(configuration, batch):
+    """Untrained, both ways are interpolation and averaging: the lesson is how far those are from the pair."""
+    method = built(configuration(), UdeanSettings(alpha=0.0))
+    pairs = batch(configuration())
+    ((_, losses),) = method.turns(pairs)
+    up, down = stretch(pairs.degraded, pairs.hr.shape[1], (2, 2)), shrink(pairs.hr, 3, (2, 2))
+    torch.testing.assert_close(losses["measured_sr"], (up - pairs.hr).abs().mean())
+    torch.testing.assert_close(losses["measured_lr"], (down - pairs.degraded).abs().mean())
+
+
+def test_the_feature_judge_does_not_see_the_copy(configuration):
+    method = built(configuration(features=8), UdeanSettings(warm_start=0.5))
+    features = torch.rand(2, 8, 16, 24)
+    changed = features.clone()
+    changed[:, :3] += 1
+    assert torch.equal(method.eval()._judge("feature", features), method._judge("feature", changed))

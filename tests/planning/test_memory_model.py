@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from udeansr.batches.batch import Batch
-from udeansr.methods.udean import Udean, UdeanSettings
+from udeansr.methods.udean import PaperSettings, UdeanPaper
 from udeansr.planning.memory_model import (
     WEIGHT_BYTES,
     kept_bytes,
@@ -36,7 +36,7 @@ def kept_by_torch(configuration: Configuration) -> int:
         return tensor
 
     sizes = []
-    method = Udean(configuration, UdeanSettings())
+    method = UdeanPaper(configuration, PaperSettings())
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), torch.autocast("cpu", torch.bfloat16):
         for _ in method.turns(batch):
             sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()))
@@ -56,7 +56,7 @@ def test_the_count_is_what_torch_keeps(changes):
 
 def test_weights_are_counted():
     for configuration in (TINY, replace(TINY, features=64, groups=5, blocks=5, discriminator_features=64)):
-        real = sum(p.numel() for p in Udean(configuration, UdeanSettings()).parameters())
+        real = sum(p.numel() for p in UdeanPaper(configuration, PaperSettings()).parameters())
         assert weights(configuration) == pytest.approx(real, rel=0.06)
 
 

@@ -90,7 +90,7 @@ def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, lr_gain, orientation"),
+        ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, degradation, lr_gain"),
         ({"configurations": {}}, "'configurations' holds none; plan again"),
         ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),
         ({"orientation": "SPI"}, "'orientation' is 'SPI'; expected three letters such as SPL"),
@@ -104,7 +104,12 @@ def test_a_wrong_plan_is_told(plan, change, message):
 
 
 def test_every_missing_value_is_told(plan):
-    for key in {item.name for item in fields(Configuration)} - {"name", "inherits_from", "reasons"}:
+    for key in {item.name for item in fields(Configuration)} - {
+        "name",
+        "inherits_from",
+        "reasons",
+        "source_degradation",
+    }:
         values = plan.as_dict()
         del values["configurations"]["x2x2x1"][key]
         with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{key}' is missing"):

@@ -1,14 +1,18 @@
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
+from udeansr.image.grid import Scale
 from udeansr.image.volume import Volume
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
@@ -49,6 +53,31 @@ def test_all_that_training_needs_is_made_and_test_scans_are_not(run, folder: Pat
     assert done == CASES == set(written(folder))
     assert message == "Dataset007_Blobs x2x2x2: 5 preprocessed, 0 unchanged, 0 removed"
     assert not [path for path in raw.folder.rglob("*") if path.suffix == ".json"]  # nothing is left beside the scans
+
+
+def test_source_hr_has_its_lr_as_measured_or_truncated(run, plan: Plan, folder: Path, changed) -> None:
+    curve = tuple(np.linspace(1, 0.2, 16))
+    measured = MeasuredDegradation(tuple((np.arange(16) + 0.5) / 16), (curve,) * 3, (2.0, 2.0, 2.0), 0.05, 1.1, 0.0)
+    kept = {}
+    for name, other in {
+        "measured": replace(plan, degradation=measured),
+        "truncation": replace(changed(source_degradation="truncation"), degradation=measured),
+        "unmeasured": plan,
+    }.items():
+        assert run(plan=other)[0] == CASES
+        (case,) = [
+            one for one in PreprocessedDataset.open(folder, other.configurations["x2x2x2"]).cases("sourceHR")
+            if one.name == "anna"
+        ]  # fmt: skip
+        kept[name] = (np.array(case.degraded), case.noise)
+        truncated = truncate_kspace(np.array(case.voxels), Scale(2, 2, 2))
+        assert case.degraded.shape == truncated.shape
+        assert np.mean(case.degraded) == pytest.approx(np.mean(truncated), rel=1e-3)
+    np.testing.assert_array_equal(kept["truncation"][0], truncated)
+    np.testing.assert_array_equal(kept["unmeasured"][0], truncated)
+    assert np.std(kept["measured"][0]) < 0.98 * np.std(truncated)
+    assert kept["measured"][1] == pytest.approx(0.05 / plan.lr_gain)
+    assert kept["truncation"][1] == kept["unmeasured"][1] == 0
 
 
 def test_a_second_run_does_nothing(run) -> None:

@@ -15,6 +15,7 @@ from udeansr.batches.batch import Batch
 from udeansr.image.volume import Geometry
 from udeansr.methods import METHODS, parse_settings
 from udeansr.methods.method import Method, frozen
+from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
@@ -145,7 +146,8 @@ def halved(hr: np.ndarray) -> np.ndarray:
 def _write(folder: Path, voxels: np.ndarray) -> None:
     geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
     record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
-    write_case(folder, voxels, np.argwhere(voxels > 0.2), record)
+    degraded = halved(voxels) if folder.parent.name == SOURCE_HR else None
+    write_case(folder, voxels, np.argwhere(voxels > 0.2), record, degraded)
 
 
 @pytest.fixture

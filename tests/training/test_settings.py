@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from udeansr.errors import UdeansrError
+from udeansr.methods.udean import Udean
 from udeansr.training.settings import LASTING, RunSettings, check_continuation
 
 
@@ -33,8 +34,9 @@ def test_what_cannot_be_run_is_refused(values, text) -> None:
 
 
 def test_the_plan_fills_what_is_left_open(configuration) -> None:
-    run = RunSettings(epochs=7).resolved(configuration)
-    assert (run.epochs, run.iterations_per_epoch, run.batch_size) == (7, 3, 2)
+    run = RunSettings(epochs=7).resolved(configuration, Udean)
+    assert (run.epochs, run.iterations_per_epoch, run.batch_size, run.lr) == (7, 3, 2, Udean.lr)
+    assert RunSettings(lr=0.3).resolved(configuration, Udean).lr == 0.3
     assert RunSettings.from_dict(run.as_dict()) == run
 
 
@@ -45,7 +47,7 @@ def test_an_unknown_key_is_named() -> None:
 
 @pytest.mark.parametrize("name", LASTING)
 def test_a_lasting_setting_may_not_change(configuration, name) -> None:
-    saved = RunSettings().resolved(configuration)
+    saved = RunSettings().resolved(configuration, Udean)
     value = getattr(saved, name)
     wanted = replace(saved, **{name: value / 2 if isinstance(value, float) else value + 1})
     with pytest.raises(
@@ -55,7 +57,7 @@ def test_a_lasting_setting_may_not_change(configuration, name) -> None:
 
 
 def test_epochs_may_only_grow_and_how_it_is_computed_may_change(configuration) -> None:
-    saved = RunSettings().resolved(configuration)
+    saved = RunSettings().resolved(configuration, Udean)
     free = {
         "device": "cuda",
         "precision": "bf16",

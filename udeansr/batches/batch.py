@@ -15,12 +15,24 @@ class Batch:
     Attributes:
         hr: Y_s, source HR slabs, (B, slices * sz, Y * sy, X * sx), float32, normalised.
         lr: X_t, target LR slabs, (B, slices, Y, X), float32, normalised.
+        degraded: the slabs of ``hr`` as the measured degradation gives them, noise included, (B, slices, Y, X); None
+            for methods that do not ask for it.
     """
 
     hr: Tensor
     lr: Tensor
+    degraded: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device, channels last; the copy overlaps with computing where memory is pinned."""
-        move = {"device": device, "memory_format": torch.channels_last, "non_blocking": True}
-        return Batch(hr=self.hr.to(**move), lr=self.lr.to(**move))
+
+        def moved(slabs: Tensor) -> Tensor:
+            return slabs.to(device=device, memory_format=torch.channels_last, non_blocking=True)
+
+        degraded = None if self.degraded is None else moved(self.degraded)
+        return Batch(moved(self.hr), moved(self.lr), degraded)
+
+    def pin_memory(self) -> Batch:
+        """The same batch where a CUDA device copies from without waiting."""
+        degraded = None if self.degraded is None else self.degraded.pin_memory()
+        return Batch(self.hr.pin_memory(), self.lr.pin_memory(), degraded)

@@ -13,8 +13,10 @@ from batchgenerators.dataloading.single_threaded_augmenter import SingleThreaded
 
 from udeansr.batches.augmentation import draw_gain, move
 from udeansr.batches.batch import Batch
-from udeansr.batches.slabs import draw_slab
+from udeansr.batches.slabs import draw_pair, draw_slab
 from udeansr.batches.workers import begin_worker, failed_item, from_workers
+from udeansr.degradation.transfer import add_rician_noise
+from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
@@ -29,6 +31,7 @@ def slab_batches(
     count: int,
     workers: int = 0,
     augment: bool = True,
+    degraded: bool = False,
     pin_memory: bool = False,
 ) -> Generator[Batch, None, None]:
     """Draw batches number ``first`` to ``first + count - 1`` of a run.
@@ -45,6 +48,7 @@ def slab_batches(
         count: how many.
         workers: processes that make batches ahead; 0 makes each when it is asked for.
         augment: mirror and turn each slab, change the gain of each pair of slabs.
+        degraded: whether batches hold the HR slabs' LR as the measured degradation gives it.
         pin_memory: put batches where a CUDA device copies from without waiting.
     Raises:
         ValueError: if a cohort is empty or a number is negative.
@@ -56,7 +60,8 @@ def slab_batches(
     if min(seed, first, count, workers) < 0:
         raise ValueError(f"seed {seed}, first {first}, count {count}, workers {workers}: expected no negative number")
     workers = min(workers, count)
-    loader = SlabLoader(hr_cases, lr_cases, configuration, seed, range(first, first + count), max(workers, 1), augment)
+    numbers = range(first, first + count)
+    loader = SlabLoader(hr_cases, lr_cases, configuration, seed, numbers, max(workers, 1), augment, degraded)
     return _batches(loader, count, workers, pin_memory)
 
 
@@ -65,8 +70,8 @@ def _batches(loader: SlabLoader, count: int, workers: int, pin_memory: bool) -> 
     try:
         for _ in range(count):
             item = next(items)
-            hr, lr = torch.from_numpy(item["hr"]), torch.from_numpy(item["lr"])
-            yield Batch(hr.pin_memory(), lr.pin_memory()) if pin_memory else Batch(hr, lr)
+            batch = Batch(**{name: torch.from_numpy(slabs) for name, slabs in item.items()})
+            yield batch.pin_memory() if pin_memory else batch
     finally:
         if isinstance(items, Generator):
             items.close()
@@ -76,7 +81,7 @@ class SlabLoader(SlimDataLoaderBase):
     """Makes the batches of given numbers; of several workers, each makes every so manieth.
 
     Args:
-        hr_cases, lr_cases, configuration, seed, augment: as for :func:`slab_batches`.
+        hr_cases, lr_cases, configuration, seed, augment, degraded: as for :func:`slab_batches`.
         numbers: of the batches to make.
         workers: that share the numbers.
     """
@@ -90,17 +95,18 @@ class SlabLoader(SlimDataLoaderBase):
         numbers: range,
         workers: int,
         augment: bool,
+        degraded: bool = False,
     ) -> None:
         super().__init__((hr_cases, lr_cases), configuration.batch_size, workers)
         slab = (configuration.slab_slices, *configuration.patch_size)
         fine = tuple(n * s for n, s in zip(slab, configuration.factors.zyx, strict=True))
         self._slab_shapes = (fine, slab)
         self._turns = configuration.turns
-        self._seed, self._augment = seed, augment
+        self._seed, self._augment, self._degraded = seed, augment, degraded
         self._numbers = numbers
         self._waiting: Iterator[int] = iter(numbers)
         self._in_worker = False
-        self._arrays: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+        self._arrays: dict[Path, tuple[np.ndarray, ...]] = {}
 
     def set_thread_id(self, thread_id: int) -> None:
         """Called by batchgenerators as a worker begins."""
@@ -121,20 +127,37 @@ class SlabLoader(SlimDataLoaderBase):
 
     def _make(self, number: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng((self._seed, number))
-        made = {
-            name: np.empty((self.batch_size, *shape), dtype=np.float32)
-            for name, shape in zip(("hr", "lr"), self._slab_shapes, strict=True)
-        }
+        fine, coarse = self._slab_shapes
+        shapes = {"hr": fine, "lr": coarse} | ({"degraded": coarse} if self._degraded else {})
+        made = {name: np.empty((self.batch_size, *shape), dtype=np.float32) for name, shape in shapes.items()}
         for element in range(self.batch_size):
             gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
-            for cases, slabs in zip(self._data, made.values(), strict=True):
-                voxels, foreground = self._open(cases[rng.integers(len(cases))])
-                slab = draw_slab(voxels, foreground, slabs.shape[1:], rng)
-                slabs[element] = (move(slab, rng, self._turns) if self._augment else slab) * gain
+            for cases, name in zip(self._data, ("hr", "lr"), strict=True):
+                case = cases[rng.integers(len(cases))]
+                slabs = self._draw_pair(case, rng) if name == "hr" and self._degraded else self._draw(case, name, rng)
+                for key, slab in slabs.items():
+                    made[key][element] = slab * gain
         return made
 
-    def _open(self, case: PreprocessedCase) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, case: PreprocessedCase, name: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """A slab of a case."""
+        voxels, foreground = self._open(case)
+        slab = draw_slab(voxels, foreground, self._slab_shapes[name == "lr"], rng)
+        return {name: move(slab, rng, self._turns) if self._augment else slab}
+
+    def _draw_pair(self, case: PreprocessedCase, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """A slab of an HR case and the same of its LR, moved alike, with fresh noise in the LR."""
+        voxels, foreground, degraded = self._open(case)
+        pair = draw_pair(voxels, degraded, foreground, self._slab_shapes[1], rng)
+        if self._augment:
+            seed = int(rng.integers(2**63))
+            pair = (move(slab, np.random.default_rng(seed), self._turns) for slab in pair)
+        hr, lr = pair
+        return {"hr": hr, "degraded": add_rician_noise(lr, case.noise, rng)}
+
+    def _open(self, case: PreprocessedCase) -> tuple[np.ndarray, ...]:
         """The arrays of a case, mapped once in each process."""
         if case.folder not in self._arrays:
-            self._arrays[case.folder] = (case.voxels, case.foreground)
+            extra = (case.degraded,) if self._degraded and case.group == SOURCE_HR else ()
+            self._arrays[case.folder] = (case.voxels, case.foreground, *extra)
         return self._arrays[case.folder]

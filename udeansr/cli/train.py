@@ -27,7 +27,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")] = None,
     iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")] = None,
     batch_size: Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch. [default: 0.0001]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")] = None,
@@ -107,7 +107,7 @@ def _train(
 
     plan = Plan.load(folder / PLANS_FILE)
     chosen = plan.configuration(configuration)
-    from udeansr.methods import load_settings, parse_settings
+    from udeansr.methods import load_settings, method_type, parse_settings
     from udeansr.training.interruption import StoppedError
     from udeansr.training.run_folder import read_run
     from udeansr.training.train import RunSettings, train
@@ -120,7 +120,7 @@ def _train(
         run = RunSettings.from_dict({**saved["run"], "max_minutes": None, **flags}, str(output))
         if not assignments:
             settings = load_settings(method, saved["settings"])
-    run = run.resolved(chosen)
+    run = run.resolved(chosen, method_type(method))
     print(f"preprocessed: {arrays}\nresults:      {models}")
     print(
         f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.slab_slices} x {chosen.patch_size[0]} x "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
+import scipy.fft
 from scipy.optimize import least_squares
 
 from udeansr.degradation.spectrum import mean_spectrum
@@ -67,6 +68,37 @@ class MeasuredDegradation:
             gain=float(values["gain"]),
             residual=float(values["residual"]),
         )
+
+
+def blur_as_measured(truncated: np.ndarray, measured: MeasuredDegradation) -> np.ndarray:
+    """Apply a measured transfer function.
+
+    Args:
+        truncated: (Z, Y, X) on the LR grid, any unit.
+        measured: transfer along these axes.
+    Returns: float32, same unit, shape and mean; may ring below 0, as no magnitude is taken.
+    """
+    image = truncated.astype(np.float32)
+    for axis, curve in enumerate(measured.transfer):
+        size = image.shape[axis]
+        frequency = np.arange(size // 2 + 1) * 2 / size
+        factor = np.interp(frequency, (0.0, *measured.frequencies), (1.0, *curve)).astype(np.float32)
+        shape = [-1 if i == axis else 1 for i in range(3)]
+        image = np.asarray(scipy.fft.irfft(scipy.fft.rfft(image, axis=axis) * factor.reshape(shape), size, axis=axis))
+    return image
+
+
+def add_rician_noise(image: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """The magnitude of an image in whose complex channels there is white noise.
+
+    Args:
+        image: any shape, real.
+        noise: standard deviation in each channel, in the unit of the image.
+        rng: draws it.
+    Returns: float32, not negative.
+    """
+    channels = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(noise)
+    return np.hypot(image + channels[0], channels[1]).astype(np.float32, copy=False)
 
 
 def measure_degradation(

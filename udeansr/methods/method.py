@@ -24,14 +24,18 @@ class Method(nn.Module, ABC):
         players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
         averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
+        lr: learning rate of the first epoch, where the run has none of its own.
+        uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
+        progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
         slab_slices: LR slices that :meth:`super_resolve` takes at once; None where any number will do,
             so that a volume is given whole.
     """
 
     name: ClassVar[str]
     settings_type: ClassVar[type]
-    players: ClassVar[tuple[str, ...]] = ()
+    players: tuple[str, ...] = ()
     averaged: ClassVar[tuple[str, ...]] = ()
+    lr: ClassVar[float] = 1e-4
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
         """Keep the data's numbers and the method's own; subclasses build their networks."""
@@ -40,6 +44,8 @@ class Method(nn.Module, ABC):
         self.settings = settings
         self.scale = configuration.factors
         self.slab_slices: int | None = configuration.slab_slices
+        self.uses_degraded = False
+        self.progress = 0.0
 
     @abstractmethod
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:

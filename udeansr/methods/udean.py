@@ -18,6 +18,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, confuse, fool, tell
 from udeansr.losses.image import l1, structural
 from udeansr.methods.method import Method, frozen
+from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
@@ -26,7 +27,7 @@ from udeansr.planning.plan import Configuration
 
 @dataclass(frozen=True)
 class UdeanSettings:
-    """What UDEAN can be told; the defaults are the paper's.
+    """What UDEAN can be told; all but the last three are the paper's.
 
     Attributes:
         lambda_image_cycle: lambda_1, weight of L_i_cyc (equation 4).
@@ -41,6 +42,10 @@ class UdeanSettings:
             1 - SSIM^2 in 2.
         image_adaptation: whether the LR discriminator exists; without it L_da and the L_adv of 7 are gone.
         feature_adaptation: whether the feature discriminator exists; without it L_fa is gone.
+        anchor: whether features carry a plain copy of the image and decoders add to its interpolation.
+        warm_start: the first part of the training, 0 to 1, in which only the measured degradation teaches; with 1 the
+            adversaries never play, and there are none.
+        lambda_measured: weight of the same lesson afterwards, beside equation 10.
     """
 
     lambda_image_cycle: float = 1.0
@@ -54,6 +59,9 @@ class UdeanSettings:
     loss_form: Form = "paper"
     image_adaptation: bool = True
     feature_adaptation: bool = True
+    anchor: bool = True
+    warm_start: float = 1.0
+    lambda_measured: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse weights that are no weights."""
@@ -63,16 +71,31 @@ class UdeanSettings:
                 raise ValueError(f"{item.name} is {value}; expected a weight of at least 0")
 
 
+@dataclass(frozen=True)
+class PaperSettings(UdeanSettings):
+    """The paper to the letter: no copy of the image, no measured degradation; the adversaries from the first step."""
+
+    anchor: bool = False
+    warm_start: float = 0.0
+    lambda_measured: float = 0.0
+
+
 class Generators(nn.Module):
     """The four networks of figure 2, named from what they take to what they give."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, anchor: bool) -> None:
         super().__init__()
         scale, features = configuration.factors, configuration.features
         lr_slices = configuration.slab_slices
         hr_slices = lr_slices * scale.z
         in_plane = (scale.y, scale.x)
         depth = (configuration.groups, configuration.blocks, configuration.patch_size)
+        if anchor:
+            self.hr_encoder = AnchoredEncoder(hr_slices, lr_slices, features, downscale=in_plane)
+            self.lr_encoder = AnchoredEncoder(lr_slices, lr_slices, features)
+            self.lr_decoder = AnchoredDecoder(lr_slices, lr_slices, features, *depth)
+            self.sr_decoder = AnchoredDecoder(lr_slices, hr_slices, features, *depth, upscale=in_plane)
+            return
         self.hr_encoder = Encoder(hr_slices, features, downscale=in_plane)
         self.lr_encoder = Encoder(lr_slices, features)
         self.lr_decoder = Decoder(lr_slices, features, *depth)
@@ -90,6 +113,7 @@ class Udean(Method):
     settings_type = UdeanSettings
     players = ("generators", "discriminators")
     averaged = ("generators",)
+    lr = 5e-4
 
     settings: UdeanSettings
 
@@ -97,14 +121,19 @@ class Udean(Method):
         super().__init__(configuration, settings)
         scale, patch = self.scale, configuration.patch_size
         slices, width = configuration.slab_slices, configuration.discriminator_features
-        self.generators = Generators(configuration)
+        self.copied = slices if settings.anchor else 0
+        self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0
+        self.generators = Generators(configuration, settings.anchor)
         self.discriminators = nn.ModuleDict()
+        if settings.warm_start >= 1:
+            self.players = ("generators",)
+            return
         hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
         self.discriminators["hr"] = Discriminator(slices * scale.z, hr_patch, width)
         if settings.image_adaptation:
             self.discriminators["lr"] = Discriminator(slices, patch, width)
         if settings.feature_adaptation:
-            self.discriminators["feature"] = Discriminator(configuration.features, patch, width)
+            self.discriminators["feature"] = Discriminator(configuration.features - self.copied, patch, width)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X_t -> Y_t: the blue dotted line of figure 2."""
@@ -115,8 +144,14 @@ class Udean(Method):
         return self.generators.lr_decoder(self.generators.hr_encoder(hr))
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """The generators play equations 4 to 10 against fixed discriminators, then the discriminators play."""
+        """The generators play equations 4 to 10 against fixed discriminators, then the discriminators play.
+
+        Before that, during the warm start, the generators learn from the measured degradation alone.
+        """
         generators, weight = self.generators, self.settings
+        if not self.discriminators or self.progress < weight.warm_start:
+            yield "generators", self._measured(batch)
+            return
         y_s, x_t = batch.hr, batch.lr
 
         f_s = generators.hr_encoder(y_s)
@@ -138,7 +173,9 @@ class Udean(Method):
                 losses["da"] = weight.lambda_da * self._confused("lr", x_st, x_t)
             if "feature" in self.discriminators:  # 9
                 losses["fa"] = weight.lambda_fa * self._confused("feature", f_t, f_s)
-            yield "generators", losses  # 10 is their sum
+            if weight.lambda_measured > 0:
+                losses |= {name: weight.lambda_measured * loss for name, loss in self._measured(batch).items()}
+            yield "generators", losses  # 10 is their sum, but for what is measured
 
         f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts = (made.detach() for made in (f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts))
         losses = {"tell_hr": self._told("hr", y_s, (y_hat_s, y_sts))}
@@ -147,6 +184,16 @@ class Udean(Method):
         if "feature" in self.discriminators:
             losses["tell_feature"] = self._told("feature", f_s, (f_t,))
         yield "discriminators", losses
+
+    def _measured(self, batch: Batch) -> dict[str, Tensor]:
+        """HR and its LR by the measured degradation are pairs: both ways between them can be learned directly."""
+        assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
+        y_s, x_s = batch.hr, batch.degraded
+        made = self.super_resolve(x_s)
+        return {
+            "measured_sr": l1(made, y_s) + self.settings.alpha * structural(made, y_s, self.settings.loss_form),
+            "measured_lr": l1(self.degrade(y_s), x_s),
+        }
 
     def _restored(self, judge: str, made: Tensor, real: Tensor) -> Tensor:
         """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last if the judge exists."""
@@ -168,4 +215,13 @@ class Udean(Method):
 
     def _judge(self, judge: str, patch: Tensor) -> Tensor:
         """Scores (B, 1). Each group of patches goes through alone, since batch normalisation mixes what is together."""
-        return cast(Tensor, self.discriminators[judge](patch))
+        judged = patch[:, self.copied :] if judge == "feature" else patch  # a copy of the image is no feature
+        return cast(Tensor, self.discriminators[judge](judged))
+
+
+class UdeanPaper(Udean):
+    """UDEAN with the paper's settings, under a name of its own."""
+
+    name = "udean_paper"
+    lr = 1e-4
+    settings_type = PaperSettings

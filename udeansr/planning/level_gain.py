@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.transfer import MeasuredDegradation, add_rician_noise, blur_as_measured
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
 from udeansr.image.normalization import intensity_scale
@@ -38,25 +37,7 @@ def level_gain(request: GainRequest) -> float:
     """Level of the normalised degraded HR over that of the normalised HR, for one image."""
     volume = reorient(read_volume(request.path), request.grid.orientation)
     hr = to_hr_grid(volume, request.grid)
-    lr = degrade_as_measured(truncate_kspace(hr, request.grid.scale), request.measured)
+    blurred = blur_as_measured(truncate_kspace(hr, request.grid.scale), request.measured)
+    noise = request.measured.noise * intensity_scale(blurred)
+    lr = add_rician_noise(blurred, noise, np.random.default_rng(0))  # the same at each call
     return intensity_scale(volume.voxels) / intensity_scale(lr)
-
-
-def degrade_as_measured(truncated: np.ndarray, measured: MeasuredDegradation) -> np.ndarray:
-    """Blur truncated HR by the measured transfer function and add the measured noise, the same at each call.
-
-    Args:
-        truncated: (Z, Y, X) on the LR grid, any unit.
-        measured: transfer along these axes; noise over the level that becomes 1.
-    Returns: magnitudes, same unit and shape.
-    """
-    image = truncated.astype(np.float32)
-    for axis, curve in enumerate(measured.transfer):
-        size = image.shape[axis]
-        frequency = np.arange(size // 2 + 1) * 2 / size
-        factor = np.interp(frequency, (0.0, *measured.frequencies), (1.0, *curve)).astype(np.float32)
-        shape = [-1 if i == axis else 1 for i in range(3)]
-        image = np.asarray(scipy.fft.irfft(scipy.fft.rfft(image, axis=axis) * factor.reshape(shape), size, axis=axis))
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * (measured.noise * intensity_scale(image))
-    return np.hypot(image + noise[0], noise[1])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.planning.json_file import check_keys, read_json, write_json
@@ -19,6 +20,8 @@ _COUNTS = (
 )  # fmt: skip
 _WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
 _REMEDY = "udeansr_plan_and_preprocess -d DATASET"
+
+SOURCE_DEGRADATIONS = ("measured", "truncation")
 
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
@@ -40,6 +43,7 @@ class Configuration:
         features, groups, blocks: width and depth of the networks (paper: 64, 5, 5).
         discriminator_features: width of the discriminators' first layer (paper: 64).
         epochs, iterations_per_epoch: length of training.
+        source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``) or "truncation".
         inherits_from: the configuration whose values hold where this one has none, or None.
         reasons: why each value is what it is, in words.
     """
@@ -58,6 +62,7 @@ class Configuration:
     discriminator_features: int
     epochs: int
     iterations_per_epoch: int
+    source_degradation: str = "measured"
     inherits_from: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -76,12 +81,14 @@ class Plan:
         orientation: three letters for (Z, Y, X), slab axis first: the orientation of all arrays.
         lr_gain: level of normalised LR over that of normalised HR of the same person; normalised LR is divided by it.
         configurations: by name.
+        degradation: what lies between the cohorts beyond truncation, as the fingerprint measured it; None for nothing.
     """
 
     dataset: str
     orientation: str
     lr_gain: float
     configurations: dict[str, Configuration]
+    degradation: MeasuredDegradation | None = None
 
     def configuration(self, name: str) -> Configuration:
         """The configuration of a name.
@@ -97,6 +104,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""
         values = asdict(self)
+        values["degradation"] = self.degradation and self.degradation.as_dict()
         for name, configuration in self.configurations.items():
             own = values["configurations"][name]
             del own["name"]
@@ -119,7 +127,7 @@ class Plan:
         Raises:
             UdeansrError: naming an unknown, missing or ill-typed key, or an inheritance that leads nowhere.
         """
-        check_keys(values, {item.name for item in fields(cls)}, where)
+        check_keys(values, {item.name for item in fields(cls)}, where, {"degradation"})
         raw = values["configurations"]
         if not isinstance(raw, dict) or not raw:
             raise UdeansrError(f"{where}: 'configurations' holds none; plan again: {_REMEDY} --plan-again")
@@ -131,7 +139,10 @@ class Plan:
         except ValueError as error:
             raise UdeansrError(f"{where}: {error}; 1 changes nothing") from error
         configurations = {name: _configuration(name, raw, where) for name in raw}
-        return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations)
+        degradation = values.get("degradation")
+        if degradation is not None:
+            degradation = MeasuredDegradation.from_dict(degradation)
+        return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations, degradation)
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON, whole or not at all."""
@@ -151,7 +162,8 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     """Build one configuration from its own values and those it inherits."""
     where = f"{where}, configuration '{name}'"
     values = _inherited(name, raw, where)
-    check_keys(values, {item.name for item in fields(Configuration)} - {"name"}, where, {"inherits_from", "reasons"})
+    optional = {"inherits_from", "reasons", "source_degradation"}
+    check_keys(values, {item.name for item in fields(Configuration)} - {"name"}, where, optional)
     try:
         values["lr_spacing_mm"] = _numbers("lr_spacing_mm", values, 3, (int, float))
         values["hr_spacing_mm"] = _numbers("hr_spacing_mm", values, 3, (int, float))
@@ -160,6 +172,10 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
             _number(key, values[key], (int,))
         if not isinstance(values["turns"], bool):
             raise ValueError(f"'turns' is {values['turns']!r}; expected true or false")
+        if values.get("source_degradation", "measured") not in SOURCE_DEGRADATIONS:
+            raise ValueError(
+                f"'source_degradation' is {values['source_degradation']!r}; expected measured or truncation"
+            )
         configuration = Configuration(name=name, **values)
         tiled = [lr / factor for lr, factor in zip(values["lr_spacing_mm"], configuration.factors.zyx, strict=True)]
         if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(values["hr_spacing_mm"], tiled, strict=True)):

@@ -53,7 +53,11 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
     )
     configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
     return Plan(
-        fingerprint.dataset, fingerprint.orientation, fingerprint.level_gain, {configuration.name: configuration}
+        fingerprint.dataset,
+        fingerprint.orientation,
+        fingerprint.level_gain,
+        {configuration.name: configuration},
+        fingerprint.degradation,
     )
 
 
@@ -109,4 +113,5 @@ def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
         "lr_spacing_mm": "the median of the target LR, which agree within 2 %",
         "hr_spacing_mm": why_hr,
         "slab_slices": "the paper's thin slab: a slice and its two neighbours",
+        "source_degradation": "HR degraded as measured looks as the target's LR does; plain truncation is sharper",
     }

@@ -1,7 +1,7 @@
 """How a preprocessed case lies on disk. Knows files and their names; knows no volume and no plan.
 
-A case is a folder with ``voxels.npy``, ``foreground.npy`` and ``case.json``. The last is written last and removed
-first: a case that has it is whole.
+A case is a folder with ``voxels.npy``, ``foreground.npy``, for source HR ``degraded.npy``, and ``case.json``. The last
+is written last and removed first: a case that has it is whole.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from udeansr.errors import UdeansrError
 from udeansr.planning.json_file import write_json
 
 VOXELS_FILE, FOREGROUND_FILE, CASE_FILE = "voxels.npy", "foreground.npy", "case.json"
+DEGRADED_FILE = "degraded.npy"
 
 _logger = logging.getLogger(__name__)
 
 
-def write_case(folder: Path, voxels: np.ndarray, foreground: np.ndarray, record: dict[str, Any]) -> None:
+def write_case(
+    folder: Path,
+    voxels: np.ndarray,
+    foreground: np.ndarray,
+    record: dict[str, Any],
+    degraded: np.ndarray | None = None,
+) -> None:
     """Write a case, whole or not at all; one that is there is replaced.
 
     Args:
@@ -30,13 +37,16 @@ def write_case(folder: Path, voxels: np.ndarray, foreground: np.ndarray, record:
         voxels: (Z, Y, X) float32.
         foreground: (N, 3) voxel indices.
         record: what JSON takes, for ``case.json``.
+        degraded: (Z, Y, X) float32 on the LR grid: the voxels as the target's scanner would give them, without noise.
     Raises:
         UdeansrError: if the disk refuses.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CASE_FILE).unlink(missing_ok=True)
-        for name, array in ((VOXELS_FILE, voxels), (FOREGROUND_FILE, foreground)):
+        for name, array in ((VOXELS_FILE, voxels), (FOREGROUND_FILE, foreground), (DEGRADED_FILE, degraded)):
+            if array is None:
+                continue
             with _partial(folder / name).open("wb") as file:
                 np.save(file, array)
             _partial(folder / name).replace(folder / name)
@@ -71,7 +81,7 @@ def read_array(path: Path) -> np.memmap:
 
 def remove_case(folder: Path) -> None:
     """Remove the files that :func:`write_case` made, and the folder if nothing else is in it."""
-    ours = (CASE_FILE, VOXELS_FILE, FOREGROUND_FILE)
+    ours = (CASE_FILE, VOXELS_FILE, FOREGROUND_FILE, DEGRADED_FILE)
     for path in (*(folder / name for name in ours), *(_partial(folder / name) for name in ours)):
         path.unlink(missing_ok=True)
     try:

@@ -13,7 +13,14 @@ from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
-from udeansr.preprocessing.case_folder import CASE_FILE, FOREGROUND_FILE, VOXELS_FILE, read_array, read_record
+from udeansr.preprocessing.case_folder import (
+    CASE_FILE,
+    DEGRADED_FILE,
+    FOREGROUND_FILE,
+    VOXELS_FILE,
+    read_array,
+    read_record,
+)
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
@@ -21,18 +28,19 @@ PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 COMPLETE_FILE = "preprocessed.json"
 """Written when all cases of a configuration are done; holds the plan's values that they were made with."""
 
-FORMAT = 1
+FORMAT = 2
 """Counts the changes of what the arrays mean; arrays of another format are made again."""
 
 
 def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
     """The values of a plan that decide what the arrays are, as JSON gives them back; the others may change freely."""
     values = {"format": FORMAT, "orientation": plan.orientation, "lr_gain": plan.lr_gain}
+    values["degradation"] = plan.degradation and plan.degradation.as_dict()
     return json.loads(json.dumps({**values, **_configured_values(configuration)}))
 
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
-    names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size")
+    names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size", "source_degradation")
     return {name: getattr(configuration, name) for name in names}
 
 
@@ -47,6 +55,7 @@ class PreprocessedCase:
         geometry: where its voxels lie in the world, in the plan's orientation.
         intensity_scale: unit of the file that became 1, before ``lr_gain``; that of its LR, for ``validationHR``.
         level: what the voxels were divided by, ``lr_gain`` included.
+        noise: standard deviation of the noise in each complex channel that ``degraded`` lacks, normalised.
     """
 
     name: str
@@ -55,6 +64,7 @@ class PreprocessedCase:
     geometry: Geometry
     intensity_scale: float
     level: float
+    noise: float = 0.0
 
     @property
     def voxels(self) -> np.memmap:
@@ -69,6 +79,14 @@ class PreprocessedCase:
     def foreground(self) -> np.memmap:
         """(N, 3) indices (Z, Y, X) of at most 10,000 voxels of the foreground, drawn at random; as :attr:`voxels`."""
         return read_array(self.folder / FOREGROUND_FILE)
+
+    @property
+    def degraded(self) -> np.memmap:
+        """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
+
+        Blurred as measured, without noise and before the magnitude is taken; as :attr:`voxels`.
+        """
+        return read_array(self.folder / DEGRADED_FILE)
 
 
 @dataclass(frozen=True)
@@ -124,4 +142,6 @@ def _read_case(folder: Path, group: str) -> PreprocessedCase:
     if record is None:
         raise UdeansrError(f"{folder}: a broken case; delete the folder and run udeansr_plan_and_preprocess again")
     geometry = Geometry.from_dict(record["geometry"])
-    return PreprocessedCase(folder.name, group, folder, geometry, record["intensity_scale"], record["level"])
+    return PreprocessedCase(
+        folder.name, group, folder, geometry, record["intensity_scale"], record["level"], record.get("noise", 0.0)
+    )

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.transfer import blur_as_measured
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
@@ -142,8 +144,28 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
             "intensity_scale": prepared.intensity_scale,
             "level": prepared.level,
         }
-        write_case(folder, prepared.voxels, draw_foreground(prepared.voxels, folder.name), record)
+        foreground = draw_foreground(prepared.voxels, folder.name)
+        degraded = None
+        if task.outputs[0][0] == SOURCE_HR:
+            degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
+        write_case(folder, prepared.voxels, foreground, record, degraded)
     return True
+
+
+def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> tuple[np.ndarray, float]:
+    """Make the LR of preprocessed HR, as the configuration says, but for the noise.
+
+    Args:
+        hr: (Z, Y, X) normalised; each side divides by the scale.
+        plan: tells the degradation and the gain between the cohorts.
+        configuration: tells the scale, and whether the degradation is the measured one.
+    Returns: (Z / sz, Y / sy, X / sx) float32 before the magnitude is taken, and the standard deviation of the noise in
+        each complex channel, both in normalised intensity of HR.
+    """
+    lr = truncate_kspace(hr, configuration.factors)
+    if configuration.source_degradation == "truncation" or plan.degradation is None:
+        return lr, 0.0
+    return blur_as_measured(lr, plan.degradation), plan.degradation.noise / plan.lr_gain
 
 
 def _prepare(task: _Task, plan: Plan, configuration: Configuration) -> tuple[Prepared, ...]:

@@ -61,8 +61,8 @@ class TrainingLoop:
             folder: for the checkpoints.
             identity: the keys of a checkpoint that say what is trained.
         """
-        assert run.epochs is not None and run.iterations_per_epoch is not None, "settings are not resolved"
-        self._epochs, self._length = run.epochs, run.iterations_per_epoch
+        assert run.epochs and run.iterations_per_epoch and run.lr, "settings are not resolved"
+        self._epochs, self._length, self._lr = run.epochs, run.iterations_per_epoch, run.lr
         self._trainer, self._split, self._configuration, self._run = trainer, split, configuration, run
         self._validator, self._log, self._folder, self._identity = validator, log, folder, identity
         self._progress: dict[str, Any] = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
@@ -108,6 +108,7 @@ class TrainingLoop:
                     first=progress["iteration"],
                     count=self._epochs * self._length - progress["iteration"],
                     workers=self._run.workers,
+                    degraded=self._trainer.method.uses_degraded,
                     pin_memory=self._trainer.device.type == "cuda",
                 )
                 with closing(batches):  # type: ignore[type-var]
@@ -125,7 +126,7 @@ class TrainingLoop:
     def _epoch(self, batches: Iterator[Batch]) -> None:
         """Finish the epoch that is under way, or as much of it as there is time for; validate, save."""
         progress = self._progress
-        lr = cosine_lr(progress["epoch"], self._epochs, self._run.lr)
+        lr = cosine_lr(progress["epoch"], self._epochs, self._lr)
         self._trainer.set_lr(lr)
         self._times = {"computing": 0.0, "waiting": 0.0}
         done = progress["iteration"] - progress["epoch"] * self._length
@@ -159,6 +160,7 @@ class TrainingLoop:
         start = time.perf_counter()
         batch = next(batches)
         received = time.perf_counter()
+        self._trainer.method.progress = progress["iteration"] / (self._epochs * self._length)
         try:
             losses = self._trainer.play(batch, progress["iteration"])
         except torch.cuda.OutOfMemoryError as error:
@@ -192,7 +194,7 @@ class TrainingLoop:
             logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
         scores = self._validate()
         scores |= {f"tricubic_{name}": value for name, value in reference.items()}
-        self._record(0, 0, {}, scores, self._run.lr)
+        self._record(0, 0, {}, scores, self._lr)
 
     def _record(self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], lr: float) -> None:
         times = {**self._times, "validation": self._validation_seconds}
@@ -209,7 +211,7 @@ class TrainingLoop:
             raise self._spoilt("a weight is not finite", self._progress["iteration"])
         now = time.monotonic()
         self._progress["seconds"] = self._seconds_before + now - self._begun
-        schedule = {"name": "cosine", "lr": self._run.lr, "last_lr": LAST_LR, "epochs": self._epochs}
+        schedule = {"name": "cosine", "lr": self._lr, "last_lr": LAST_LR, "epochs": self._epochs}
         parts = {"schedule": schedule, "random": random_state(), "progress": self._progress}
         save_checkpoint(self._folder / name, {**self._identity, **self._trainer.state_dict(), **parts})
         self._last_saved = now
@@ -224,7 +226,7 @@ class TrainingLoop:
         return UdeansrError(
             f"iteration {iteration}: {trouble}, so training stopped. The last good checkpoint is "
             f"{self._folder / LATEST}. Go on from it with --continue --clip 1 or --continue --precision fp32, "
-            f"or begin again with --overwrite --lr {self._run.lr / 10:g}"
+            f"or begin again with --overwrite --lr {self._lr / 10:g}"
         )
 
     def _say_interrupted(self) -> str:

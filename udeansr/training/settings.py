@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from udeansr.errors import UdeansrError
+from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
@@ -22,7 +23,7 @@ class RunSettings:
         epochs: epochs in all; None takes the plan's. The learning rate falls over these.
         iterations_per_epoch: None takes the plan's.
         batch_size: slabs of each cohort in a batch; None takes the plan's.
-        lr: learning rate of the first epoch.
+        lr: learning rate of the first epoch; None takes the method's.
         seed: of the first weights, of the batches and of the people held out.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ...
         workers: processes that prepare batches; 0 prepares them in the training process.
@@ -42,7 +43,7 @@ class RunSettings:
     epochs: int | None = None
     iterations_per_epoch: int | None = None
     batch_size: int | None = None
-    lr: float = 1e-4
+    lr: float | None = None
     seed: int = 0
     device: str = "auto"
     workers: int = 0
@@ -66,13 +67,14 @@ class RunSettings:
         _check("ema_decay", self.ema_decay, lambda decay: 0 <= decay < 1, "at least 0 (off) and below 1")
         _check("precision", self.precision, lambda name: name in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
 
-    def resolved(self, configuration: Configuration) -> RunSettings:
-        """The same with the plan's numbers where this has none."""
+    def resolved(self, configuration: Configuration, method: type[Method]) -> RunSettings:
+        """The same with the plan's numbers, and the method's, where this has none."""
         return replace(
             self,
             epochs=self.epochs or configuration.epochs,
             iterations_per_epoch=self.iterations_per_epoch or configuration.iterations_per_epoch,
             batch_size=self.batch_size or configuration.batch_size,
+            lr=self.lr or method.lr,
         )
 
     def as_dict(self) -> dict[str, Any]:

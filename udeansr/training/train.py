@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from udeansr.errors import UdeansrError
-from udeansr.methods import METHODS, build_method
+from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
@@ -60,7 +60,7 @@ def train(
     """
     configuration = plan.configuration(configuration_name)
     _check_learns(method_name, configuration.scale)
-    run = run.resolved(configuration)
+    run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)
     precision = choose_precision(run.precision, device)
     if run.tensorboard:
@@ -128,6 +128,7 @@ def _trainer(method: Method, run: RunSettings, device: torch.device, precision: 
     torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
     if run.compile and device.type == "cpu":
         logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")
+    assert run.lr is not None, "settings are not resolved"
     return Trainer(
         method,
         lr=run.lr,
