@@ -55,7 +55,7 @@ def test_a_batch_of_one_has_no_statistics(dataset_folder, plan, tmp_path, run_ti
     """Refused before the training that would be overwritten is."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "latest.pt").touch()
-    with pytest.raises(UdeansrError, match=r"batch-size is 1, but udean normalises over .*; expected at least 2"):
+    with pytest.raises(UdeansrError, match=r"batch-size is 1, but udean_paper normalises over .*; expected at least 2"):
         run_tiny(dataset_folder, plan, tmp_path / "results", "overwrite", method="udean_paper", batch_size=1)
     assert (tmp_path / "results" / "latest.pt").exists()
 
