@@ -43,7 +43,7 @@ Shape = tuple[int, int, int]
 
 
 def size_for_cpu(base: Configuration, smallest: Shape) -> Configuration:
-    """The size that two cores train in about an hour.
+    """The size that two cores train well within an hour.
 
     Args:
         base: a configuration whose data side (scale, spacings, slab, turns) is decided.
@@ -58,7 +58,7 @@ def size_for_cpu(base: Configuration, smallest: Shape) -> Configuration:
         "groups": paper.format(PAPER.groups),
         "blocks": paper.format(PAPER.blocks),
         "discriminator_features": paper.format(PAPER.discriminator_features),
-        "epochs": f"with {ITERATIONS_PER_EPOCH} iterations each about an hour on 2 cores at x2x2x2",
+        "epochs": f"with {ITERATIONS_PER_EPOCH} iterations each well within an hour on 2 cores at x2x2x2",
         "iterations_per_epoch": "short epochs: validation and a checkpoint after each",
     }
     return _sized(replace(base, epochs=CPU_EPOCHS, reasons=base.reasons | reasons), CPU, smallest)
