@@ -58,3 +58,24 @@ def test_what_is_learned_reaches_the_image_and_the_copy_stays():
     torch.testing.assert_close(features[:, :3], lr)
     decoder(features).square().mean().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in encoder.learned.parameters())
+
+
+@pytest.mark.parametrize(("z", "plane"), FACTORS)
+def test_the_copy_is_in_single_precision_whatever_the_networks_are_in(z, plane):
+    hr = torch.rand(2, 3 * z, 8 * plane[0], 10 * plane[1])
+    lr = shrink(hr, 3, plane)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(shrink(hr, 3, plane), lr)
+        fine = stretch(lr, 3 * z, plane)
+    assert torch.equal(fine, stretch(lr, 3 * z, plane))
+
+
+@pytest.mark.parametrize(("z", "plane"), FACTORS)
+def test_half_precision_of_the_networks_does_not_touch_the_copy(z, plane):
+    torch.manual_seed(0)
+    encoder, decoder = AnchoredEncoder(3, 3, 16), AnchoredDecoder(3, 3 * z, 16, 1, 1, (8, 8), plane)
+    lr = 1000 + torch.rand(1, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        sr = decoder(encoder(lr))
+    assert sr.dtype == torch.float32
+    torch.testing.assert_close(sr, stretch(lr, 3 * z, plane), atol=1e-3, rtol=0)
