@@ -83,8 +83,7 @@ def stretch(slab: Tensor, slices: int, upscale: tuple[int, int]) -> Tensor:
     fine = slab.float()
     if slices != slab.shape[1]:
         with torch.autocast(slab.device.type, enabled=False):  # it would round the image to half precision
-            with torch.autocast(slab.device.type, enabled=False):  # the copy keeps its digits
-                fine = torch.einsum("oi,biyx->boyx", _across(slab.shape[1], slices, slab.device), fine)
+            fine = torch.einsum("oi,biyx->boyx", _across(slab.shape[1], slices, slab.device), fine)
     if max(upscale) > 1:
         # With antialias, which upwards does nothing else, the kernel is Keys' (a = -0.5): it keeps ramps straight.
         factors = (float(upscale[0]), float(upscale[1]))
