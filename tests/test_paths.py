@@ -16,7 +16,9 @@ def test_flag_goes_before_environment_goes_before_default(name, tmp_path, monkey
     assert ROOTS[name]() == Root(Path(f"udeansr_{name}"), "default")
     monkeypatch.setenv(variable, "/data")
     assert ROOTS[name]() == Root(Path("/data"), f"${variable}")
+    assert ROOTS[name]().flag == ""
     assert ROOTS[name](Path("mine")) == Root(Path("mine"), f"--{name}")
+    assert ROOTS[name](Path("my own")).flag == f" --{name} 'my own'"
 
 
 def test_a_clone_without_raw_data_falls_back_on_the_example_and_says_so(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,11 @@ class Root:
     def __str__(self) -> str:
         """The folder and its origin, for messages."""
         return f"{self.folder} ({self.origin})"
+
+    @property
+    def flag(self) -> str:
+        """What the next command needs to find this root, with a blank before it: nothing, unless a flag chose it."""
+        return f" {self.origin} {shlex.quote(str(self.folder))}" if self.origin.startswith("--") else ""
 
 
 def raw_root(flag: Path | None = None) -> Root:

@@ -59,6 +59,8 @@ def test_from_raw_images_to_arrays_with_every_value_told(here, command):
         assert key in out
         assert reason in out
     assert out.rstrip().endswith("next: udeansr_train 001 x2x2x2")
+    _, out, _ = command("-d", "1", "--preprocessed", "udeansr_preprocessed", "-c", "x2x2x2")
+    assert out.rstrip().endswith("next: udeansr_train 001 x2x2x2 --preprocessed udeansr_preprocessed")
 
 
 def test_an_edited_plan_is_kept_until_the_images_change_or_a_new_one_is_asked_for(here, command):

@@ -74,7 +74,8 @@ def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, c
     assert "slabs of 3 x 8 x 8 LR voxels, 2 of each cohort" in told
     assert "udean: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
     assert f"model:        {RESULTS / 'best.pt'}" in told
-    assert "next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER" in told
+    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method udean"
+    assert told.endswith(f"next:         {predict}\n")
     saved = json.loads((RESULTS / "run.json").read_text())
     assert saved["settings"]["lambda_da"] == 0.25
     assert (saved["run"]["seed"], saved["run"]["epochs"]) == (3, 1)

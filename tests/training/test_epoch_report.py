@@ -32,6 +32,8 @@ def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
         "lr 5e-05; 60 s (8 s waiting for data), about 2 min left"
     )
     assert "left" not in epoch_line({**entry, "epoch": 4}, 4)
+    assert epoch_line(entry, 4, seconds_left=30.2).endswith("about 30 s left")
+    assert "left" not in epoch_line(entry, 4, seconds_left=-1)
 
 
 def test_the_bar_counts_on_from_where_an_epoch_was_left(monkeypatch) -> None:

@@ -65,8 +65,9 @@ def plan_and_preprocess(
             continue
         plan = _planned(loaded, target, workers, memory_gb, plan_again)
         if preprocess:
-            _preprocess(loaded, plan, target, configuration, workers)
-        print(f"next: udeansr_train {loaded.name[7:10]} {next(iter(plan.configurations))}")
+            names = configuration or list(plan.configurations)
+            _preprocess(loaded, plan, target, names, workers)
+            print(f"next: udeansr_train {loaded.name[7:10]} {names[0]}{target.flag}")
 
 
 def _planned(raw: RawDataset, target: Root, processes: int, memory_gb: float | None, plan_again: bool) -> Plan:
@@ -99,11 +100,11 @@ def _memory(memory_gb: float | None) -> tuple[float | None, str]:
     return properties.total_memory / 2**30, f"{properties.name}"
 
 
-def _preprocess(raw: RawDataset, plan: Plan, target: Root, names: list[str] | None, processes: int) -> None:
+def _preprocess(raw: RawDataset, plan: Plan, target: Root, names: list[str], processes: int) -> None:
     from udeansr.preprocessing.preprocessor import preprocess
 
     folder = target.folder / raw.name
-    for name in names or list(plan.configurations):
+    for name in names:
         preprocess(raw, plan, name, folder, processes)
         print(f"arrays: {folder / name}")
 

@@ -134,9 +134,10 @@ def _train(
     except StoppedError as stop:
         print(f"udeansr_train: {stop}", file=sys.stderr)
         raise typer.Exit(stop.exit_status) from None
-    best = final.with_name("best.pt")
+    best = final.with_name("best.pt")  # not there if no epoch had a score
     print(f"model:        {best if best.exists() else final}")
-    print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d {dataset} -c {configuration} --method {method}")
+    which = f"-d {dataset} -c {configuration} --method {method}" + ("" if best.exists() else " --checkpoint final")
+    print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
 
 
 def main() -> None:

@@ -35,12 +35,13 @@ def show_losses(bar: tqdm, losses: dict[str, float]) -> None:
     bar.update()
 
 
-def epoch_line(entry: dict[str, Any], epochs: int) -> str:
+def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("inf")) -> str:
     """One epoch in one line.
 
     Args:
         entry: its line of ``metrics.jsonl``.
         epochs: in all.
+        seconds_left: after which training ends, whatever is left to do.
     """
     scores, seconds = entry["validation"], entry["seconds"]
     parts = [f"{player} {loss:.4f}" for player, loss in by_player(entry["losses"]).items()]
@@ -48,7 +49,7 @@ def epoch_line(entry: dict[str, Any], epochs: int) -> str:
     parts.append("shift " + " ".join(f"{number:.3f}" for number in scores["shift_voxels"]) + " HR voxels")
     spent = sum(seconds.values())
     times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
-    left = (epochs - entry["epoch"]) * spent
+    left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
     ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
     return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; lr {entry['lr']:.2g}; {times}{ahead}"
 

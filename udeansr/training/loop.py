@@ -201,7 +201,7 @@ class TrainingLoop:
         entry = {"epoch": epoch, "iterations": iterations, "losses": losses, "validation": scores, "lr": lr}
         entry["seconds"] = {name: round(seconds, 3) for name, seconds in times.items()}
         self._log.record(entry)
-        logger.info("%s", epoch_line(entry, self._epochs))
+        logger.info("%s", epoch_line(entry, self._epochs, self._seconds_left()))
         if epoch:
             warn_of_shift(scores)
 
@@ -216,11 +216,15 @@ class TrainingLoop:
         save_checkpoint(self._folder / name, {**self._identity, **self._trainer.state_dict(), **parts})
         self._last_saved = now
 
+    def _seconds_left(self) -> float:
+        """What this call may still take."""
+        if self._run.max_minutes is None:
+            return math.inf
+        return 60 * self._run.max_minutes - (time.monotonic() - self._begun)
+
     def _time_is_over(self) -> bool:
         """Whether this call has no time left but for one more validation."""
-        if self._run.max_minutes is None:
-            return False
-        return time.monotonic() - self._begun + self._validation_seconds >= 60 * self._run.max_minutes
+        return self._seconds_left() <= self._validation_seconds
 
     def _spoilt(self, trouble: str, iteration: int) -> UdeansrError:
         return UdeansrError(
