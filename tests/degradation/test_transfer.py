@@ -101,6 +101,16 @@ def test_json_there_and_back():
     assert MeasuredDegradation.from_dict(values) == measured
     with pytest.raises(UdeansrError, match="measured degradation: unknown key 'blur'; expected frequencies, gain"):
         MeasuredDegradation.from_dict({**values, "blur": 1})
+    for key, wrong, told in (
+        ("noise", -1, r"\[-1.0, .+\] holds what is negative or not finite; expected numbers of at least 0"),
+        ("width_mm", [1, 2], "not enough values to unpack .+ 'width_mm' of three numbers"),
+        ("frequencies", [0.5], "the curves of 'transfer' are not as long as 'frequencies'; expected"),
+        ("transfer", "flat", "'transfer' of three curves as long as 'frequencies'"),
+    ):
+        with pytest.raises(UdeansrError, match=f"measured degradation: .*{told}"):
+            MeasuredDegradation.from_dict({**values, key: wrong})
+    with pytest.raises(UdeansrError, match="measured degradation: 5; expected an object with frequencies, gain"):
+        MeasuredDegradation.from_dict(5)
     del values["noise"]
     with pytest.raises(UdeansrError, match="measured degradation: missing key 'noise'; expected frequencies, gain"):
         MeasuredDegradation.from_dict(values)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Plan
 from udeansr.training.run_folder import check_same_training, open_run_folder, read_run, write_run
@@ -75,3 +76,7 @@ def test_another_plan_is_named(plan, identity) -> None:
     with pytest.raises(UdeansrError, match=r"folder was begun with other values: patch_size \(8, 8\) -> \(9, 8\)"):
         check_same_training(identity, {**identity, "plan": other.as_dict()}, other, "folder")
     assert Plan.from_dict(identity["plan"]) == plan
+    flat = MeasuredDegradation((0.5,), ((1.0,), (1.0,), (1.0,)), (1.0, 1.0, 1.0), 0.0, 1.0, 0.0)
+    measured = replace(plan, degradation=flat)
+    with pytest.raises(UdeansrError, match="begun with other values: the measured degradation of the plan"):
+        check_same_training(identity, {**identity, "plan": measured.as_dict()}, measured, "folder")

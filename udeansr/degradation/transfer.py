@@ -46,28 +46,41 @@ class MeasuredDegradation:
         return values
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MeasuredDegradation:
+    def from_dict(cls, values: Any) -> MeasuredDegradation:
         """The way back from :meth:`as_dict`.
 
         Raises:
-            UdeansrError: naming a key that is unknown or missing.
+            UdeansrError: naming a key that is unknown, missing or of no sense.
         """
         known = {item.name for item in fields(cls)}
+        if not isinstance(values, dict):
+            raise UdeansrError(f"measured degradation: {values!r}; expected an object with {', '.join(sorted(known))}")
         for trouble, keys in (("unknown", set(values) - known), ("missing", known - set(values))):
             if keys:
                 raise UdeansrError(
                     f"measured degradation: {trouble} key '{min(keys)}'; expected {', '.join(sorted(known))}"
                 )
-        z, y, x = (tuple(float(number) for number in curve) for curve in values["transfer"])
-        widths = [float(mm) for mm in values["width_mm"]]
-        return cls(
-            frequencies=tuple(float(number) for number in values["frequencies"]),
-            transfer=(z, y, x),
-            width_mm=(widths[0], widths[1], widths[2]),
-            noise=float(values["noise"]),
-            gain=float(values["gain"]),
-            residual=float(values["residual"]),
-        )
+        try:
+            frequencies = _curve(values["frequencies"])
+            z, y, x = (_curve(curve) for curve in values["transfer"])
+            width_z, width_y, width_x = _curve(values["width_mm"])
+            noise, gain, residual = _curve([values["noise"], values["gain"], values["residual"]])
+            if not len(frequencies) == len(z) == len(y) == len(x) > 0:
+                raise ValueError("the curves of 'transfer' are not as long as 'frequencies'")
+        except (TypeError, ValueError) as error:
+            raise UdeansrError(
+                f"measured degradation: {error}; expected numbers of at least 0, 'transfer' of three curves as long as "
+                "'frequencies', 'width_mm' of three numbers"
+            ) from error
+        return cls(frequencies, (z, y, x), (width_z, width_y, width_x), noise, gain, residual)
+
+
+def _curve(values: Any) -> Curve:
+    """A list of JSON as finite numbers of at least 0."""
+    numbers = tuple(float(number) for number in values)
+    if not all(0 <= number < float("inf") for number in numbers):
+        raise ValueError(f"{list(numbers)} holds what is negative or not finite")
+    return numbers
 
 
 def blur_as_measured(truncated: np.ndarray, measured: MeasuredDegradation) -> np.ndarray:

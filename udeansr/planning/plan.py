@@ -141,7 +141,10 @@ class Plan:
         configurations = {name: _configuration(name, raw, where) for name in raw}
         degradation = values.get("degradation")
         if degradation is not None:
-            degradation = MeasuredDegradation.from_dict(degradation)
+            try:
+                degradation = MeasuredDegradation.from_dict(degradation)
+            except UdeansrError as error:
+                raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
         return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations, degradation)
 
     def save(self, path: Path) -> None:

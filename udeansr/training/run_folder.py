@@ -109,6 +109,8 @@ def check_same_training(state: dict[str, Any], identity: dict[str, Any], plan: P
         {"orientation": former.orientation, "lr_gain": former.lr_gain, **vars(then)},
         {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **vars(now)},
     )
+    if former.degradation != plan.degradation:
+        changes.append("the measured degradation of the plan")
     if changes:
         raise UdeansrError(
             f"{where} was begun with other values: {', '.join(changes)}. Continue with the saved ones "
