@@ -58,7 +58,7 @@ def test_without_pairs_a_method_that_degrades_as_the_scanner_scores_better(
     assert right["spectrum_distance"] < wrong["spectrum_distance"]
     assert right["score"] == pytest.approx(right["cycle_ssim"] - 0.1 * right["spectrum_distance"])
     assert validator.tricubic() == {}
-    assert validator.rule.endswith("held out: 1 HR, 1 LR")
+    assert validator.rule.endswith("validated on: 1 HR, 1 LR")
 
 
 def test_a_method_that_learns_no_degradation_is_scored_on_truncated_hr(make_validator, interpolation) -> None:

@@ -45,7 +45,7 @@ class Validator:
             self.rule = f"best is chosen by SSIM (2-D, as in the paper); validation pairs: {lr}"
         else:
             formula = f"cycle SSIM - {SPECTRUM_WEIGHT} x spectrum distance (decades)"
-            self.rule = f"no pairs: best is chosen by {formula}; held out: {hr} HR, {lr} LR"
+            self.rule = f"no pairs: best is chosen by {formula}; validated on: {hr} HR, {lr} LR"
 
     def __call__(self, method: Method, between: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Score a method with the weights that it has.
