@@ -1,7 +1,6 @@
 import functools
 import importlib
 import inspect
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -63,16 +62,6 @@ def test_it_trains_for_the_minutes_on_the_cpu_preset_and_compares_with_interpola
     assert [line.split(": ")[1].strip() for line in last[1:]] == [
         "demo/sr", "demo/scores", "demo/udeansr_results", "demo/udeansr_preprocessed",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("3", "3")])
-def test_it_computes_on_one_thread_unless_told_otherwise(before, after, calls, monkeypatch, capsys):
-    monkeypatch.setenv("OMP_NUM_THREADS", before or "")
-    if before is None:
-        monkeypatch.delenv("OMP_NUM_THREADS")
-    demo(output=Path("demo"), example=EXAMPLE, minutes=0.5, device="cpu", overwrite=False)
-    assert os.environ["OMP_NUM_THREADS"] == after
-    assert ("$ export OMP_NUM_THREADS=1\n" in capsys.readouterr().out) == (before is None)
 
 
 def test_it_is_refused_without_the_example(calls):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Callable
@@ -39,7 +38,6 @@ def demo(
     raw, preprocessed, results = example.parent, output / "udeansr_preprocessed", output / "udeansr_results"
     sr, scores = output / "sr", output / "scores"
     began = time.monotonic()
-    _one_thread()
     _step(plan_and_preprocess, dataset=[number], memory_gb=0.0, raw=raw, preprocessed=preprocessed)
     _step(
         train,
@@ -58,16 +56,6 @@ def demo(
     print(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")
     for title, folder in (("SR scans", sr), ("scores", scores), ("model and log", results), ("plan", preprocessed)):
         print(f"  {title + ':':15}{folder}")
-
-
-def _one_thread() -> None:
-    """Compute on one thread, unless the user has said otherwise; it counts as torch is not imported yet.
-
-    So small a training gains little from a second thread, and beside another busy program two wait for one another.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        os.environ["OMP_NUM_THREADS"] = "1"
-        print("\n$ export OMP_NUM_THREADS=1", flush=True)
 
 
 FLAGS = {"dataset": "-d", "lr": "-i", "sr": "-o", "hr": "-r", "output": "-o"}
