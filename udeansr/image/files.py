@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
 from udeansr.image.nifti_content import check_whole
+from udeansr.image.sitk_image import sitk_image
 from udeansr.image.volume import Geometry, Triple, Volume
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -114,10 +115,7 @@ def write_volume(volume: Volume, path: Path) -> None:
     voxels = volume.voxels
     if voxels.dtype in (np.dtype(bool), np.dtype(np.float16)):
         voxels = voxels.astype(np.uint8 if voxels.dtype == bool else np.float32)
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing(volume.geometry.spacing_mm[::-1])
-    image.SetOrigin(volume.geometry.origin_mm)
-    image.SetDirection(np.asarray(volume.geometry.axes)[::-1].T.flatten().tolist())
+    image = sitk_image(voxels, volume.geometry)
     partial = path.with_name(f".{case_name(path)}.{os.getpid()}.partial{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import scipy.fft
 import SimpleITK as sitk
 
 from udeansr.image.grid import Scale
+from udeansr.image.sitk_image import sitk_image
 from udeansr.image.volume import Geometry, Volume
 
 
@@ -44,22 +45,14 @@ def sinc(voxels: np.ndarray, scale: Scale) -> np.ndarray:
 def resample_onto(volume: Volume, geometry: Geometry) -> Volume:
     """A volume on another grid, by cubic B-splines; float32, 0 where the grid leaves the volume."""
     resampled = sitk.Resample(
-        _sitk_image(volume.voxels.astype(np.float32), volume.geometry),
-        _sitk_image(np.zeros(geometry.shape, dtype=np.uint8), geometry),
+        sitk_image(volume.voxels.astype(np.float32), volume.geometry),
+        sitk_image(np.zeros(geometry.shape, dtype=np.uint8), geometry),
         sitk.Transform(),
         sitk.sitkBSpline,
         0.0,
         sitk.sitkFloat32,
     )
     return Volume(sitk.GetArrayFromImage(resampled), geometry)
-
-
-def _sitk_image(voxels: np.ndarray, geometry: Geometry) -> sitk.Image:
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing(geometry.spacing_mm[::-1])
-    image.SetOrigin(geometry.origin_mm)
-    image.SetDirection(np.asarray(geometry.axes)[::-1].T.flatten().tolist())
-    return image
 
 
 def _cubic_along(voxels: np.ndarray, factor: int, axis: int) -> np.ndarray:
