@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from udeansr.image.volume import Geometry, Volume
+from udeansr.image.volume import Geometry, Volume, triple
 
 OBLIQUE = ((0.0, -0.6, 0.8), (0.0, 0.8, 0.6), (-1.0, 0.0, 0.0))
 
@@ -36,3 +36,9 @@ def test_orientation_names_the_nearest_anatomical_directions(axes, orientation):
 def test_voxels_and_geometry_have_one_shape():
     with pytest.raises(ValueError, match="geometry says"):
         Volume(np.zeros((2, 3, 4)), Geometry((2, 3, 5), (1, 1, 1)))
+
+
+def test_a_triple_is_of_three():
+    assert triple(n * 2 for n in range(3)) == (0, 2, 4)
+    with pytest.raises(ValueError, match="too many values"):
+        triple(range(4))

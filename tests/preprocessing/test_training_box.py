@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udeansr.preprocessing.training_box import training_box, triple
+from udeansr.preprocessing.training_box import training_box
 
 
 @st.composite
@@ -33,7 +33,3 @@ def test_sides_hold_the_minimum_divide_and_stay_inside_where_they_can(case: tupl
 
 def test_a_box_that_fits_is_left_alone() -> None:
     assert training_box(((2, 4, 6), (4, 6, 8)), (20, 20, 20), (4, 4, 4), (2, 2, 2)) == ((2, 4, 6), (4, 6, 8))
-
-
-def test_triple_takes_three() -> None:
-    assert triple(range(3)) == (0, 1, 2)

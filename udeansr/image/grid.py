@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.volume import Geometry, Volume, nearest_world_axes
+from udeansr.image.volume import Geometry, Volume, nearest_world_axes, triple
 
 _OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
@@ -55,9 +54,9 @@ def sr_geometry(lr: Geometry, scale: Scale) -> Geometry:
     """
     factors = np.asarray(scale.zyx, dtype=np.float64)
     return Geometry(
-        shape=_triple(int(n * s) for n, s in zip(lr.shape, scale.zyx, strict=True)),
-        spacing_mm=_triple(float(mm) for mm in np.asarray(lr.spacing_mm) / factors),
-        origin_mm=_triple(float(mm) for mm in lr.world_mm(-(1 - 1 / factors) / 2)),
+        shape=triple(int(n * s) for n, s in zip(lr.shape, scale.zyx, strict=True)),
+        spacing_mm=triple(float(mm) for mm in np.asarray(lr.spacing_mm) / factors),
+        origin_mm=triple(float(mm) for mm in lr.world_mm(-(1 - 1 / factors) / 2)),
         axes=lr.axes,
     )
 
@@ -72,16 +71,16 @@ def lr_geometry(hr: Geometry, scale: Scale) -> Geometry:
         raise ValueError(f"an HR grid of {hr.shape} does not divide by {scale.zyx}")
     factors = np.asarray(scale.zyx, dtype=np.float64)
     return Geometry(
-        shape=_triple(n // s for n, s in zip(hr.shape, scale.zyx, strict=True)),
-        spacing_mm=_triple(float(mm) for mm in np.asarray(hr.spacing_mm) * factors),
-        origin_mm=_triple(float(mm) for mm in hr.world_mm((factors - 1) / 2)),
+        shape=triple(n // s for n, s in zip(hr.shape, scale.zyx, strict=True)),
+        spacing_mm=triple(float(mm) for mm in np.asarray(hr.spacing_mm) * factors),
+        origin_mm=triple(float(mm) for mm in hr.world_mm((factors - 1) / 2)),
         axes=hr.axes,
     )
 
 
 def sub_geometry(geometry: Geometry, start: tuple[int, int, int], shape: tuple[int, int, int]) -> Geometry:
     """The geometry of the box of ``shape`` voxels whose first voxel is ``start`` (Z, Y, X); it may lie outside."""
-    origin = _triple(float(mm) for mm in geometry.world_mm(np.asarray(start)))
+    origin = triple(float(mm) for mm in geometry.world_mm(np.asarray(start)))
     return Geometry(shape, geometry.spacing_mm, origin, geometry.axes)
 
 
@@ -105,11 +104,11 @@ def reorient_geometry(geometry: Geometry, orientation: str) -> Geometry:
     first = np.zeros(3)
     first[list(order)] = last
     return Geometry(
-        shape=_triple(geometry.shape[i] for i in order),
-        spacing_mm=_triple(geometry.spacing_mm[i] for i in order),
-        origin_mm=_triple(float(mm) for mm in geometry.world_mm(first)),
-        axes=_triple(
-            _triple((-1.0 if flip else 1.0) * c for c in geometry.axes[i]) for i, flip in zip(order, flips, strict=True)
+        shape=triple(geometry.shape[i] for i in order),
+        spacing_mm=triple(geometry.spacing_mm[i] for i in order),
+        origin_mm=triple(float(mm) for mm in geometry.world_mm(first)),
+        axes=triple(
+            triple((-1.0 if flip else 1.0) * c for c in geometry.axes[i]) for i, flip in zip(order, flips, strict=True)
         ),
     )
 
@@ -148,9 +147,4 @@ def _moves(stored: str, wanted: str) -> tuple[tuple[int, int, int], tuple[bool, 
         flips.append(flip)
     if sorted(order) != [0, 1, 2]:
         raise ValueError(f"'{wanted}' is no orientation: it names an axis twice")
-    return _triple(order), _triple(flips)
-
-
-def _triple(values: Iterable) -> tuple:
-    one, two, three = values
-    return (one, two, three)
+    return triple(order), triple(flips)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 Triple = tuple[float, float, float]
+Item = TypeVar("Item")
 
 _TOWARDS = (("R", "L"), ("A", "P"), ("I", "S"))
 """World axes are LPS: the letter where the coordinate falls, and where it grows."""
@@ -63,6 +65,12 @@ class Geometry:
             origin_mm=tuple(float(n) for n in values["origin_mm"]),  # type: ignore[arg-type]
             axes=tuple(rows),  # type: ignore[arg-type]
         )
+
+
+def triple(values: Iterable[Item]) -> tuple[Item, Item, Item]:
+    """Three values, as the type of a shape, a spacing or a set of axes says it."""
+    z, y, x = values
+    return z, y, x
 
 
 def nearest_world_axes(geometry: Geometry) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

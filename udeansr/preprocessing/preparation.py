@@ -13,10 +13,10 @@ from udeansr.image.cropping import Box, crop, foreground_box, uncrop
 from udeansr.image.grid import Scale, reorient, same_grid, sr_geometry, sub_geometry
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.resampling import resample_onto
-from udeansr.image.volume import Geometry, Volume
+from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.planning.cohort_grid import grid_of_spacing, in_mm
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.preprocessing.training_box import training_box, triple
+from udeansr.preprocessing.training_box import training_box
 
 _logger = logging.getLogger(__name__)
 

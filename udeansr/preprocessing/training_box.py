@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
-
 from udeansr.image.cropping import Box
-
-Number = TypeVar("Number", int, float)
+from udeansr.image.volume import triple
 
 
 def training_box(box: Box, shape: tuple[int, ...], minimum: tuple[int, ...], multiple: tuple[int, ...]) -> Box:
@@ -29,9 +25,3 @@ def training_box(box: Box, shape: tuple[int, ...], minimum: tuple[int, ...], mul
         starts.append(min(max(centred, 0), length - side) if side <= length else (length - side) // 2)
         sides.append(side)
     return triple(starts), triple(sides)
-
-
-def triple(values: Iterable[Number]) -> tuple[Number, Number, Number]:
-    """Three numbers, as the type of a shape or a spacing says it."""
-    z, y, x = values
-    return z, y, x
