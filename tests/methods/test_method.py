@@ -124,7 +124,7 @@ def test_settings_go_to_json_and_come_back(name):
 
 def test_an_unknown_method_is_named_with_those_there_are():
     with pytest.raises(
-        UdeansrError, match="there is no method 'cyclegan'; expected udean, udean_paper, tricubic, sinc"
+        UdeansrError, match="there is no method 'cyclegan'; expected udean, udean_paper, supervised, tricubic, sinc"
     ):
         parse_settings("cyclegan", [])
     with pytest.raises(UdeansrError, match="there is no method 'cyclegan'"):

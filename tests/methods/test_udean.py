@@ -241,3 +241,42 @@ def test_the_feature_judge_does_not_see_the_copy(configuration):
     changed = features.clone()
     changed[:, :3] += 1
     assert torch.equal(method.eval()._judge("feature", features), method._judge("feature", changed))
+
+
+def gradients(method: Udean, loss: Tensor, *names: str) -> list[bool]:
+    """Whether a loss moves each of the generators' parts."""
+    moved = []
+    for name in names:
+        parts = torch.autograd.grad(
+            loss, list(getattr(method.generators, name).parameters()), retain_graph=True, allow_unused=True
+        )
+        moved.append(any(part is not None and bool(part.abs().sum() > 0) for part in parts))
+    return moved
+
+
+def test_a_bounded_degradation_is_moved_by_its_judge_alone(configuration, batch):
+    method = built(configuration(), UdeanSettings(warm_start=0.0, bounded=True))
+    _, losses = next(method.turns(batch(configuration())))
+    assert set(losses) >= {"da", "fa", "image_cycle", "followed"}
+    for name, loss in losses.items():
+        assert gradients(method, loss, "degradation") == [name == "da"], name
+
+
+def test_the_networks_follow_the_bounded_degradation(configuration, batch):
+    settings = UdeanSettings(warm_start=0.0, bounded=True, lambda_measured=0.0)
+    data = batch(configuration())
+    method = built(configuration(), settings)
+    _, losses = next(method.turns(data))
+    assert gradients(method, losses["followed"], "lr_decoder", "sr_decoder") == [True, False]
+    expected = (shrink(data.hr, 3, (2, 2)) - data.degraded).abs().mean()  # nothing is learned yet, but for some noise
+    assert losses["followed"].item() == pytest.approx(expected.item(), abs=2e-3)
+
+
+def test_real_lr_teaches_by_its_own_cycle(configuration, batch):
+    """Untrained, SR is interpolation and the way back averaging."""
+    data = batch(configuration())
+    method = built(configuration(), UdeanSettings(lambda_target_cycle=0.5))
+    ((_, losses),) = method.turns(data)
+    again = shrink(stretch(data.lr, data.hr.shape[1], (2, 2)), 3, (2, 2))
+    torch.testing.assert_close(losses["target_cycle"], 0.5 * (again - data.lr).abs().mean())
+    assert "target_cycle" not in played(built(configuration(), UdeanSettings()), data)["generators"]

@@ -1,8 +1,10 @@
 import json
+import re
 from dataclasses import fields, replace
 
 import pytest
 
+from udeansr.degradation.kspace import Degradation
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Configuration, Plan
 
@@ -124,3 +126,29 @@ def test_a_plan_that_is_missing_or_no_json_is_told(tmp_path):
     path.write_text(json.dumps([1]))
     with pytest.raises(UdeansrError, match="expected an object with the keys configurations, dataset"):
         Plan.load(path)
+
+
+def test_a_known_degradation_may_stand_in_the_plan(plan, tmp_path):
+    known = Degradation(apodization=0.3, partial_fourier=0.75, partial_fourier_axis="X", noise=0.02)
+    base = plan.configurations["x2x2x1"]
+    variant = replace(base, name="known", inherits_from="x2x2x1", source_degradation=known)
+    replace(plan, configurations={**plan.configurations, "known": variant}).save(tmp_path / "plans.json")
+    assert Plan.load(tmp_path / "plans.json").configurations["known"].source_degradation == known
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "blur",
+            "'source_degradation' is 'blur'; expected measured, truncation, or an object with some of apodization",
+        ),
+        ({"blur": 1}, "'source_degradation' is {'blur': 1}; expected measured, truncation, or an object with some of"),
+        ({"noise": 2}, "noise is 2; expected a fraction of the foreground's mean from 0 to 1"),
+    ],
+)
+def test_a_degradation_that_is_none_is_told(plan, value, message):
+    values = plan.as_dict()
+    values["configurations"]["x2x2x1"]["source_degradation"] = value
+    with pytest.raises(UdeansrError, match=re.escape(message)):
+        Plan.from_dict(values)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.kspace import Degradation, degrade, truncate_kspace
+from udeansr.degradation.transfer import MeasuredDegradation, add_rician_noise
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
@@ -78,6 +78,19 @@ def test_source_hr_has_its_lr_as_measured_or_truncated(run, plan: Plan, folder: 
     assert np.std(kept["measured"][0]) < 0.98 * np.std(truncated)
     assert kept["measured"][1] == pytest.approx(0.05 / plan.lr_gain)
     assert kept["truncation"][1] == kept["unmeasured"][1] == 0
+
+
+def test_a_known_degradation_makes_the_lr_that_simulation_makes(run, folder: Path, changed) -> None:
+    known = Degradation(apodization=0.4, partial_fourier=0.75, noise=0.01)
+    other = changed(source_degradation=known)
+    run(plan=other)
+    for case in PreprocessedDataset.open(folder, other.configurations["x2x2x2"]).cases("sourceHR"):
+        hr = np.array(case.voxels)
+        silent = degrade(hr, Scale(2, 2, 2), replace(known, noise=0.0), np.random.default_rng(0))
+        np.testing.assert_allclose(case.degraded, silent, atol=1e-6)
+        noisy = add_rician_noise(np.array(case.degraded), case.noise, np.random.default_rng(1))
+        expected = degrade(hr, Scale(2, 2, 2), known, np.random.default_rng(2))
+        assert np.std(noisy - silent) == pytest.approx(np.std(expected - silent), rel=0.1)
 
 
 def test_a_second_run_does_nothing(run) -> None:

@@ -8,12 +8,14 @@ from udeansr.errors import UdeansrError
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
 from udeansr.methods.settings import settings_from_dict, settings_from_text
+from udeansr.methods.supervised import Supervised
 from udeansr.methods.udean import Udean, UdeanPaper
 from udeansr.planning.plan import Configuration
 
 METHODS: dict[str, type[Method]] = {
     "udean": Udean,
     "udean_paper": UdeanPaper,
+    "supervised": Supervised,
     "tricubic": Tricubic,
     "sinc": Sinc,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,18 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 @dataclass(frozen=True)
 class NoSettings:
     """The settings of a method that has none."""
+
+
+def check_weights(settings: Any) -> None:
+    """Refuse a setting of type float that is no weight.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{item.name} is {value}; expected a weight of at least 0")
 
 
 def settings_from_text(settings_type: type[Settings], method: str, assignments: list[str]) -> Settings:

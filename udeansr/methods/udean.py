@@ -6,9 +6,8 @@ Y on the HR grid, X on the LR grid, f features on the LR grid; ``y_sts`` is Y_s~
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -18,16 +17,18 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, confuse, fool, tell
 from udeansr.losses.image import l1, structural
 from udeansr.methods.method import Method, frozen
+from udeansr.methods.settings import check_weights
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
+from udeansr.networks.transfer import BoundedDegradation
 from udeansr.planning.plan import Configuration
 
 
 @dataclass(frozen=True)
 class UdeanSettings:
-    """What UDEAN can be told; all but the last three are the paper's.
+    """What UDEAN can be told; all from ``anchor`` on is not the paper's.
 
     Attributes:
         lambda_image_cycle: lambda_1, weight of L_i_cyc (equation 4).
@@ -46,6 +47,10 @@ class UdeanSettings:
         warm_start: the first part of the training, 0 to 1, in which only the measured degradation teaches; with 1 the
             adversaries never play, and there are none.
         lambda_measured: weight of the same lesson afterwards, beside equation 10.
+        bounded: whether the degradation that the adversaries shape is the measured one times a learned transfer
+            function, plus noise, instead of a network: nothing else than X_st against X_t then moves it.
+        lambda_target_cycle: weight of L_1 between real LR and its SR degraded again, by which real LR teaches
+            super-resolution directly.
     """
 
     lambda_image_cycle: float = 1.0
@@ -62,13 +67,12 @@ class UdeanSettings:
     anchor: bool = True
     warm_start: float = 1.0
     lambda_measured: float = 1.0
+    bounded: bool = False
+    lambda_target_cycle: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse weights that are no weights."""
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{item.name} is {value}; expected a weight of at least 0")
+        check_weights(self)
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,10 @@ class PaperSettings(UdeanSettings):
 class Generators(nn.Module):
     """The four networks of figure 2, named from what they take to what they give."""
 
-    def __init__(self, configuration: Configuration, anchor: bool) -> None:
+    def __init__(self, configuration: Configuration, anchor: bool, bounded: bool) -> None:
         super().__init__()
+        if bounded:
+            self.degradation = BoundedDegradation()
         scale, features = configuration.factors, configuration.features
         lr_slices = configuration.slab_slices
         hr_slices = lr_slices * scale.z
@@ -122,8 +128,8 @@ class Udean(Method):
         scale, patch = self.scale, configuration.patch_size
         slices, width = configuration.slab_slices, configuration.discriminator_features
         self.copied = slices if settings.anchor else 0
-        self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0
-        self.generators = Generators(configuration, settings.anchor)
+        self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0 or settings.bounded
+        self.generators = Generators(configuration, settings.anchor, settings.bounded)
         self.discriminators = nn.ModuleDict()
         if settings.warm_start >= 1:
             self.players = ("generators",)
@@ -157,9 +163,13 @@ class Udean(Method):
         f_s = generators.hr_encoder(y_s)
         f_t = generators.lr_encoder(x_t)
         x_st = generators.lr_decoder(f_s)
+        followed = None
+        if weight.bounded:
+            assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
+            followed, x_st = x_st, generators.degradation(batch.degraded)
         x_hat_t = generators.lr_decoder(f_t)
         y_hat_s = generators.sr_decoder(f_s)
-        f_sts = generators.lr_encoder(x_st)
+        f_sts = generators.lr_encoder(x_st.detach() if weight.bounded else x_st)
         y_sts = generators.sr_decoder(f_sts)
 
         with frozen(self.discriminators):
@@ -173,6 +183,8 @@ class Udean(Method):
                 losses["da"] = weight.lambda_da * self._confused("lr", x_st, x_t)
             if "feature" in self.discriminators:  # 9
                 losses["fa"] = weight.lambda_fa * self._confused("feature", f_t, f_s)
+            if followed is not None:
+                losses["followed"] = l1(followed, x_st.detach())
             if weight.lambda_measured > 0:
                 losses |= {name: weight.lambda_measured * loss for name, loss in self._measured(batch).items()}
             yield "generators", losses  # 10 is their sum, but for what is measured
@@ -190,10 +202,14 @@ class Udean(Method):
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         y_s, x_s = batch.hr, batch.degraded
         made = self.super_resolve(x_s)
-        return {
+        losses = {
             "measured_sr": l1(made, y_s) + self.settings.alpha * structural(made, y_s, self.settings.loss_form),
             "measured_lr": l1(self.degrade(y_s), x_s),
         }
+        if self.settings.lambda_target_cycle > 0:
+            again = self.degrade(self.super_resolve(batch.lr))
+            losses["target_cycle"] = self.settings.lambda_target_cycle * l1(again, batch.lr)
+        return losses
 
     def _restored(self, judge: str, made: Tensor, real: Tensor) -> Tensor:
         """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last if the judge exists."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
@@ -43,7 +44,8 @@ class Configuration:
         features, groups, blocks: width and depth of the networks (paper: 64, 5, 5).
         discriminator_features: width of the discriminators' first layer (paper: 64).
         epochs, iterations_per_epoch: length of training.
-        source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``) or "truncation".
+        source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation", or
+            a degradation that is known, as an object with the fields of :class:`Degradation`.
         inherits_from: the configuration whose values hold where this one has none, or None.
         reasons: why each value is what it is, in words.
     """
@@ -62,7 +64,7 @@ class Configuration:
     discriminator_features: int
     epochs: int
     iterations_per_epoch: int
-    source_degradation: str = "measured"
+    source_degradation: str | Degradation = "measured"
     inherits_from: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -175,10 +177,7 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
             _number(key, values[key], (int,))
         if not isinstance(values["turns"], bool):
             raise ValueError(f"'turns' is {values['turns']!r}; expected true or false")
-        if values.get("source_degradation", "measured") not in SOURCE_DEGRADATIONS:
-            raise ValueError(
-                f"'source_degradation' is {values['source_degradation']!r}; expected measured or truncation"
-            )
+        values["source_degradation"] = _source_degradation(values.get("source_degradation", "measured"))
         configuration = Configuration(name=name, **values)
         tiled = [lr / factor for lr, factor in zip(values["lr_spacing_mm"], configuration.factors.zyx, strict=True)]
         if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(values["hr_spacing_mm"], tiled, strict=True)):
@@ -189,6 +188,19 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     except (AttributeError, TypeError, ValueError, UdeansrError) as error:
         raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
     return configuration
+
+
+def _source_degradation(value: Any) -> str | Degradation:
+    """A word, or the fields of a known degradation."""
+    if value in SOURCE_DEGRADATIONS:
+        return value
+    known = {item.name for item in fields(Degradation)}
+    if not isinstance(value, dict) or set(value) - known:
+        raise ValueError(
+            f"'source_degradation' is {value!r}; expected measured, truncation, or an object with some of "
+            f"{', '.join(sorted(known))}"
+        )
+    return Degradation(**value)
 
 
 def _inherited(name: str, raw: dict[str, Any], where: str) -> dict[str, Any]:

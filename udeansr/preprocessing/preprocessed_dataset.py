@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
     names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size", "source_degradation")
-    return {name: getattr(configuration, name) for name in names}
+    values = asdict(configuration)
+    return {name: values[name] for name in names}
 
 
 @dataclass(frozen=True)

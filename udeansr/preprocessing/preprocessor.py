@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
 from udeansr.degradation.transfer import blur_as_measured
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
@@ -158,12 +158,17 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
     Args:
         hr: (Z, Y, X) normalised; each side divides by the scale.
         plan: tells the degradation and the gain between the cohorts.
-        configuration: tells the scale, and whether the degradation is the measured one.
-    Returns: (Z / sz, Y / sy, X / sx) float32 before the magnitude is taken, and the standard deviation of the noise in
-        each complex channel, both in normalised intensity of HR.
+        configuration: tells the scale, and whether the degradation is the measured one, truncation, or known.
+    Returns: (Z / sz, Y / sy, X / sx) float32, if the degradation is not known before the magnitude is taken, and the
+        standard deviation of the noise in each complex channel, both in normalised intensity of HR.
     """
     lr = truncate_kspace(hr, configuration.factors)
-    if configuration.source_degradation == "truncation" or plan.degradation is None:
+    known = configuration.source_degradation
+    if isinstance(known, Degradation):
+        # Noise turned by the phase of the image is the same noise: it can be added to the magnitude as well.
+        silent = acquire(lr, replace(known, noise=0.0), np.random.default_rng())
+        return silent, noise_sigma(lr, known)
+    if known == "truncation" or plan.degradation is None:
         return lr, 0.0
     return blur_as_measured(lr, plan.degradation), plan.degradation.noise / plan.lr_gain
 

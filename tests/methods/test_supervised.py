@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from udeansr.methods import build_method
+from udeansr.methods.supervised import SupervisedSettings
+from udeansr.methods.udean import UdeanSettings
+from udeansr.networks.anchor import stretch
+
+
+def built(configuration, settings=None):
+    torch.manual_seed(0)
+    return build_method("supervised", configuration, settings or SupervisedSettings())
+
+
+def test_it_begins_as_interpolation_and_learns_from_the_pair(configuration, batch):
+    data = batch(configuration())
+    method = built(configuration(), SupervisedSettings(alpha=0.0))
+    ((player, losses),) = method.turns(data)
+    up = stretch(data.degraded, data.hr.shape[1], (2, 2))
+    torch.testing.assert_close(losses["l1"], (up - data.hr).abs().mean())
+    assert player == "generators" and losses["ssim"] == 0
+
+    optimiser = torch.optim.Adam(method.parameters(), 1e-2)
+    totals = []
+    for _ in range(20):
+        ((_, losses),) = method.turns(data)
+        total = losses["l1"] + losses["ssim"]
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        totals.append(total.item())
+    assert totals[-1] < 0.9 * totals[0]
+
+
+def test_real_lr_teaches_it_nothing(configuration, batch):
+    data = batch(configuration())
+    method = built(configuration())
+    before = [losses for _, losses in method.turns(data)]
+    data.lr.zero_()
+    after = [losses for _, losses in method.turns(data)]
+    assert before == after
+
+
+@pytest.mark.parametrize("anchor", [True, False])
+def test_it_is_what_udean_deploys(anchor, configuration):
+    deployed = built(configuration(), SupervisedSettings(anchor=anchor)).state_dict()
+    whole = build_method("udean", configuration(), UdeanSettings(anchor=anchor)).state_dict()
+    assert {name: w.shape for name, w in deployed.items()} == {
+        name: w.shape for name, w in whole.items() if name.split(".")[1] in ("lr_encoder", "sr_decoder")
+    }
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan")])
+def test_a_weight_is_a_weight(weight):
+    with pytest.raises(ValueError, match=r"alpha is .*; expected a weight of at least 0"):
+        SupervisedSettings(alpha=weight)

@@ -1,0 +1,78 @@
+"""Supervised super-resolution on pairs that are made: source HR and its LR. Knows its networks, loss and turn, whole.
+
+Which LR that is says the configuration's ``source_degradation``: plain truncation is the routine of most earlier work,
+the measured degradation what this project adds, the target's true one the bound of both. Real LR teaches it nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.losses.adversarial import Form
+from udeansr.losses.image import l1, structural
+from udeansr.methods.method import Method
+from udeansr.methods.settings import check_weights
+from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
+from udeansr.networks.decoder import Decoder
+from udeansr.networks.encoder import Encoder
+from udeansr.planning.plan import Configuration
+
+
+@dataclass(frozen=True)
+class SupervisedSettings:
+    """What supervised training can be told.
+
+    Attributes:
+        alpha: weight of L_SSIM beside L_1.
+        loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
+        anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
+    """
+
+    alpha: float = 0.5
+    loss_form: Form = "paper"
+    anchor: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are no weights."""
+        check_weights(self)
+
+
+class Supervised(Method):
+    """TS-RCAN on (LR made of source HR, source HR): the deployed half of UDEAN, alone."""
+
+    name = "supervised"
+    settings_type = SupervisedSettings
+    players = ("generators",)
+    averaged = ("generators",)
+    lr = 5e-4
+
+    settings: SupervisedSettings
+
+    def __init__(self, configuration: Configuration, settings: SupervisedSettings) -> None:
+        super().__init__(configuration, settings)
+        self.uses_degraded = True
+        slices, features, scale = configuration.slab_slices, configuration.features, self.scale
+        depth = (configuration.groups, configuration.blocks, configuration.patch_size)
+        in_plane = (scale.y, scale.x)
+        self.generators = nn.ModuleDict()
+        if settings.anchor:
+            self.generators["lr_encoder"] = AnchoredEncoder(slices, slices, features)
+            self.generators["sr_decoder"] = AnchoredDecoder(slices, slices * scale.z, features, *depth, in_plane)
+        else:
+            self.generators["lr_encoder"] = Encoder(slices, features)
+            self.generators["sr_decoder"] = Decoder(slices * scale.z, features, *depth, in_plane)
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """X -> Y."""
+        return self.generators["sr_decoder"](self.generators["lr_encoder"](lr))
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Restore source HR from its LR."""
+        assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
+        made = self.super_resolve(batch.degraded)
+        structure = self.settings.alpha * structural(made, batch.hr, self.settings.loss_form)
+        yield "generators", {"l1": l1(made, batch.hr), "ssim": structure}
