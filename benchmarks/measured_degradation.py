@@ -17,23 +17,18 @@ from udeansr.degradation.kspace import DEGRADATIONS, Degradation
 from udeansr.degradation.people import Counts
 from udeansr.degradation.recipe import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
-from udeansr.degradation.spectrum import foreground_spectrum
-from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
+from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Volume
+from udeansr.planning.fingerprint import extract_fingerprint
+from udeansr.planning.raw_dataset import load_raw_dataset
 
 
-def measure_dataset(folder: Path, scale: Scale) -> MeasuredDegradation:
-    """The measure of a raw dataset, from its source HR and target LR."""
-    hr = [_read(path) for path in list_images(folder / "sourceHR")]
-    lr = [_read(path) for path in list_images(folder / "targetLR")]
-    return measure_degradation(
-        [foreground_spectrum(volume.voxels, scale) for volume in hr],
-        [foreground_spectrum(volume.voxels) for volume in lr],
-        lr[0].geometry.spacing_mm,
-    )
+def measure_dataset(folder: Path) -> MeasuredDegradation:
+    """The measure of a raw dataset, as planning takes it."""
+    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1).degradation
 
 
 def true_noise(folder: Path) -> float:
@@ -72,7 +67,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     if (arguments.hr / SIMULATION_FILE).is_file():
         account = json.loads((arguments.hr / SIMULATION_FILE).read_text())
-        _row(arguments.hr, Scale.parse(account["scale"]), Degradation(**account["degradation"]), account["seed"])
+        _row(arguments.hr, Degradation(**account["degradation"]), account["seed"])
         return
     scale, degradation = Scale.parse(arguments.scale), DEGRADATIONS[arguments.degradation]
     source, target = arguments.people
@@ -83,11 +78,11 @@ def main() -> None:
             simulate(
                 arguments.hr, dataset, Recipe(scale, degradation, seed=seed), counts, processes=os.cpu_count() or 1
             )
-            _row(dataset, scale, degradation, seed)
+            _row(dataset, degradation, seed)
 
 
-def _row(dataset: Path, scale: Scale, degradation: Degradation, seed: int) -> None:
-    measured, truth = measure_dataset(dataset, scale), true_noise(dataset)
+def _row(dataset: Path, degradation: Degradation, seed: int) -> None:
+    measured, truth = measure_dataset(dataset), true_noise(dataset)
     of_axes = errors(measured, degradation)
     cells = [
         str(seed),

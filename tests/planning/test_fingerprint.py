@@ -6,6 +6,7 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
+from udeansr.planning.calibration import Calibration
 from udeansr.planning.case_facts import CaseFacts
 from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
 from udeansr.planning.raw_dataset import load_raw_dataset
@@ -108,5 +109,9 @@ def test_a_blur_along_one_axis_and_a_gain_are_found(tmp_path):
 def test_the_level_gain_is_that_of_the_source_images(dataset, monkeypatch):
     gains = {"hr1": 1.2, "hr2": 1.4, "hr3": 1.3}
     dataset.write("sourceHR", "hr3.nii.gz")
-    monkeypatch.setattr("udeansr.planning.fingerprint.level_gain", lambda request: gains[request.path.name[:3]])
+    known = np.zeros((16, 16, 16))
+    monkeypatch.setattr(
+        "udeansr.planning.fingerprint.calibrate",
+        lambda request: Calibration(gains[request.path.name[:3]], known, known),
+    )
     assert extracted(dataset).level_gain == 1.3

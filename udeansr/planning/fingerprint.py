@@ -14,11 +14,11 @@ from udeansr.degradation.transfer import MeasuredDegradation, measure_degradatio
 from udeansr.errors import UdeansrError
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
+from udeansr.planning.calibration import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.json_file import check_keys, read_json, write_json
-from udeansr.planning.level_gain import IMAGES, GainRequest, level_gain
 from udeansr.planning.raw_dataset import RawDataset
 
 FINGERPRINT_FILE = "fingerprint.json"
@@ -138,6 +138,7 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
     degradation = measure_degradation(spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm)
+    calibrations = _calibrate(raw, grid, degradation, processes)
     trained = [case for case in facts if case.group in spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
     depth, height, width = (int(n) for n in np.min(extents, axis=0))
@@ -150,18 +151,20 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
         cohorts={
             group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
         },
-        degradation=degradation,
-        level_gain=_level_gain(raw, grid, degradation, processes),
+        degradation=with_hidden_noise(degradation, calibrations, grid.lr_spacing_mm),
+        level_gain=round(float(np.median([one.level_gain for one in calibrations])), 4),
         cases=facts,
     )
 
 
-def _level_gain(raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int) -> float:
-    """The median over source HR images, evenly drawn from the cohort."""
+def _calibrate(
+    raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int
+) -> list[Calibration]:
+    """Of source HR images, evenly drawn from the cohort."""
     cases = raw.groups[SOURCE_HR]
     drawn = [cases[i] for i in sorted({i * len(cases) // IMAGES for i in range(IMAGES)})]
-    requests = [GainRequest(case.path, grid, degradation) for case in drawn]
-    return round(float(np.median(parallel_map(level_gain, requests, processes, "Levelling"))), 4)
+    requests = [CalibrationRequest(case.path, grid, degradation) for case in drawn]
+    return parallel_map(calibrate, requests, processes, "Calibrating")
 
 
 def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:
