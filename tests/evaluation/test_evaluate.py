@@ -39,7 +39,10 @@ def test_partners_have_one_name_whatever_their_suffix_and_the_order_is_theirs(fo
     for case, of_sr in scores.folders[0].cases.items():
         of_hr = scores.folders[1].cases[case]
         assert of_hr["psnr_db"] == np.inf and of_hr["nrmse"] == 0 and of_hr["ssim_2d"] == pytest.approx(1)
+        assert of_hr["spectrum_high_db"] == 0 and of_hr["gain"] == 1
         assert of_sr["psnr_db"] == pytest.approx(-20 * np.log10(50 / 1000), abs=0.5)
+        assert of_hr["shift_voxels"] < 1e-4 < of_sr["shift_voxels"] < 0.05
+        assert of_sr["spectrum_high_db"] != 0 and of_sr["gain"] == pytest.approx(1, abs=0.01)
 
 
 def test_scores_do_not_depend_on_the_unit(folders, tmp_path):
@@ -51,7 +54,7 @@ def test_scores_do_not_depend_on_the_unit(folders, tmp_path):
             write_volume(Volume(volume.voxels * np.float32(times), volume.geometry), tmp_path / name / path.name)
     plain, scaled = evaluate([sr], hr).folders[0], evaluate([tmp_path / "sr7"], tmp_path / "hr7").folders[0]
     for metric in METRICS:
-        assert scaled.mean(metric) == pytest.approx(plain.mean(metric), rel=1e-4)
+        assert scaled.mean(metric) == pytest.approx(plain.mean(metric), rel=1e-4, abs=1e-5)
 
 
 def test_the_order_in_which_axes_are_stored_does_not_matter(folders, tmp_path):
@@ -115,6 +118,17 @@ def test_an_image_thinner_than_the_window_has_no_3d_score_and_a_warning(tmp_path
     scores = score_pair(Pair(tmp_path / "a.nii", tmp_path / "a.nii", None))
     assert np.isnan(scores["ssim_3d"]) and scores["ssim_2d"] == pytest.approx(1)
     assert "a.nii: no SSIM: a shape of (5, 14, 16) is smaller" in caplog.text
+
+
+def test_an_image_without_detail_place_or_power_has_no_such_scores_and_warnings(tmp_path, caplog):
+    write_volume(image(), tmp_path / "hr.nii")
+    write_volume(Volume(np.zeros(GRID.shape, np.float32), GRID), tmp_path / "sr.nii")
+    scores = score_pair(Pair(tmp_path / "sr.nii", tmp_path / "hr.nii", None))
+    assert scores["gain"] == 0 and scores["nrmse"] == 1
+    for score in ("spectrum_low_db", "spectrum_middle_db", "spectrum_high_db", "shift_voxels"):
+        assert np.isnan(scores[score])
+    for words in ("no spectrum error in the high band: it or its reference has", "no shift: a constant image"):
+        assert f"{tmp_path / 'sr.nii'}: {words}" in caplog.text
 
 
 def test_a_foreground_where_no_window_fits_has_no_ssim(tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from udeansr.evaluation.scores import METRICS, FolderScores, Scores
+from udeansr.evaluation.scores import BLOCKS, METRICS, FolderScores, Scores
 
 
 def folder(name: str, *values: float) -> FolderScores:
@@ -25,7 +25,20 @@ def test_the_table_has_a_row_a_folder_and_aligned_columns():
     assert lines[1].split()[:4] == ["sr", "31.00", "±", "1.41"]
     assert lines[2].split()[:4] == ["tricubic", "25.00", "±", "0.00"]
     assert lines[4].startswith("foreground, 2 images")
-    assert len({len(line) for line in lines[:3]}) == 1
+    heads = "spectrum, grid and level, 2 images low dB middle dB high dB shift voxels gain"
+    assert lines[8].split() == heads.split() and len(lines) == 11
+    assert all(len({len(line) for line in lines[first : first + 3]}) == 1 for first in (0, 4, 8))
+
+
+def test_every_score_stands_in_one_block_of_the_table():
+    assert [key for keys in BLOCKS.values() for key in keys] == list(METRICS)
+
+
+def test_signs_are_shown_but_not_of_zero():
+    scores = folder("sr", 1.0)
+    scores.cases["case0"] |= {"spectrum_low_db": -0.001, "spectrum_high_db": -12.345}
+    row = Scores("hr", (scores,)).table().splitlines()[-1]
+    assert row.split() == ["sr", "0.00", "1.00", "-12.35", "1.0000", "1.0000"]
 
 
 def test_the_table_of_one_image_has_no_deviation_and_a_dash_where_there_is_no_score():

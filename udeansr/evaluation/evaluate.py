@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from udeansr.errors import UdeansrError
+from udeansr.evaluation.fidelity import gain, largest_shift_voxels, spectrum_error_db
 from udeansr.evaluation.metrics import mean_over_slices, mean_over_volume, nrmse, psnr, similarity_2d, similarity_3d
 from udeansr.evaluation.scores import FolderScores, Scores
 from udeansr.image.cropping import foreground_mask
@@ -24,6 +26,7 @@ SLICE_AXES = {"sagittal": "LSP", "coronal": "PSL", "axial": "SPL"}
 """Orientations (Z, Y, X) in which the slices of 2-D SSIM lie along the first axis, by the name of the slices."""
 
 _logger = logging.getLogger(__name__)
+_Score = TypeVar("_Score")
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,20 @@ def score_pair(pair: Pair) -> dict[str, float]:
         raise UdeansrError(f"{pair.hr}: no voxel is above 0; expected a reference with an image in it") from error
     image, reference = normalize(sr.voxels, scale), normalize(hr.voxels, scale)
     mask = foreground_mask(hr.voxels)
-    slices = _or_none(similarity_2d, image, reference, pair)
-    volume = _or_none(similarity_3d, image, reference, pair)
+    slices = _or_none(pair, "SSIM", similarity_2d, image, reference)
+    volume = _or_none(pair, "SSIM", similarity_3d, image, reference)
     scores = {}
     for prefix, counted in (("", None), ("foreground_", mask)):
         scores[f"{prefix}psnr_db"] = psnr(image, reference, counted)
         scores[f"{prefix}ssim_2d"] = _mean(mean_over_slices, slices, counted)
         scores[f"{prefix}ssim_3d"] = _mean(mean_over_volume, volume, counted)
         scores[f"{prefix}nrmse"] = nrmse(image, reference, counted)
+    errors_db = spectrum_error_db(image, reference)
+    scores |= {f"spectrum_{band}_db": error for band, error in errors_db.items()}
+    for band in (band for band, error in errors_db.items() if math.isnan(error)):
+        _logger.warning("%s: no spectrum error in the %s band: it or its reference has no power there", pair.sr, band)
+    scores["shift_voxels"] = _or_nan(pair, "shift", largest_shift_voxels, image, reference)
+    scores["gain"] = _or_nan(pair, "gain", gain, image, reference)
     return scores
 
 
@@ -149,15 +158,19 @@ def _finite(path: Path) -> Volume:
     return volume
 
 
-def _or_none(
-    similarity: Callable[[np.ndarray, np.ndarray], np.ndarray], image: np.ndarray, reference: np.ndarray, pair: Pair
-) -> np.ndarray | None:
-    """A map of SSIM, or none, with a warning, where its window does not fit in the image."""
+def _or_none(pair: Pair, name: str, measure: Callable[..., _Score], *arguments: object) -> _Score | None:
+    """What a measure says, or none, with a warning, where the images are such that it says nothing."""
     try:
-        return similarity(image, reference)
+        return measure(*arguments)
     except ValueError as error:
-        _logger.warning("%s: no SSIM: %s", pair.sr, error)
+        _logger.warning("%s: no %s: %s", pair.sr, name, error)
         return None
+
+
+def _or_nan(pair: Pair, name: str, measure: Callable[..., float], *arguments: object) -> float:
+    """A score, or not a number, with a warning, where there is none."""
+    score = _or_none(pair, name, measure, *arguments)
+    return math.nan if score is None else score
 
 
 def _mean(mean: Callable[..., float], similarity: np.ndarray | None, mask: np.ndarray | None) -> float:

@@ -21,8 +21,26 @@ METRICS = {
     "foreground_ssim_2d": "SSIM 2-D, foreground",
     "foreground_ssim_3d": "SSIM 3-D, foreground",
     "foreground_nrmse": "NRMSE, foreground",
+    "spectrum_low_db": "low dB, spectrum",
+    "spectrum_middle_db": "middle dB, spectrum",
+    "spectrum_high_db": "high dB, spectrum",
+    "shift_voxels": "shift voxels",
+    "gain": "gain",
 }
 """Keys of the scores of one image, and how a table heads them."""
+
+BLOCKS = {
+    "whole volume": ("psnr_db", "ssim_2d", "ssim_3d", "nrmse"),
+    "foreground": ("foreground_psnr_db", "foreground_ssim_2d", "foreground_ssim_3d", "foreground_nrmse"),
+    "spectrum, grid and level": (
+        "spectrum_low_db",
+        "spectrum_middle_db",
+        "spectrum_high_db",
+        "shift_voxels",
+        "gain",
+    ),
+}
+"""The blocks of the printed table, by their titles."""
 
 SUMMARY_FILE, SCORES_FILE = "summary.json", "scores.csv"
 
@@ -65,8 +83,7 @@ class Scores:
         """Mean and standard deviation over the images, one folder a row; the images themselves above if few."""
         lines = []
         count = len(self.folders[0].cases)
-        for title, prefix in (("whole volume", ""), ("foreground", "foreground_")):
-            keys = [prefix + key for key in ("psnr_db", "ssim_2d", "ssim_3d", "nrmse")]
+        for title, keys in BLOCKS.items():
             heads = [METRICS[key].split(",")[0] for key in keys]
             rows = [[folder.folder, *(_mean_and_std(folder, key) for key in keys)] for folder in self.folders]
             lines += ["", *_aligned([f"{title}, {count} image{'s' if count > 1 else ''}", *heads], rows)]
@@ -107,11 +124,11 @@ def _number(score: float) -> float | None:
 
 def _mean_and_std(folder: FolderScores, metric: str) -> str:
     """``31.42 ± 0.55``; without the deviation for one image, ``-`` where there is no score."""
-    digits = 2 if metric.endswith("psnr_db") else 4
+    digits = 2 if metric.endswith("_db") else 4
     mean, std = folder.mean(metric), folder.std(metric)
     if math.isnan(mean):
         return "-"
-    return f"{mean:.{digits}f}" + ("" if math.isnan(std) else f" ± {std:.{digits}f}")
+    return f"{mean:z.{digits}f}" + ("" if math.isnan(std) else f" ± {std:.{digits}f}")
 
 
 def _aligned(head: list[str], rows: list[list[str]]) -> list[str]:
