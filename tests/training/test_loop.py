@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from udeansr.errors import UdeansrError
+from udeansr.training import loop
 from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.interruption import StoppedError
 
@@ -159,3 +160,13 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen) -> None:
         assert process.poll() is None, "the training ended by itself"
         assert time.monotonic() < end, "nothing happened for a minute"
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_the_run_says_whether_slabs_are_augmented(
+    dataset_folder, plan, tiny, tmp_path, monkeypatch, run_tiny, augment
+) -> None:
+    asked, make = [], loop.slab_batches
+    monkeypatch.setattr(loop, "slab_batches", lambda *cases, **words: asked.append(words) or make(*cases, **words))
+    run_tiny(dataset_folder, plan, tmp_path / "results", augment=augment)
+    assert [words["augment"] for words in asked] == [augment]

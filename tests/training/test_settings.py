@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.methods.udean import Udean
+from udeansr.methods.udean import Udean, UdeanPaper
 from udeansr.training.settings import LASTING, RunSettings, check_continuation
 
 
@@ -38,6 +38,15 @@ def test_the_plan_fills_what_is_left_open(configuration) -> None:
     assert (run.epochs, run.iterations_per_epoch, run.batch_size, run.lr) == (7, 3, 2, Udean.lr)
     assert RunSettings(lr=0.3).resolved(configuration, Udean).lr == 0.3
     assert RunSettings.from_dict(run.as_dict()) == run
+
+
+def test_the_paper_is_run_to_the_letter(configuration) -> None:
+    run = RunSettings().resolved(configuration, UdeanPaper)
+    assert (run.lr, run.ema_decay, run.augment) == (1e-4, 0.0, False)
+    ours = RunSettings().resolved(configuration, Udean)
+    assert (ours.ema_decay, ours.augment) == (0.999, True)
+    said = RunSettings(ema_decay=0.5, augment=True).resolved(configuration, UdeanPaper)
+    assert (said.ema_decay, said.augment) == (0.5, True)
 
 
 def test_an_unknown_key_is_named() -> None:

@@ -34,7 +34,10 @@ def train(
     workers: Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")] = None,
     clip: Annotated[float | None, typer.Option(help="Largest norm of a player's gradient. [default: none]")] = None,
     ema: Annotated[
-        float | None, typer.Option(help="Decay of the averaged weights; 0 switches it off. [default: 0.999]")
+        float | None, typer.Option(help="Decay of the averaged weights; 0: none. [default: the method's, 0.999]")
+    ] = None,
+    augment: Annotated[
+        bool | None, typer.Option("--augment/--no-augment", help="Mirror, turn, change gain. [default: the method's]")
     ] = None,
     compile_: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="torch.compile, on CUDA. [default: no]")
@@ -79,6 +82,7 @@ def train(
         "precision": precision,
         "clip": clip,
         "ema_decay": ema,
+        "augment": augment,
         "compile": compile_,
         "tensorboard": tensorboard,
         "checkpoint_minutes": checkpoint_minutes,

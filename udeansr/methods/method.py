@@ -24,7 +24,8 @@ class Method(nn.Module, ABC):
         players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
         averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
-        lr: learning rate of the first epoch, where the run has none of its own.
+        lr, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights (0: none),
+            and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
         slab_slices: LR slices that :meth:`super_resolve` takes at once; None where any number will do,
@@ -36,6 +37,8 @@ class Method(nn.Module, ABC):
     players: tuple[str, ...] = ()
     averaged: ClassVar[tuple[str, ...]] = ()
     lr: ClassVar[float] = 1e-4
+    ema_decay: ClassVar[float] = 0.999
+    augment: ClassVar[bool] = True
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
         """Keep the data's numbers and the method's own; subclasses build their networks."""

@@ -236,8 +236,10 @@ class Udean(Method):
 
 
 class UdeanPaper(Udean):
-    """UDEAN with the paper's settings, under a name of its own."""
+    """UDEAN with the paper's settings, under a name of its own; trained without an average and without augmentation."""
 
     name = "udean_paper"
     lr = 1e-4
+    ema_decay = 0.0
+    augment = False
     settings_type = PaperSettings

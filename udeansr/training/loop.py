@@ -108,6 +108,7 @@ class TrainingLoop:
                     first=progress["iteration"],
                     count=self._epochs * self._length - progress["iteration"],
                     workers=self._run.workers,
+                    augment=bool(self._run.augment),
                     degraded=self._trainer.method.uses_degraded,
                     pin_memory=self._trainer.device.type == "cuda",
                 )

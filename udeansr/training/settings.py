@@ -11,7 +11,7 @@ from udeansr.planning.plan import Configuration
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
-LASTING = ("iterations_per_epoch", "batch_size", "lr", "seed", "ema_decay", "validation_cases")
+LASTING = ("iterations_per_epoch", "batch_size", "lr", "seed", "ema_decay", "augment", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
 
 
@@ -29,7 +29,8 @@ class RunSettings:
         workers: processes that prepare batches; 0 prepares them in the training process.
         precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.
         clip: largest norm of a player's gradient; None clips nothing.
-        ema_decay: decay of the moving average of the weights that predict; 0 switches it off.
+        ema_decay: decay of the moving average of the weights that predict; 0 switches it off, None takes the method's.
+        augment: whether slabs are mirrored, turned and changed in gain; None takes the method's.
         compile: whether networks go through ``torch.compile``.
         tensorboard: whether to write TensorBoard events as well.
         checkpoint_minutes: time between checkpoints inside an epoch, minutes.
@@ -49,7 +50,8 @@ class RunSettings:
     workers: int = 0
     precision: str = "auto"
     clip: float | None = None
-    ema_decay: float = 0.999
+    ema_decay: float | None = None
+    augment: bool | None = None
     compile: bool = False
     tensorboard: bool = False
     checkpoint_minutes: float = 5.0
@@ -75,6 +77,8 @@ class RunSettings:
             iterations_per_epoch=self.iterations_per_epoch or configuration.iterations_per_epoch,
             batch_size=self.batch_size or configuration.batch_size,
             lr=self.lr or method.lr,
+            ema_decay=method.ema_decay if self.ema_decay is None else self.ema_decay,
+            augment=method.augment if self.augment is None else self.augment,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _trainer(method: Method, run: RunSettings, device: torch.device, precision: 
     torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
     if run.compile and device.type == "cpu":
         logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")
-    assert run.lr is not None, "settings are not resolved"
+    assert run.lr is not None and run.ema_decay is not None, "settings are not resolved"
     return Trainer(
         method,
         lr=run.lr,
