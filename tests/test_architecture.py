@@ -18,6 +18,7 @@ FLOORS = [
     {"methods"},
     {"training"},
     {"prediction"},
+    {"benchmark"},
     {"cli"},
 ]
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}

@@ -13,7 +13,7 @@ from udeansr.image.grid import Scale, same_grid, sr_geometry
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
-STAGES = ("simulate", "plan_and_preprocess", "train", "predict", "evaluate", "demo")
+STAGES = ("simulate", "plan_and_preprocess", "train", "predict", "evaluate", "benchmark", "demo")
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

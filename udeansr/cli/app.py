@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from udeansr import __version__
+from udeansr.cli.benchmark import benchmark
 from udeansr.cli.command import ending_well, typer_app
 from udeansr.cli.demo import demo
 from udeansr.cli.evaluate import evaluate
@@ -16,7 +17,7 @@ from udeansr.cli.predict import predict
 from udeansr.cli.simulate import simulate
 from udeansr.cli.train import train
 
-COMMANDS = (simulate, plan_and_preprocess, train, predict, evaluate, demo, info)
+COMMANDS = (simulate, plan_and_preprocess, train, predict, evaluate, benchmark, demo, info)
 """Each is also a command of its own, ``udeansr_<name>``, but for ``info``."""
 
 

@@ -78,7 +78,7 @@ def _planned(raw: RawDataset, target: Root, processes: int, memory_gb: float | N
     from udeansr.planning.summary import fingerprint_table, plan_table
 
     folder = target.folder / raw.name
-    memory, origin = _memory(memory_gb)
+    memory, origin = planning_memory(memory_gb)
     planned = plan_dataset(raw, folder, memory, processes=processes, again=plan_again)
     print(f"\nfingerprint: {folder / FINGERPRINT_FILE}\n{fingerprint_table(planned.fingerprint)}\n")
     if planned.earlier:
@@ -88,7 +88,7 @@ def _planned(raw: RawDataset, target: Root, processes: int, memory_gb: float | N
     return planned.plan
 
 
-def _memory(memory_gb: float | None) -> tuple[float | None, str]:
+def planning_memory(memory_gb: float | None) -> tuple[float | None, str]:
     """The memory to plan for (None: a CPU), and where that comes from."""
     if memory_gb is not None:
         return (memory_gb, f"--memory-gb {memory_gb:g}") if memory_gb else (None, "a CPU, as --memory-gb 0 asks")

@@ -1,0 +1,80 @@
+"""A simulated dataset that is planned but holds no image, and results without a training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from udeansr.benchmark.comparison import COLUMNS
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.row_result import RowResult, Training
+from udeansr.benchmark.rows import ROWS, Row
+from udeansr.benchmark.simulated_dataset import DATASETS, SimulatedDataset, with_variants
+from udeansr.degradation.kspace import DEGRADATIONS
+from udeansr.planning.json_file import write_json
+from udeansr.planning.plan import Configuration, Plan
+
+PEOPLE = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
+
+
+@pytest.fixture
+def settings() -> BenchmarkSettings:
+    scans = tuple(f"sub-{number}" for number in range(1, 6))
+    return BenchmarkSettings(scans, "x2x2x1", 1, 1, 1, 1, 2, memory_gb=0.0, epochs=2, iterations_per_epoch=3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> BenchmarkFolder:
+    return BenchmarkFolder(tmp_path / "out")
+
+
+@pytest.fixture
+def planned(folder: BenchmarkFolder) -> Callable[[str], SimulatedDataset]:
+    """Lays a dataset of a degradation into the folder: its plan and its people, no image."""
+
+    def lay(degradation: str = "shifted") -> SimulatedDataset:
+        name = DATASETS[degradation]
+        configuration = Configuration(
+            name="x2x2x1",
+            scale="x2x2x1",
+            lr_spacing_mm=(2.0, 2.0, 2.0),
+            hr_spacing_mm=(2.0, 1.0, 1.0),
+            slab_slices=3,
+            patch_size=(16, 16),
+            turns=True,
+            batch_size=2,
+            features=8,
+            groups=1,
+            blocks=1,
+            discriminator_features=2,
+            epochs=7,
+            iterations_per_epoch=11,
+        )
+        plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), DEGRADATIONS[degradation])
+        plan.save(folder.preprocessed(name) / "plans.json")
+        write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")
+        plan = Plan.load(folder.preprocessed(name) / "plans.json")
+        return SimulatedDataset(
+            name, DEGRADATIONS[degradation], folder.raw(name), folder.preprocessed(name), plan, PEOPLE
+        )
+
+    return lay
+
+
+@pytest.fixture
+def result() -> Callable[..., RowResult]:
+    """Makes the result of a row: what one person scores, the next one 1 more of everything."""
+
+    def make(row: str | Row = "udean", first: float = 1.0, training: bool = True, **scores: float) -> RowResult:
+        one = {column.key: first for column in COLUMNS} | scores
+        cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
+        return RowResult(
+            ROWS[row] if isinstance(row, str) else row,
+            "Dataset002_Shifted",
+            "test",
+            {"people": PEOPLE},
+            cost,
+            {"sub-4": one, "sub-5": {key: score + 1 for key, score in one.items()}},
+        )
+
+    return make

@@ -1,0 +1,140 @@
+"""The benchmark in its small form: the example's people, four iterations, both degradations, all default rows."""
+
+import csv
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from udeansr.cli.benchmark import main
+from udeansr.image.files import read_volume, write_volume
+from udeansr.image.volume import Geometry, Volume
+from udeansr.training.trainer import Trainer
+
+EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
+ROWS = ("tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle")
+PEOPLE = ("--source", "2", "--target", "2", "--validation", "1", "--test", "2")
+SMALL = ("--scale", "x2x2x2", *PEOPLE, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
+HERE = ("--device", "cpu", "--processes", "1")
+
+
+@pytest.fixture
+def ended(monkeypatch, tmp_path):
+    """Runs the command in this process and gives its exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_settings: None)
+
+    def end(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["udeansr_benchmark", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return int(left.value.code or 0)
+
+    return end
+
+
+@pytest.fixture
+def hr(tmp_path) -> Path:
+    """HR of the example's seven people that have some, the middle of it."""
+    for group in ("sourceHR", "validationHR", "testHR"):
+        for path in (EXAMPLE / group).glob("*.nii.gz"):
+            volume = read_volume(path)
+            start = [(n - side) // 2 for n, side in zip(volume.voxels.shape, (40, 64, 64), strict=True)]
+            box = tuple(slice(low, low + side) for low, side in zip(start, (40, 64, 64), strict=True))
+            geometry = volume.geometry
+            cut = Geometry((40, 64, 64), geometry.spacing_mm, geometry.origin_mm, geometry.axes)
+            write_volume(Volume(np.ascontiguousarray(volume.voxels[box]), cut), tmp_path / "hr" / path.name)
+    return tmp_path / "hr"
+
+
+@pytest.mark.slow
+def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monkeypatch, capsys):
+    words = ("-i", "hr", "-o", "out", *SMALL, *HERE)
+    assert ended(*words, "--dry-run") == 0
+    assert capsys.readouterr().out.count("4 iterations") == 9 and not Path("out").exists()
+
+    played = []
+    play = Trainer.play
+
+    def play_and_stop(self, batch, iteration):
+        played.append(iteration)
+        if len(played) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return play(self, batch, iteration)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "play", play_and_stop)
+        assert ended(*words) == 130
+    assert "udeansr_benchmark: stopped; the same command goes on" in capsys.readouterr().err
+    assert ended(*words, "--dry-run") == 0
+    left = capsys.readouterr().out.splitlines()
+    assert [line.endswith("done") for line in left[:4]] == [True, True, True, False]
+    assert left[3] == "truncation  supervised_measured: 2 of 4 iterations"
+
+    assert ended(*words) == 0
+    shown = capsys.readouterr().out
+    assert "10 rows done, 3 were there already" in shown
+    assert "oracle (the run of supervised_truncation)" in shown
+    with Path("out/benchmark.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for dataset in ("Dataset001_Truncation", "Dataset002_Shifted"):
+        assert tuple(row["row"] for row in rows if row["dataset"] == dataset) == ROWS
+    for row in rows:
+        costs = {name: value for name, value in row.items() if name in ("iterations", "seconds", "weights")}
+        absent = {name for name, value in row.items() if value == ""} - {"same_as"}
+        free = {"psnr_db_less_udean"} if row["row"] == "udean" else set()
+        assert absent == free | (set(costs) if row["row"] in ("tricubic", "sinc") else set()), row
+        assert row["row"] in ("tricubic", "sinc") or row["iterations"] == "4"
+    assert Path("out/benchmark.md").read_text(encoding="utf-8") in shown
+
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.*") if path.suffix in (".json", ".pt")}
+    assert ended(*words) == 0
+    assert "0 rows done, 13 were there already" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+    assert ended(*words, "--rows", "sinc", "--people", "validation", "--degradations", "shifted") == 0
+    assert "Dataset002_Shifted, validation people" in capsys.readouterr().out
+    assert ended(*words[:-2], "--test", "1") == 2
+    assert "made with other options: --test 2 -> 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--rows", "udaen"), "there is no row 'udaen'; rows: tricubic"),
+        (("--row", "mine"), "--row 'mine' is no row; expected NAME=METHOD"),
+        (("--test", "9"), "7 people are there, 14 are needed"),
+        (("--degradations", "blur"), "degradation 'blur' is not known"),
+        (("--people", "source"), "--people source are none"),
+        (("--scale", "2"), "scale '2' is not a scale"),
+        (("--epochs", "0"), "epochs is 0; expected a whole number of at least 1"),
+        (("-i", "gone"), "gone: no such file or folder"),
+        (("-o", "hr"), "hr: holds something else than a benchmark"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2_and_leaves_nothing(ended, capsys, tmp_path, words, message):
+    (tmp_path / "hr").mkdir()
+    for person in range(7):
+        (tmp_path / "hr" / f"sub-{person}.nii.gz").touch()
+    before = set(tmp_path.rglob("*"))
+    assert ended("-i", "hr", "-o", "out", *SMALL, *HERE, *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"udeansr_benchmark: {message}")
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_rows_that_failed_are_named_at_the_end(ended, capsys, tmp_path, monkeypatch):
+    from udeansr.benchmark import bench, tables
+
+    (tmp_path / "hr").mkdir()
+    (tmp_path / "hr" / "sub-1.nii.gz").touch()
+    outcome = bench.Outcome(("a udean",), (), ("a sinc",), ("a oracle",))
+    monkeypatch.setattr(bench, "run", lambda _: outcome)
+    monkeypatch.setattr(tables, "write_tables", lambda _: "the table")
+    assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 2
+    told = capsys.readouterr()
+    assert "the table" in told.out and "another process is at a sinc" in told.out
+    assert told.err == "udeansr_benchmark: not done, for the reasons above: a oracle\n"

@@ -1,0 +1,168 @@
+"""The whole benchmark: dataset by dataset, row by row, what is left to do. Knows the order; knows no stage."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import Timeout
+
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.row_result import RowResult
+from udeansr.benchmark.row_run import do_row
+from udeansr.benchmark.row_task import RowTask
+from udeansr.benchmark.rows import Row, row_that_runs
+from udeansr.benchmark.simulated_dataset import SimulatedDataset, prepare_dataset
+from udeansr.benchmark.tables import write_tables
+from udeansr.degradation.kspace import DEGRADATIONS, Degradation
+from udeansr.degradation.people import draw_groups, subject
+from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images
+from udeansr.methods import METHODS
+from udeansr.training.precision import choose_device, choose_precision
+from udeansr.training.settings import RunSettings
+
+PEOPLE = ("test", "validation")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a command asks for.
+
+    Attributes:
+        hr: folder of HR scans.
+        folder: for all that is made.
+        settings: what holds for all rows.
+        degradations: of the target, keys of ``DEGRADATIONS``; each makes a table.
+        rows: those to be done.
+        people: "test" or "validation": who is scored.
+        options: how to train; None takes the plan's values.
+        memory_gb: what a training may take of the GPU's memory, to plan for; None for a CPU.
+        processes: worker processes.
+        overwrite: whether to begin the rows again, whatever there is of them.
+    """
+
+    hr: Path
+    folder: BenchmarkFolder
+    settings: BenchmarkSettings
+    degradations: tuple[str, ...]
+    rows: tuple[Row, ...]
+    people: str
+    options: RunSettings
+    memory_gb: float | None = None
+    processes: int = 1
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows, each ``dataset row``.
+
+    Attributes:
+        done: now.
+        there: done before.
+        elsewhere: another process is at them.
+        failed: could not be done; the reasons were logged.
+    """
+
+    done: tuple[str, ...]
+    there: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def scan_names(hr: Path) -> tuple[str, ...]:
+    """The names of the scans of a folder, sorted.
+
+    Raises:
+        UdeansrError: if there is no image.
+    """
+    return tuple(sorted(case_name(path) for path in list_images(hr)))
+
+
+def check(benchmark: Benchmark) -> None:
+    """Refuse what cannot be done; changes nothing.
+
+    Raises:
+        UdeansrError: if a degradation, the people scored or the device is none, there is no row, people are too few,
+            or the folder is another benchmark's.
+    """
+    for name in benchmark.degradations:
+        if name not in DEGRADATIONS:
+            raise UdeansrError(f"degradation '{name}' is not known; expected {' or '.join(DEGRADATIONS)}")
+    if not benchmark.degradations or not benchmark.rows:
+        raise UdeansrError("there is nothing to do without a row and a degradation; give --rows and --degradations")
+    if benchmark.people not in PEOPLE:
+        raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
+    choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
+    settings = benchmark.settings
+    people = sorted({subject(name) for name in settings.scans})
+    if not draw_groups(people, settings.counts, "unpaired", settings.seed)[benchmark.people]:
+        raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
+    benchmark.folder.check(settings)
+
+
+def run(benchmark: Benchmark) -> Outcome:
+    """Do what is left to do and write the tables anew after each row; a row that fails does not stop the others.
+
+    Raises:
+        UdeansrError: as :func:`check`, or if a dataset cannot be made.
+        StoppedError: on SIGINT or SIGTERM while training; the same call goes on.
+    """
+    check(benchmark)
+    folder = benchmark.folder
+    folder.claim(benchmark.settings)
+    done, there, elsewhere, failed = [], [], [], []
+    for name in benchmark.degradations:
+        shared = shared_runs(benchmark.rows, DEGRADATIONS[name])
+        learnt = [row.source_degradation for row, _ in shared if METHODS[row.method].players]
+        dataset = prepare_dataset(
+            folder, benchmark.settings, benchmark.hr, name, benchmark.memory_gb, learnt, benchmark.processes
+        )
+        for row, shown in shared:
+            task = row_task(benchmark, dataset, row)
+            label = f"{dataset.name} {row.name}"
+            try:
+                with folder.lock(f"{dataset.name}.{row.name}", wait=False):
+                    was_there = _see_to(task, shown, benchmark.overwrite)
+            except Timeout:
+                _logger.info("%s: left to another process, which is at it", label)
+                elsewhere.append(label)
+            except UdeansrError as error:
+                _logger.error("%s: %s", label, error)
+                failed.append(label)
+            else:
+                (there if was_there else done).append(label)
+                if not was_there:
+                    write_tables(folder)
+    return Outcome(tuple(done), tuple(there), tuple(elsewhere), tuple(failed))
+
+
+def shared_runs(rows: tuple[Row, ...], degradation: Degradation) -> list[tuple[Row, list[Row]]]:
+    """Rows that run, each with the other rows that show the same run."""
+    shared: dict[str, tuple[Row, list[Row]]] = {}
+    for row in rows:
+        own = row_that_runs(row, degradation)
+        _, shown = shared.setdefault(own.name, (own, []))
+        if row.name != own.name:
+            shown.append(row)
+    return list(shared.values())
+
+
+def row_task(benchmark: Benchmark, dataset: SimulatedDataset, row: Row) -> RowTask:
+    """A row of a dataset, as the benchmark wants it done."""
+    return RowTask(benchmark.folder, dataset, row, benchmark.people, benchmark.options, benchmark.processes)
+
+
+def _see_to(task: RowTask, shown: list[Row], overwrite: bool) -> bool:
+    """See to a row and to those that show it; whether it was there before."""
+    result = None if overwrite else task.result()
+    finished = result or do_row(task, overwrite)
+    for row in shown:
+        path = task.folder.row_file(task.dataset.name, task.people, row.name)
+        if not path.is_file() or RowResult.load(path) != finished.shown_by(row):
+            finished.shown_by(row).save(path)
+    return result is not None

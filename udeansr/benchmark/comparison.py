@@ -1,0 +1,69 @@
+"""What of the rows' scores is compared, and how. Knows scores and rows; knows no file and no text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from udeansr.benchmark.row_result import RowResult
+from udeansr.benchmark.rows import TRUE
+
+REFERENCE_ROW = "udean"
+"""The row that others are compared with, person by person."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric in the table.
+
+    Attributes:
+        key: of the scores.
+        head: as the table shows it.
+        digits: after the point.
+        best: whether the largest mean is made bold.
+        largest: whether the largest amount of any person is shown, not the mean.
+    """
+
+    key: str
+    head: str
+    digits: int
+    best: bool = False
+    largest: bool = False
+
+
+COLUMNS = (
+    Column("psnr_db", "PSNR dB", 2, best=True),
+    Column("ssim_2d", "SSIM 2-D", 4, best=True),
+    Column("foreground_nrmse", "NRMSE, foreground", 4),
+    Column("spectrum_low_db", "spectrum, low dB", 2),
+    Column("spectrum_middle_db", "middle dB", 2),
+    Column("spectrum_high_db", "high dB", 2),
+    Column("shift_voxels", "shift, voxels", 3, largest=True),
+    Column("gain", "gain", 3),
+)
+
+
+def largest(result: RowResult, key: str) -> float:
+    """The largest amount of any person."""
+    return float(np.max([abs(scores[key]) for scores in result.cases.values()]))
+
+
+def best_row(results: list[RowResult], key: str) -> RowResult | None:
+    """The row of the largest mean among those that are told no secret."""
+    means = {
+        place: mean
+        for place, result in enumerate(results)
+        if result.row.source_degradation != TRUE and not math.isnan(mean := result.scores.mean(key))
+    }
+    return results[max(means, key=lambda place: means[place])] if means else None
+
+
+def paired_difference(result: RowResult, results: list[RowResult]) -> float | None:
+    """The mean over people of this row's PSNR less the reference row's; None without that row, or for itself."""
+    reference = next((one for one in results if one.row.name == REFERENCE_ROW), None)
+    if reference is None or reference is result or set(result.cases) != set(reference.cases):
+        return None
+    apart = [scores["psnr_db"] - reference.cases[name]["psnr_db"] for name, scores in result.cases.items()]
+    return float(np.mean(apart))

@@ -1,0 +1,132 @@
+"""The folder of a benchmark: what it was made with, and where what lies in it. Knows files; runs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from udeansr.degradation.people import Counts
+from udeansr.errors import UdeansrError
+from udeansr.planning.json_file import check_keys, read_json, write_json
+
+SETTINGS_FILE = "benchmark.json"
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """What holds for all rows of a benchmark; it lies in its folder as ``benchmark.json``.
+
+    Attributes:
+        scans: names of the HR scans.
+        scale: in-plane x in-plane x through-plane.
+        seed: of the simulation, so of who is in which group.
+        source, target, validation, test: people in each group; None is the simulation's default.
+        memory_gb: GPU memory to plan for, 0 for a CPU; None takes what there is when the plan is made.
+        epochs, iterations_per_epoch: length of each training; None takes the plan's.
+    """
+
+    scans: tuple[str, ...]
+    scale: str
+    seed: int
+    source: int | None = None
+    target: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    memory_gb: float | None = None
+    epochs: int | None = None
+    iterations_per_epoch: int | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """People in each group, as the simulation takes them."""
+        return Counts(self.source, self.target, self.validation, self.test)
+
+
+@dataclass(frozen=True)
+class BenchmarkFolder:
+    """Where what lies in the folder of a benchmark."""
+
+    root: Path
+
+    def check(self, settings: BenchmarkSettings) -> None:
+        """See that a benchmark of these settings can lie here; changes nothing.
+
+        Raises:
+            UdeansrError: if the folder holds something else, or a benchmark of other settings.
+        """
+        path = self.root / SETTINGS_FILE
+        if not path.is_file():
+            there = sorted(child.name for child in self.root.iterdir()) if self.root.is_dir() else []
+            if self.root.is_file() or any(not name.startswith(".") for name in there):
+                raise UdeansrError(
+                    f"{self.root}: holds something else than a benchmark; expected an empty folder, or one that "
+                    f"udeansr_benchmark made; give another with -o"
+                )
+            return
+        values = read_json(path, "benchmark", "udeansr_benchmark")
+        check_keys(values, {item.name for item in fields(BenchmarkSettings)}, str(path))
+        former = BenchmarkSettings(**{**values, "scans": tuple(values["scans"])})
+        changes = [
+            f"--{name.replace('_', '-')} {_said(then)} -> {_said(now)}"
+            for name, then, now in differences(asdict(former), asdict(settings))
+            if name != "scans"
+        ]
+        if former.scans != settings.scans:
+            changes.insert(0, f"other scans ({len(former.scans)} -> {len(settings.scans)})")
+        if changes:
+            raise UdeansrError(
+                f"{self.root}: the benchmark in it was made with other options: {', '.join(changes)}. "
+                "Give the former ones to go on with it, or another folder with -o"
+            )
+
+    def claim(self, settings: BenchmarkSettings) -> None:
+        """Make the folder that of a benchmark of these settings, if it is not yet; raises as :meth:`check`."""
+        with self.lock("benchmark"):
+            self.check(settings)
+            if not (self.root / SETTINGS_FILE).is_file():
+                write_json(asdict(settings), self.root / SETTINGS_FILE)
+
+    def lock(self, name: str, wait: bool = True) -> FileLock:
+        """What only one process may hold at a time; one that is killed lets go of it."""
+        locks = self.root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{name}.lock", timeout=-1 if wait else 0)
+
+    def raw(self, dataset: str) -> Path:
+        """The raw dataset."""
+        return self.root / "raw" / dataset
+
+    def preprocessed(self, dataset: str) -> Path:
+        """Its plan and arrays."""
+        return self.root / "preprocessed" / dataset
+
+    def training(self, dataset: str, configuration: str, row: str) -> Path:
+        """The training of a row: of the row, not of its method, as rows of one method differ in their settings."""
+        return self.root / "results" / dataset / configuration / row
+
+    def sr(self, dataset: str, people: str, row: str) -> Path:
+        """SR of the people that are scored."""
+        return self.root / "sr" / dataset / people / row
+
+    def row_file(self, dataset: str, people: str, row: str) -> Path:
+        """What came of a row."""
+        return self.root / "rows" / dataset / people / f"{row}.json"
+
+
+def differences(then: dict[str, Any], now: dict[str, Any], within: str = "") -> list[tuple[str, Any, Any]]:
+    """Names whose values differ in two objects of JSON, ``outer.inner`` for objects in them, with both values."""
+    found: list[tuple[str, Any, Any]] = []
+    for name in {**then, **now}:
+        old, new = then.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{within}{name}.")
+        elif old != new:
+            found.append((f"{within}{name}", old, new))
+    return found
+
+
+def _said(value: Any) -> str:
+    return "left out" if value is None else str(value)

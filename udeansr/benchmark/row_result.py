@@ -1,0 +1,93 @@
+"""What came of one row, as it lies on disk: scores of each person, and what they cost. Knows JSON; computes nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from udeansr.benchmark.rows import Row
+from udeansr.errors import UdeansrError
+from udeansr.evaluation.scores import FolderScores
+from udeansr.planning.json_file import check_keys, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training took.
+
+    Attributes:
+        iterations: done in all.
+        seconds: in all, without validation.
+        weights: numbers that were learnt, discriminators' among them.
+        checkpoint: which one predicted.
+        device, precision: what it was computed on last.
+    """
+
+    iterations: int
+    seconds: float
+    weights: int
+    checkpoint: str
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row of one dataset's table.
+
+    Attributes:
+        row: as it was when it was done.
+        dataset: its folder name.
+        people: "test" or "validation": who was scored.
+        identity: everything that decides the scores, as JSON gives it back.
+        training: None for a method that learns nothing.
+        cases: person's scan -> metric -> score; not a number where a metric has none.
+        same_as: the row whose training this is, if it is another's.
+    """
+
+    row: Row
+    dataset: str
+    people: str
+    identity: dict[str, Any]
+    training: Training | None
+    cases: dict[str, dict[str, float]]
+    same_as: str | None = None
+
+    @property
+    def scores(self) -> FolderScores:
+        """Means and deviations over people."""
+        return FolderScores(self.row.name, self.cases)
+
+    def shown_by(self, row: Row) -> RowResult:
+        """The same as the result of another row."""
+        return replace(self, row=row, same_as=self.row.name)
+
+    def save(self, path: Path) -> None:
+        """Write the result, whole or not at all; what is no number is null."""
+        cases = {
+            name: {metric: score if math.isfinite(score) else None for metric, score in scores.items()}
+            for name, scores in self.cases.items()
+        }
+        write_json(asdict(self) | {"cases": cases}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> RowResult:
+        """The way back from :meth:`save`.
+
+        Raises:
+            UdeansrError: if it is no result of a row.
+        """
+        remedy = "remove it and run udeansr_benchmark again"
+        values = read_json(path, "row", remedy)
+        check_keys(values, {item.name for item in fields(cls)}, str(path))
+        try:
+            cases = {
+                name: {metric: math.nan if score is None else score for metric, score in scores.items()}
+                for name, scores in values["cases"].items()
+            }
+            training = values["training"] and Training(**values["training"])
+            return cls(**{**values, "row": Row(**values["row"]), "training": training, "cases": cases})
+        except (AttributeError, TypeError) as error:
+            raise UdeansrError(f"{path}: no result of a row ({error}); {remedy}") from error

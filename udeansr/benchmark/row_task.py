@@ -1,0 +1,139 @@
+"""One row of one dataset: what decides it, and what there is of it already. Knows files; runs nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from udeansr.benchmark.folder import BenchmarkFolder, differences
+from udeansr.benchmark.row_result import RowResult
+from udeansr.benchmark.rows import Row
+from udeansr.benchmark.simulated_dataset import SimulatedDataset
+from udeansr.errors import UdeansrError
+from udeansr.methods import METHODS, load_settings
+from udeansr.planning.plan import Configuration
+from udeansr.preprocessing.preprocessed_dataset import planned_values
+from udeansr.training.checkpoint import LATEST, load_checkpoint
+from udeansr.training.run_folder import check_same_training
+from udeansr.training.settings import LASTING, RunSettings
+
+NOT_OF_THE_SCORES = ("inherits_from", "reasons", "epochs", "iterations_per_epoch", "batch_size")
+"""Of a configuration: words, and what the run's own settings hold."""
+
+OF_THE_RUN = (*LASTING, "epochs", "clip")
+"""Of a run's settings: all that changes what is learnt. The learning rate falls over the epochs."""
+
+
+@dataclass(frozen=True)
+class RowTask:
+    """A row that is to be done.
+
+    Attributes:
+        folder: of the benchmark.
+        dataset: prepared.
+        row: one that trains under its own name.
+        people: "test" or "validation": who is scored.
+        options: how to run what says nothing of its own.
+        processes: images scored at once.
+    """
+
+    folder: BenchmarkFolder
+    dataset: SimulatedDataset
+    row: Row
+    people: str
+    options: RunSettings
+    processes: int = 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train."""
+        return bool(METHODS[self.row.method].players)
+
+    @property
+    def file(self) -> Path:
+        """Where its result lies."""
+        return self.folder.row_file(self.dataset.name, self.people, self.row.name)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The plan's configuration with the row's source degradation."""
+        return self.dataset.configuration(self.row.source_degradation)
+
+    @cached_property
+    def settings(self) -> Any:
+        """The method's settings."""
+        return load_settings(self.row.method, self.row.settings)
+
+    @cached_property
+    def run(self) -> RunSettings:
+        """How it is trained, with the row's own values, the plan's where nobody has any."""
+        return replace(self.options, **self.row.run).resolved(self.configuration, METHODS[self.row.method])
+
+    @property
+    def training(self) -> Path:
+        """Where its training lies."""
+        return self.folder.training(self.dataset.name, self.configuration.name, self.row.name)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the scores; how it is computed is not among it."""
+        plan, configuration = self.dataset.plan, self.configuration
+        values = {"method": self.row.method, "settings": asdict(self.settings), "people": self.dataset.people}
+        if self.learns:
+            planned = {name: value for name, value in asdict(configuration).items() if name not in NOT_OF_THE_SCORES}
+            values["plan"] = planned | planned_values(plan, configuration)
+            values["run"] = {name: getattr(self.run, name) for name in OF_THE_RUN}
+        else:
+            values["plan"] = {"scale": configuration.scale}
+        return json.loads(json.dumps(values))
+
+    def result(self) -> RowResult | None:
+        """What was done before; None if nothing was.
+
+        Raises:
+            UdeansrError: if it was done with other values, which it names.
+        """
+        if not self.file.is_file():
+            return None
+        result = RowResult.load(self.file)
+        self._refuse_changes(self.file, result.identity)
+        return result
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of its training in all; 0 for a method that learns nothing."""
+        assert self.run.epochs and self.run.iterations_per_epoch, "settings are not resolved"
+        return self.run.epochs * self.run.iterations_per_epoch if self.learns else 0
+
+    def iterations_left(self) -> int:
+        """Those that are to be done.
+
+        Raises:
+            UdeansrError: if there is a training of other values.
+        """
+        if not self.learns or not (self.training / LATEST).is_file():
+            return self.iterations
+        state = load_checkpoint(self.training / LATEST)
+        names = {"configuration": self.configuration.name, "method": self.row.method}
+        identity = {**names, "settings": asdict(self.settings)}
+        check_same_training(state, identity, self.dataset.plan, str(self.training))
+        self._refuse_changes(self.training, {"run": {name: state["run"].get(name) for name in OF_THE_RUN}})
+        return self.iterations - state["progress"]["iteration"]
+
+    def _refuse_changes(self, path: Path, former: dict[str, Any]) -> None:
+        """Refuse what was made with other values than this row's: of the identity, the parts in ``former``."""
+        now = {name: self.identity.get(name) for name in former}
+        changes = [_change(*change) for change in differences(former, now)]
+        if changes:
+            raise UdeansrError(
+                f"{path}: was made with other values: {', '.join(changes)}. "
+                "Do it again with --overwrite, or give the row another name"
+            )
+
+
+def _change(name: str, then: Any, now: Any) -> str:
+    """A difference in words; curves and lists of people are only named."""
+    return name if isinstance(then, (list, dict)) or isinstance(now, (list, dict)) else f"{name} {then} -> {now}"

@@ -1,0 +1,145 @@
+"""Two cohorts made of one folder of HR under one degradation, ready to train on. Knows stages and files; no method."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, TRUE, said
+from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
+from udeansr.degradation.recipe import Recipe
+from udeansr.degradation.simulation import SIMULATION_FILE, simulate
+from udeansr.errors import UdeansrError
+from udeansr.image.grid import Scale
+from udeansr.planning.json_file import read_json
+from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
+from udeansr.planning.plan_dataset import plan_dataset
+from udeansr.planning.raw_dataset import load_raw_dataset
+from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.preprocessing.preprocessor import preprocess
+
+DATASETS = {name: f"Dataset{number:03d}_{name.capitalize()}" for number, name in enumerate(DEGRADATIONS, 1)}
+"""The raw dataset of each degradation of the target."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SimulatedDataset:
+    """A dataset that is simulated and planned.
+
+    Attributes:
+        name: of its folders.
+        degradation: what its target's scanner did.
+        raw, preprocessed: its folders.
+        plan: as it lies there, with a configuration for each source degradation.
+        people: by group, source, target, validation, test.
+    """
+
+    name: str
+    degradation: Degradation
+    raw: Path
+    preprocessed: Path
+    plan: Plan
+    people: dict[str, list[str]]
+
+    def configuration(self, source_degradation: str) -> Configuration:
+        """The configuration in which LR of the source HR is made by "measured", "truncation" or "true"."""
+        base, word = _planned(self.plan).name, said(source_degradation, self.degradation)
+        return self.plan.configuration(base if word == MEASURED else f"{base}_{word}")
+
+
+def read_dataset(folder: BenchmarkFolder, degradation: str) -> SimulatedDataset | None:
+    """The dataset of a degradation as it lies there; None if it is not yet planned.
+
+    Raises:
+        UdeansrError: if one of its files cannot be read.
+    """
+    name = DATASETS[degradation]
+    raw, preprocessed = folder.raw(name), folder.preprocessed(name)
+    if not (raw.is_dir() and (preprocessed / PLANS_FILE).is_file()):
+        return None
+    plan = with_variants(Plan.load(preprocessed / PLANS_FILE), DEGRADATIONS[degradation])
+    people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["people"]
+    return SimulatedDataset(name, DEGRADATIONS[degradation], raw, preprocessed, plan, people)
+
+
+def prepare_dataset(
+    folder: BenchmarkFolder,
+    settings: BenchmarkSettings,
+    hr: Path,
+    degradation: str,
+    memory_gb: float | None,
+    source_degradations: Iterable[str],
+    processes: int,
+) -> SimulatedDataset:
+    """Simulate, plan and preprocess what is not yet there; other processes wait meanwhile.
+
+    Args:
+        folder: of the benchmark.
+        settings: of the benchmark.
+        hr: folder of HR scans.
+        degradation: a key of ``DEGRADATIONS``, for the target.
+        memory_gb: what a training may take of the GPU's memory; None for a CPU.
+        source_degradations: those whose arrays are needed.
+        processes: worker processes.
+    Raises:
+        UdeansrError: if one of these stages refuses.
+    """
+    name = DATASETS[degradation]
+    raw, preprocessed = folder.raw(name), folder.preprocessed(name)
+    with folder.lock(name):
+        if not raw.is_dir():
+            _logger.info("%s: simulating", name)
+            recipe = Recipe(Scale.parse(settings.scale), DEGRADATIONS[degradation], seed=settings.seed)
+            simulate(hr, raw, recipe, settings.counts, processes=processes)
+        if not (preprocessed / PLANS_FILE).is_file():
+            _logger.info("%s: planning", name)
+            plan = plan_dataset(load_raw_dataset(raw), preprocessed, memory_gb, processes=processes).plan
+            with_variants(plan, DEGRADATIONS[degradation]).save(preprocessed / PLANS_FILE)
+        dataset = read_dataset(folder, degradation)
+        assert dataset is not None, "it was made a moment ago"
+        for configuration in {dataset.configuration(word).name: None for word in source_degradations}:
+            if not _is_preprocessed(dataset, configuration):
+                preprocess(load_raw_dataset(raw), dataset.plan, configuration, preprocessed, processes)
+    return dataset
+
+
+def with_variants(plan: Plan, degradation: Degradation) -> Plan:
+    """The plan with a configuration for each source degradation; those that it has already are kept.
+
+    Args:
+        plan: of a simulated dataset.
+        degradation: what the simulated target's scanner did. Of plain truncation there is no second variant.
+    """
+    base = _planned(plan)
+    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION}
+    if degradation != TRUNCATION:
+        known[TRUE] = degradation
+    variants = {
+        f"{base.name}_{word}": replace(
+            base,
+            name=f"{base.name}_{word}",
+            source_degradation=value,
+            inherits_from=base.name,
+            reasons={"source_degradation": "for a row of the benchmark"},
+        )
+        for word, value in known.items()
+    }
+    return replace(plan, configurations=plan.configurations | variants | plan.configurations)
+
+
+def _planned(plan: Plan) -> Configuration:
+    """The configuration that planning made."""
+    return next(one for one in plan.configurations.values() if one.inherits_from is None)
+
+
+def _is_preprocessed(dataset: SimulatedDataset, configuration: str) -> bool:
+    try:
+        PreprocessedDataset.open(dataset.preprocessed, dataset.plan.configuration(configuration))
+    except UdeansrError:
+        return False
+    return True

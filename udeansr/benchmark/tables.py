@@ -1,0 +1,134 @@
+"""The tables of a benchmark, out of all row files that are there. Knows numbers and their notation; runs nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from udeansr.benchmark.comparison import COLUMNS, REFERENCE_ROW, Column, best_row, largest, paired_difference
+from udeansr.benchmark.folder import BenchmarkFolder
+from udeansr.benchmark.row_result import RowResult
+from udeansr.benchmark.rows import ROWS
+
+TABLE_FILE, NUMBERS_FILE = "benchmark.md", "benchmark.csv"
+
+COSTS = ("iterations", "seconds", "weights")
+
+_NOTES = (
+    "Mean ± standard deviation over people; of the shift the largest of all people. Spectrum: error of SR against HR "
+    f"by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, person by person. Seconds: "
+    "of training, without validation; weights: learnt, discriminators' among them. Bold: the best row that is told no "
+    "more than the two cohorts."
+)
+
+
+def write_tables(folder: BenchmarkFolder) -> str:
+    """Write ``benchmark.md`` and ``benchmark.csv`` anew, each whole or not at all; returns the first one's text.
+
+    Raises:
+        UdeansrError: if a row file cannot be read.
+    """
+    with folder.lock("tables"):
+        tables = read_results(folder)
+        text = markdown(tables)
+        _write(folder.root / TABLE_FILE, text)
+        _write(folder.root / NUMBERS_FILE, numbers(tables))
+    return text
+
+
+def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResult]]:
+    """All rows that are there, by dataset and people, in the order of ``ROWS``; the user's own come after."""
+    order = list(ROWS)
+    tables: dict[tuple[str, str], list[RowResult]] = {}
+    for path in sorted((folder.root / "rows").glob("*/*/[!.]*.json")):
+        result = RowResult.load(path)
+        tables.setdefault((result.dataset, result.people), []).append(result)
+    for results in tables.values():
+        results.sort(key=lambda one: order.index(one.row.name) if one.row.name in order else len(order))
+    return tables
+
+
+def markdown(tables: dict[tuple[str, str], list[RowResult]]) -> str:
+    """All tables, a dataset and its people after the other, and what their words mean."""
+    lines = ["# Benchmark", ""]
+    shown = {}
+    for (dataset, people), results in tables.items():
+        groups = results[0].identity["people"]
+        counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
+        lines += [f"## {dataset}, {people} people ({counts})", "", *_table(results), ""]
+        shown |= {result.row.name: result.row for result in results}
+    about = [f"- {row.title}: {row.about or row.method}" for row in shown.values()]
+    return "\n".join([*lines, *about, "", _NOTES, ""])
+
+
+def _table(results: list[RowResult]) -> list[str]:
+    head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS]
+    best = {column.key: best_row(results, column.key) for column in COLUMNS if column.best}
+    rows = [head, ["---"] * len(head)]
+    for result in results:
+        title = result.row.title + (f" (the run of {result.same_as})" if result.same_as else "")
+        cells = [_cell(result, column) for column in COLUMNS]
+        cells = [
+            f"**{cell}**" if best.get(column.key) is result else cell
+            for cell, column in zip(cells, COLUMNS, strict=True)
+        ]
+        apart = paired_difference(result, results)
+        rows.append([title, *cells, "" if apart is None else f"{apart:+z.2f}", *_costs(result)])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
+    return [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+
+
+def _cell(result: RowResult, column: Column) -> str:
+    if column.largest:
+        return _shown(largest(result, column.key), column.digits)
+    mean, std = result.scores.mean(column.key), result.scores.std(column.key)
+    return _shown(mean, column.digits) + ("" if math.isnan(std) else f" ± {std:.{column.digits}f}")
+
+
+def _shown(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:z.{digits}f}"
+
+
+def _costs(result: RowResult) -> list[str]:
+    if result.training is None:
+        return ["", "", ""]
+    training = result.training
+    return [f"{training.iterations:,}", f"{training.seconds:,.0f}", f"{training.weights / 1000:,.0f} k"]
+
+
+def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
+    """The same as CSV, unrounded: a line a row; what has no number is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    scores = [name for column in COLUMNS for name in _names(column)]
+    writer.writerow(["dataset", "people", "row", "same_as", "method", *scores, f"psnr_db_less_{REFERENCE_ROW}", *COSTS])
+    for (dataset, people), results in tables.items():
+        for result in results:
+            values = [value for column in COLUMNS for value in _values(result, column)]
+            apart = paired_difference(result, results)
+            values.append(math.nan if apart is None else apart)
+            costs = [getattr(result.training, name) if result.training else "" for name in COSTS]
+            cells = [value if math.isfinite(value) else "" for value in values]
+            writer.writerow([dataset, people, result.row.name, result.same_as or "", result.row.method, *cells, *costs])
+    return text.getvalue()
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    return (f"{column.key}_largest",) if column.largest else (f"{column.key}_mean", f"{column.key}_std")
+
+
+def _values(result: RowResult, column: Column) -> tuple[float, ...]:
+    if column.largest:
+        return (largest(result, column.key),)
+    return result.scores.mean(column.key), result.scores.std(column.key)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,124 @@
+"""``udeansr_benchmark``: HR scans to a table of methods. Parses and reports; the work lies in udeansr.benchmark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from udeansr.cli.command import command_line
+from udeansr.errors import UdeansrError
+
+PLANNED = "[default: the plan's]"
+
+
+def benchmark(
+    hr: Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one person's.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for all that is made, the tables among it.")],
+    scale: Annotated[str, typer.Option(help="In-plane x in-plane x through-plane: x2x2x2, x2x2x1.")],
+    source: Annotated[int | None, typer.Option(help="People whose HR is learnt from. Default: 40 % of all.")] = None,
+    target: Annotated[int | None, typer.Option(help="People whose LR is learnt from. Default: 40 %.")] = None,
+    validation: Annotated[int | None, typer.Option(help="People to choose settings by. Default: 10 %.")] = None,
+    test: Annotated[int | None, typer.Option(help="People to be looked at once. Default: 10 %.")] = None,
+    degradations: Annotated[
+        str, typer.Option(help="Of the target; a table each, comma-separated.")
+    ] = "truncation,shifted",
+    rows: Annotated[
+        str, typer.Option(help="Rows or groups of rows (default, paper_ablation), comma-separated.")
+    ] = "default",
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A row of your own, NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]: "
+            "gentle=udean@measured:beta=0.001,run.lr=1e-3. DEGRADATION makes LR of the source HR: measured, "
+            "truncation, true. Again for more."
+        ),
+    ] = None,
+    people: Annotated[str, typer.Option(help="Who is scored: test or validation.")] = "test",
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation: who is in which group, noise.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help=f"Epochs of each training. {PLANNED}")] = None,
+    iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {PLANNED}")] = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(min=0, help="GPU memory to plan for; 0: a CPU. Default: what CUDA reports, else a CPU."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
+    compile_: Annotated[bool, typer.Option("--compile", help="torch.compile, on CUDA.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes of all other work. Default: one a core, up to 8.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin the rows again, whatever there is of them.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what is left to do, and do nothing.")] = False,
+) -> None:
+    """Compare methods on people never seen: simulate, plan, train, predict, score, and make a table.
+
+    What is done is not done again: the same command goes on where it was stopped, adds rows, or shares the work with
+    one that runs beside it.
+    """
+    import os
+
+    from udeansr.benchmark.bench import Benchmark, run, scan_names
+    from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+    from udeansr.benchmark.rows import choose_rows
+    from udeansr.benchmark.tables import NUMBERS_FILE, TABLE_FILE, write_tables
+    from udeansr.benchmark.work_left import work_left
+    from udeansr.cli.plan_and_preprocess import planning_memory
+    from udeansr.image.grid import Scale
+    from udeansr.training.interruption import StoppedError
+    from udeansr.training.settings import RunSettings
+
+    counts = {"source": source, "target": target, "validation": validation, "test": test}
+    wanted = Benchmark(
+        hr=hr,
+        folder=BenchmarkFolder(output),
+        settings=BenchmarkSettings(
+            scans=scan_names(hr),
+            scale=str(Scale.parse(scale)),
+            seed=seed,
+            memory_gb=memory_gb,
+            epochs=epochs,
+            iterations_per_epoch=iterations_per_epoch,
+            **counts,
+        ),
+        degradations=tuple(dict.fromkeys(word.strip() for word in degradations.split(",") if word.strip())),
+        rows=choose_rows(rows, row or []),
+        people=people,
+        options=RunSettings(
+            epochs=epochs,
+            iterations_per_epoch=iterations_per_epoch,
+            device=device,
+            precision=precision,
+            workers=workers,
+            compile=compile_,
+        ),
+        memory_gb=planning_memory(memory_gb)[0],
+        processes=processes or min(8, os.cpu_count() or 1),
+        overwrite=overwrite,
+    )
+    if dry_run:
+        for line in work_left(wanted):
+            print(line)
+        return
+    try:
+        outcome = run(wanted)
+    except StoppedError as stop:
+        print("udeansr_benchmark: stopped; the same command goes on", file=sys.stderr)
+        raise typer.Exit(stop.exit_status) from None
+    print(f"\n{write_tables(wanted.folder)}")
+    print(f"{len(outcome.done)} rows done, {len(outcome.there)} were there already")
+    if outcome.elsewhere:
+        print(f"another process is at {', '.join(outcome.elsewhere)}")
+    print(f"tables: {output / TABLE_FILE}, {output / NUMBERS_FILE}")
+    if outcome.failed:
+        raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
+
+
+def main() -> None:
+    """Run ``udeansr_benchmark``."""
+    command_line(benchmark, "udeansr_benchmark")
