@@ -136,5 +136,5 @@ def test_rows_that_failed_are_named_at_the_end(ended, capsys, tmp_path, monkeypa
     monkeypatch.setattr(tables, "write_tables", lambda _: "the table")
     assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 2
     told = capsys.readouterr()
-    assert "the table" in told.out and "another process is at a sinc" in told.out
+    assert "the table" in told.out and "left to another process: a sinc" in told.out
     assert told.err == "udeansr_benchmark: not done, for the reasons above: a oracle\n"

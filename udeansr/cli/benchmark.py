@@ -113,7 +113,7 @@ def benchmark(
     print(f"\n{write_tables(wanted.folder)}")
     print(f"{len(outcome.done)} rows done, {len(outcome.there)} were there already")
     if outcome.elsewhere:
-        print(f"another process is at {', '.join(outcome.elsewhere)}")
+        print(f"left to another process: {', '.join(outcome.elsewhere)}")
     print(f"tables: {output / TABLE_FILE}, {output / NUMBERS_FILE}")
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
