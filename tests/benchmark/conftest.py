@@ -7,8 +7,9 @@ import pytest
 
 from udeansr.benchmark.comparison import COLUMNS
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult, Training
-from udeansr.benchmark.rows import ROWS, Row
+from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.simulated_dataset import DATASETS, SimulatedDataset, with_variants
 from udeansr.degradation.kspace import DEGRADATIONS
 from udeansr.planning.json_file import write_json

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.row_result import RowResult
-from udeansr.benchmark.rows import ROWS, parse_row
+from udeansr.benchmark.rows import ROWS
 from udeansr.errors import UdeansrError
 
 

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.row_task import RowTask
-from udeansr.benchmark.rows import ROWS, parse_row
+from udeansr.benchmark.rows import ROWS
 from udeansr.errors import UdeansrError
 from udeansr.training.settings import RunSettings
 
@@ -71,7 +72,7 @@ def test_a_result_of_the_same_identity_is_found_and_one_of_another_refused(task,
     with pytest.raises(UdeansrError) as caught:
         task("a=udean:beta=0.5,run.lr=0.25").result()
     assert str(caught.value) == (
-        f"{made.file}: was made with other values: settings.beta 0.01 -> 0.5, run.lr 0.0005 -> 0.25. "
+        f"{made.file}: was made with other values: settings.beta 0.01 -> 0.5, run.lr 0.001 -> 0.25. "
         "Do it again with --overwrite, or give the row another name"
     )
 

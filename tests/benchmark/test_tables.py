@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from udeansr.benchmark.comparison import COLUMNS
-from udeansr.benchmark.rows import ROWS, parse_row
+from udeansr.benchmark.row import parse_row
+from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.tables import read_results, write_tables
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from filelock import Timeout
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.row_run import do_row
 from udeansr.benchmark.row_task import RowTask
-from udeansr.benchmark.rows import Row, row_that_runs
+from udeansr.benchmark.rows import row_that_runs
 from udeansr.benchmark.simulated_dataset import SimulatedDataset, prepare_dataset
 from udeansr.benchmark.tables import write_tables
 from udeansr.degradation.kspace import DEGRADATIONS, Degradation

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from udeansr.benchmark.row import TRUE
 from udeansr.benchmark.row_result import RowResult
-from udeansr.benchmark.rows import TRUE
 
 REFERENCE_ROW = "udean"
 """The row that others are compared with, person by person."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from udeansr.benchmark.rows import Row
+from udeansr.benchmark.row import Row
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
 from udeansr.planning.json_file import check_keys, read_json, write_json

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.folder import BenchmarkFolder, differences
+from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult
-from udeansr.benchmark.rows import Row
 from udeansr.benchmark.simulated_dataset import SimulatedDataset
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, load_settings

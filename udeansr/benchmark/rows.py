@@ -1,50 +1,21 @@
-"""The rows of the table: who learns from whose LR, told how. Knows data and their notation; runs nothing."""
+"""The rows of the tables, by name and in groups. Knows data; runs nothing."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from udeansr.benchmark.row import KNOWN_TRUNCATION, TRUE, Row, parse_row
 from udeansr.degradation.kspace import TRUNCATION, Degradation
 from udeansr.errors import UdeansrError
-from udeansr.methods import load_settings, parse_settings
-from udeansr.planning.plan import SOURCE_DEGRADATIONS
-
-MEASURED, KNOWN_TRUNCATION = SOURCE_DEGRADATIONS
-TRUE = "true"
-"""Of a row's ``source_degradation``: what the target's scanner really did, which nobody knows but the simulation."""
-
-RUN_VALUES = {
-    "epochs": int, "iterations_per_epoch": int, "batch_size": int, "lr": float, "seed": int, "clip": float,
-    "ema_decay": float,
-}  # fmt: skip
-"""What a row may set of its run, and of which type it is."""
-
-_FORM = "NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...], such as gentle=udean@measured:beta=0.001,run.lr=1e-3"
+from udeansr.methods import load_settings
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Attributes:
-        name: as ``--rows`` takes it; its files and folders are called so too.
-        title: as the table shows it.
-        method: a key of ``METHODS``.
-        source_degradation: what makes LR of the source HR: "measured", "truncation" or "true".
-        settings: those of the method that are not its defaults.
-        run: values of its run, names of ``RUN_VALUES``, that are not those of the whole benchmark.
-        about: what it is there for.
-    """
-
-    name: str
-    title: str
-    method: str
-    source_degradation: str = MEASURED
-    settings: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
-    about: str = ""
+def _adversaries(name: str, title: str, **settings: Any) -> Row:
+    """UDEAN whose adversaries play in the second half of the training."""
+    return Row(
+        f"adversaries_{name}", f"UDEAN, adversaries: {title}", "udean", settings={"warm_start": 0.5, **settings},
+        about="half of the training on the measured degradation, then the paper's adversaries beside it",
+    )  # fmt: skip
 
 
 _ALL = (
@@ -69,6 +40,36 @@ _ALL = (
     ),
     Row("udean", "UDEAN", "udean", about="the default recipe"),
     Row(
+        "no_anchor", "UDEAN without the anchor", "udean", settings={"anchor": False},
+        about="features carry no copy of the image, decoders add to nothing",
+    ),
+    Row(
+        "no_measure", "UDEAN on plain truncation", "udean", KNOWN_TRUNCATION,
+        about="source HR is truncated in k-space, not degraded as measured",
+    ),
+    Row("no_ssim", "UDEAN without L_SSIM", "udean", settings={"alpha": 0.0}, about="L1 alone"),
+    Row(
+        "squared_ssim", "UDEAN, 1 - SSIM^2", "udean", settings={"loss_form": "code"},
+        about="L_SSIM as the code family runs it, not as equation 2 is printed",
+    ),
+    Row("low_lr", "UDEAN, half the learning rate", "udean", run={"lr": 5e-4}, about="5e-4 instead of 1e-3"),
+    Row("high_lr", "UDEAN, twice the learning rate", "udean", run={"lr": 2e-3}, about="2e-3 instead of 1e-3"),
+    Row("no_average", "UDEAN without averaging", "udean", run={"ema_decay": 0.0}, about="the last weights predict"),
+    Row(
+        "no_augmentation", "UDEAN without augmentation", "udean", run={"augment": False},
+        about="slabs are neither mirrored nor turned nor changed in gain",
+    ),
+    Row(
+        "target_cycle", "UDEAN with a cycle on real LR", "udean", settings={"lambda_target_cycle": 1.0},
+        about="real LR, super-resolved and degraded again, against itself",
+    ),
+    _adversaries("image", "image space", feature_adaptation=False),
+    _adversaries("feature", "feature space", image_adaptation=False),
+    _adversaries("both", "both spaces"),
+    _adversaries("gentle", "both spaces, a tenth of the weights", lambda_da=0.01, lambda_fa=0.01, beta=0.001),
+    _adversaries("bounded_image", "image space, bounded", feature_adaptation=False, bounded=True, lambda_measured=0.0),
+    _adversaries("bounded_both", "both spaces, bounded", bounded=True, lambda_measured=0.0),
+    Row(
         "oracle", "oracle", "supervised", TRUE,
         about="pairs made of source HR by the target's true degradation, which no method is told: a bound, no method",
     ),
@@ -84,8 +85,16 @@ GROUPS = {
         "tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle",
     ),
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
+    "recipe": (
+        "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_lr", "high_lr", "no_average", "no_augmentation",
+        "target_cycle", "udean",
+    ),
+    "adversaries": (
+        "adversaries_image", "adversaries_feature", "adversaries_both", "adversaries_gentle",
+        "adversaries_bounded_image", "adversaries_bounded_both", "udean",
+    ),
 }  # fmt: skip
-"""Rows that are chosen by one word; ``paper_ablation`` is the paper's Table I."""
+"""Rows that are chosen by one word; ``paper_ablation`` is the paper's Table I, ``recipe`` changes one part a row."""
 
 
 def choose_rows(words: str, added: list[str]) -> tuple[Row, ...]:
@@ -101,6 +110,9 @@ def choose_rows(words: str, added: list[str]) -> tuple[Row, ...]:
     own = {row.name: row for row in map(parse_row, added)}
     if len(own) < len(added):
         raise UdeansrError("two of --row have one name; expected a name for each")
+    for name in own:
+        if name in ROWS or name in GROUPS:
+            raise UdeansrError(f"--row {name}=...: the name {name} is taken; choose another")
     rows = ROWS | own
     names: dict[str, None] = {}
     for word in filter(None, (part.strip() for part in words.split(","))):
@@ -108,42 +120,6 @@ def choose_rows(words: str, added: list[str]) -> tuple[Row, ...]:
             raise UdeansrError(f"there is no row '{word}'; rows: {', '.join(rows)}; groups: {', '.join(GROUPS)}")
         names |= dict.fromkeys(GROUPS.get(word, (word,)))
     return tuple(rows[name] for name in names | dict.fromkeys(own))
-
-
-def parse_row(text: str) -> Row:
-    """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.lr`` and the like among them.
-
-    Raises:
-        UdeansrError: if it is of another form, the name is taken, or the method, a setting or a value is none.
-    """
-    match = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=(\w+)(?:@(\w+))?(?::(.+))?", text.strip())
-    if match is None:
-        raise UdeansrError(f"--row '{text}' is no row; expected {_FORM}")
-    name, method, source_degradation, said = match.groups(default="")
-    if name in ROWS or name in GROUPS:
-        raise UdeansrError(f"--row '{text}': the name {name} is taken; choose another")
-    source_degradation = source_degradation or MEASURED
-    if source_degradation not in (*SOURCE_DEGRADATIONS, TRUE):
-        known = ", ".join((*SOURCE_DEGRADATIONS, TRUE))
-        raise UdeansrError(f"--row '{text}': '@{source_degradation}' is no degradation; expected {known}")
-    assignments = [part.strip() for part in said.split(",") if part.strip()]
-    run = dict(_run_value(part, text) for part in assignments if part.startswith("run."))
-    of_method = [part for part in assignments if not part.startswith("run.")]
-    values = asdict(parse_settings(method, [f"{method}.{part}" for part in of_method]))
-    settings = {key: values[key] for key in (part.partition("=")[0].strip() for part in of_method)}
-    return Row(name, name, method, source_degradation, settings, run, text.strip().partition("=")[2])
-
-
-def _run_value(assignment: str, row: str) -> tuple[str, Any]:
-    """A name of ``RUN_VALUES`` and its value, of ``run.lr=1e-3``."""
-    name, _, text = assignment.removeprefix("run.").partition("=")
-    if name not in RUN_VALUES:
-        raise UdeansrError(f"--row '{row}': a run has no '{name}'; expected {', '.join(RUN_VALUES)}")
-    try:
-        return name, RUN_VALUES[name](text)
-    except ValueError:
-        noun = "a whole number" if RUN_VALUES[name] is int else "a number"
-        raise UdeansrError(f"--row '{row}': run.{name} is '{text}'; expected {noun}") from None
 
 
 def row_that_runs(row: Row, degradation: Degradation) -> Row:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, TRUE, said
+from udeansr.benchmark.row import KNOWN_TRUNCATION, MEASURED, TRUE
+from udeansr.benchmark.rows import said
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
 from udeansr.degradation.recipe import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate

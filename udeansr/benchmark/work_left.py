@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from udeansr.benchmark.bench import Benchmark, check, row_task, shared_runs
-from udeansr.benchmark.rows import Row
+from udeansr.benchmark.row import Row
 from udeansr.benchmark.simulated_dataset import SimulatedDataset, read_dataset
 from udeansr.degradation.kspace import DEGRADATIONS
 from udeansr.errors import UdeansrError

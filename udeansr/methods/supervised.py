@@ -48,7 +48,7 @@ class Supervised(Method):
     settings_type = SupervisedSettings
     players = ("generators",)
     averaged = ("generators",)
-    lr = 5e-4
+    lr = 1e-3
 
     settings: SupervisedSettings
 

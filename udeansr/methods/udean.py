@@ -119,7 +119,7 @@ class Udean(Method):
     settings_type = UdeanSettings
     players = ("generators", "discriminators")
     averaged = ("generators",)
-    lr = 5e-4
+    lr = 1e-3
 
     settings: UdeanSettings
 
