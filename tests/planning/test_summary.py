@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.planning.fingerprint import CohortFacts, Fingerprint
 from udeansr.planning.planner import make_plan
@@ -53,3 +54,12 @@ def test_a_value_set_by_hand_is_told_as_such(fingerprint):
     table = plan_table(replace(plan, configurations={"x2x2x2": base, "long": variant}))
     assert "configuration long (inherits from x2x2x2)" in table
     assert [line.split() for line in table.splitlines() if "77" in line] == [["epochs", "77", "set", "by", "hand"]]
+
+
+def test_a_known_degradation_is_told_in_words(fingerprint):
+    plan = make_plan(fingerprint, None)
+    known = replace(plan.configurations["x2x2x2"], source_degradation=Degradation(apodization=0.3), reasons={})
+    (line,) = [
+        line for line in plan_table(replace(plan, configurations={"x2x2x2": known})).splitlines() if "0.3" in line
+    ]
+    assert line.split()[:5] == ["source_degradation", "known", "set", "by", "hand:"] and "apodization 0.3," in line

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
+from udeansr.degradation.kspace import Degradation
 from udeansr.planning.cohort_grid import in_mm
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import Configuration, Plan
@@ -51,7 +52,10 @@ def plan_table(plan: Plan) -> str:
             ("lr_gain", f"{plan.lr_gain:g}", reasons.get("lr_gain", "")),
         ]
         for key in VALUES:
-            rows.append((key, _text(getattr(configuration, key)), reasons.get(key, "set by hand")))
+            value, why = getattr(configuration, key), reasons.get(key, "set by hand")
+            if isinstance(value, Degradation):
+                value, why = "known", f"{why}: " + ", ".join(f"{name} {part}" for name, part in asdict(value).items())
+            rows.append((key, _text(value), why))
         width = max(len(value) for _, value, _ in rows)
         inherits = f" (inherits from {configuration.inherits_from})" if configuration.inherits_from else ""
         table = _table([(key, f"{value:<{width}}  {why}") for key, value, why in rows])
