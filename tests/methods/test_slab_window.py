@@ -23,9 +23,9 @@ class Repeating(Method):
     name = "repeating"
     settings_type = object
 
-    def __init__(self, scale: Scale, slab_slices: int | None) -> None:
+    def __init__(self, scale: Scale, slab_slices: int | None, margin_slices: int = 0) -> None:
         nn.Module.__init__(self)
-        self.scale, self.slab_slices = scale, slab_slices
+        self.scale, self.slab_slices, self.margin_slices = scale, slab_slices, margin_slices
         self.seen: list[tuple[int, ...]] = []
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -55,18 +55,19 @@ def repeated(volume: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 @st.composite
-def windows(draw: st.DrawFn) -> tuple[np.ndarray, Scale, int, int]:
+def windows(draw: st.DrawFn) -> tuple[np.ndarray, Scale, int, int, int]:
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 5)))
     scale = Scale(*draw(st.tuples(*[st.integers(1, 3)] * 3)))
     slab = draw(st.integers(1, 6))
     volume = np.random.default_rng(draw(st.integers(0, 9))).normal(size=shape).astype(np.float32)
-    return volume, scale, slab, draw(st.integers(1, slab))
+    margin = draw(st.integers(0, (slab - 1) // 2))
+    return volume, scale, slab, margin, draw(st.integers(1, slab - 2 * margin))
 
 
 @given(windows())
 def test_an_identity_network_returns_its_input_for_any_stride(window):
-    volume, scale, slab, stride = window
-    method = Repeating(scale, slab)
+    volume, scale, slab, margin, stride = window
+    method = Repeating(scale, slab, margin)
     sr = super_resolve_volume(method, volume, stride=stride, **ON_CPU)
     assert sr.dtype == np.float32
     np.testing.assert_allclose(sr, repeated(volume, scale), rtol=1e-6, atol=1e-7)
@@ -75,7 +76,7 @@ def test_an_identity_network_returns_its_input_for_any_stride(window):
 
 @given(windows())
 def test_degrading_an_identity_is_its_way_back(window):
-    volume, scale, slab, _ = window
+    volume, scale, slab, *_ = window
     lr = degrade_volume(Repeating(scale, slab), repeated(volume, scale), **ON_CPU)
     np.testing.assert_allclose(lr, volume, rtol=1e-5, atol=1e-6)
 
@@ -93,6 +94,20 @@ def test_overlapping_slabs_are_averaged_and_the_ends_replicated():
     # Slabs start at -1, 0, 1, 2, 3; slice 0 is the first slice of one of the two slabs that hold it, and so on.
     sr = super_resolve_volume(Place(Scale(1, 1, 1), 3), volume, **ON_CPU)
     np.testing.assert_allclose(sr.ravel(), [1 / 2, 2 / 3, 3 / 3, (3 + 4 + 4) / 3 / 3, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [Scale(1, 1, 1), Scale(2, 2, 2)])
+def test_what_a_method_gives_for_its_margins_is_not_used(scale):
+    class WrongOutside(Repeating):
+        def super_resolve(self, lr: Tensor) -> Tensor:
+            answer = super().super_resolve(lr)
+            answer[:, : 2 * self.scale.z] = answer[:, -2 * self.scale.z :] = float("nan")
+            return answer
+
+    volume = np.random.default_rng(0).random((6, 3, 3), dtype=np.float32)
+    for stride in (1, 2, 3):
+        sr = super_resolve_volume(WrongOutside(scale, 7, 2), volume, stride=stride, **ON_CPU)
+        np.testing.assert_allclose(sr, repeated(volume, scale), rtol=1e-6)
 
 
 def test_a_method_without_slabs_gets_the_volume_whole():

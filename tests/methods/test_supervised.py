@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from udeansr.errors import UdeansrError
 from udeansr.methods import build_method
 from udeansr.methods.supervised import SupervisedSettings
 from udeansr.methods.udean import UdeanSettings
@@ -14,7 +15,7 @@ def built(configuration, settings=None):
 
 def test_it_begins_as_interpolation_and_learns_from_the_pair(configuration, batch):
     data = batch(configuration())
-    method = built(configuration(), SupervisedSettings(alpha=0.0))
+    method = built(configuration(), SupervisedSettings(alpha=0.0, margin_slices=0))
     ((player, losses),) = method.turns(data)
     up = stretch(data.degraded, data.hr.shape[1], (2, 2))
     torch.testing.assert_close(losses["l1"], (up - data.hr).abs().mean())
@@ -30,6 +31,24 @@ def test_it_begins_as_interpolation_and_learns_from_the_pair(configuration, batc
         optimiser.step()
         totals.append(total.item())
     assert totals[-1] < 0.9 * totals[0]
+
+
+def test_only_the_middle_of_a_slab_is_learnt(configuration, batch):
+    data = batch(configuration())
+    ((_, before),) = built(configuration()).turns(data)
+    data.hr[:, [0, 1, 4, 5]] = 0  # x2x2x2: the middle LR slice is HR slices 2 and 3
+    ((_, after),) = built(configuration()).turns(data)
+    assert before == after
+    data.hr[:, 2] = 0
+    ((_, changed),) = built(configuration()).turns(data)
+    assert changed["l1"] != after["l1"]
+
+
+def test_a_margin_that_leaves_nothing_is_told(configuration):
+    with pytest.raises(
+        UdeansrError, match=r"supervised\.margin_slices is 2, and the slabs of x2x2x2 have 3 slices: none"
+    ):
+        built(configuration(), SupervisedSettings(margin_slices=2))
 
 
 def test_real_lr_teaches_it_nothing(configuration, batch):

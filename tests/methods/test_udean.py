@@ -205,7 +205,8 @@ def test_a_weight_is_a_weight(weight):
 def test_the_paper_is_the_letter_and_udean_goes_on_from_it():
     paper, ours = PaperSettings(), UdeanSettings()
     assert (paper.anchor, paper.warm_start, paper.lambda_measured) == (False, 0.0, 0.0)
-    assert replace(ours, anchor=False, warm_start=0.0, lambda_measured=0.0) == UdeanSettings(**asdict(paper))
+    added = {"anchor": False, "warm_start": 0.0, "lambda_measured": 0.0, "margin_slices": 0}
+    assert replace(ours, **added) == UdeanSettings(**asdict(paper))
 
 
 @pytest.mark.parametrize(("progress", "players"), [(0.0, 1), (0.49, 1), (0.5, 2), (1.0, 2)])
@@ -231,7 +232,7 @@ def test_what_was_measured_teaches_both_ways(configuration, batch):
     pairs = batch(configuration())
     ((_, losses),) = method.turns(pairs)
     up, down = stretch(pairs.degraded, pairs.hr.shape[1], (2, 2)), shrink(pairs.hr, 3, (2, 2))
-    torch.testing.assert_close(losses["measured_sr"], (up - pairs.hr).abs().mean())
+    torch.testing.assert_close(losses["measured_sr"], (up - pairs.hr)[:, 2:4].abs().mean())
     torch.testing.assert_close(losses["measured_lr"], (down - pairs.degraded).abs().mean())
 
 
@@ -275,8 +276,27 @@ def test_the_networks_follow_the_bounded_degradation(configuration, batch):
 def test_real_lr_teaches_by_its_own_cycle(configuration, batch):
     """Untrained, SR is interpolation and the way back averaging."""
     data = batch(configuration())
-    method = built(configuration(), UdeanSettings(lambda_target_cycle=0.5))
+    method = built(configuration(), UdeanSettings(lambda_target_cycle=0.5, margin_slices=0))
     ((_, losses),) = method.turns(data)
     again = shrink(stretch(data.lr, data.hr.shape[1], (2, 2)), 3, (2, 2))
     torch.testing.assert_close(losses["target_cycle"], 0.5 * (again - data.lr).abs().mean())
     assert "target_cycle" not in played(built(configuration(), UdeanSettings()), data)["generators"]
+
+
+def test_a_cycle_on_real_lr_needs_whole_slabs():
+    with pytest.raises(ValueError, match="lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0"):
+        UdeanSettings(lambda_target_cycle=1.0)
+
+
+def test_adversaries_judge_what_is_answered_for(configuration, batch):
+    method = built(configuration(), UdeanSettings(warm_start=0.0))
+    data = batch(configuration())
+    before = played(method, data)
+    data.degraded[:] = data.lr  # other pairs: only the lesson of what is measured changes
+    changed = {name for name, loss in played(method, data)["generators"].items() if loss != before["generators"][name]}
+    assert changed == {"measured_sr", "measured_lr"}
+    data.hr[:, 0] = 0  # of a margin: encoders see it, nothing is compared with it
+    seen = []
+    method.discriminators["hr"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    played(method, data)
+    assert set(seen) == {2}

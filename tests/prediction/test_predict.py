@@ -72,10 +72,10 @@ def test_a_trained_model_is_found_and_used(train, folder, tmp_path, lr):
     train(tmp_path / "results" / "Dataset007_Tiny" / "x2x2x2" / "udean" / "best.pt")
     wish = Wish(Root(tmp_path / "results", "--results"))
     predict(folder, tmp_path / "sr", wish, as_float=True, **ON_CPU)
-    predict(folder, tmp_path / "fast", wish, as_float=True, stride=3, **ON_CPU)
-    best, fast = (read_volume(tmp_path / name / "a.nii").voxels for name in ("sr", "fast"))
-    assert best.shape == fast.shape == (12, 18, 16)
-    assert best.dtype == np.float32 and not np.array_equal(best, fast)
+    made = read_volume(tmp_path / "sr" / "a.nii").voxels
+    assert made.shape == (12, 18, 16) and made.dtype == np.float32
+    with pytest.raises(UdeansrError, match="stride 3 does not go with a model that answers for 1 of the 3 slices"):
+        predict(folder, tmp_path / "fast", wish, stride=3, **ON_CPU)
 
 
 def test_what_is_there_is_not_replaced_unasked(folder, tmp_path):

@@ -105,10 +105,8 @@ def test_a_model_works_in_its_plans_orientation_whatever_the_stored_one(train, t
 @pytest.mark.parametrize("shape", [(5, 7, 9), (1, 5, 5), (2, 6, 3)])
 def test_any_size_will_do(train, tmp_path, shape):
     lr = volume_on("LPS", shape, (4.0, 2.0, 2.0))
-    for stride in (1, 3):
-        resolve = load_model(train(tmp_path / "best.pt"))
-        sr = replace(resolve, stride=stride)(lr)
-        assert sr.voxels.shape == tuple(2 * n for n in shape)
+    sr = load_model(train(tmp_path / "best.pt"))(lr)
+    assert sr.voxels.shape == tuple(2 * n for n in shape)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint8, np.int32, np.float32])
@@ -190,7 +188,9 @@ def test_voxels_that_have_no_level_are_refused():
 def test_a_stride_beyond_the_slab_is_refused(train, tmp_path):
     resolve = load_model(train(tmp_path / "best.pt"))
     for stride in (0, 4):
-        with pytest.raises(UdeansrError, match=f"stride {stride} does not go with slabs of 3 slices; expected 1"):
+        with pytest.raises(
+            UdeansrError, match=f"stride {stride} does not go with a model that answers for 1 of the 3 slices"
+        ):
             replace(resolve, stride=stride)
 
 

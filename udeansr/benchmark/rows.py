@@ -60,8 +60,13 @@ _ALL = (
         about="slabs are neither mirrored nor turned nor changed in gain",
     ),
     Row(
-        "target_cycle", "UDEAN with a cycle on real LR", "udean", settings={"lambda_target_cycle": 1.0},
-        about="real LR, super-resolved and degraded again, against itself",
+        "whole_slabs", "UDEAN, whole slabs", "udean", settings={"margin_slices": 0},
+        about="every slice of a slab is super-resolved, and the mean of the overlaps taken, as in the paper",
+    ),
+    Row(
+        "target_cycle", "UDEAN, whole slabs, with a cycle on real LR", "udean",
+        settings={"margin_slices": 0, "lambda_target_cycle": 1.0},
+        about="besides, real LR, super-resolved and degraded again, against itself",
     ),
     _adversaries("image", "image space", feature_adaptation=False),
     _adversaries("feature", "feature space", image_adaptation=False),
@@ -87,7 +92,7 @@ GROUPS = {
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
     "recipe": (
         "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_lr", "high_lr", "no_average", "no_augmentation",
-        "target_cycle", "udean",
+        "whole_slabs", "target_cycle", "udean",
     ),
     "adversaries": (
         "adversaries_image", "adversaries_feature", "adversaries_both", "adversaries_gentle",

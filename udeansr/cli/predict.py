@@ -29,7 +29,7 @@ def predict(
         str | None, typer.Option(help="For tricubic and sinc: in-plane x in-plane x through-plane, such as x2x2x2.")
     ] = None,
     checkpoint: Annotated[str, typer.Option(help="best, final or latest.")] = "best",
-    stride: Annotated[int, typer.Option(help="Slices from one slab to the next: 1 is best, more is faster.")] = 1,
+    stride: Annotated[int, typer.Option(help="Slices from one slab to the next, if a model allows more than 1.")] = 1,
     as_float: Annotated[bool, typer.Option("--float", help="Write float32 even if the LR is of integers.")] = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="Keep SR files that are there, make the others.")

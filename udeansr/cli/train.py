@@ -46,7 +46,7 @@ def train(
         bool | None, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard events too. [default: no]")
     ] = None,
     validation_cases: Annotated[
-        int | None, typer.Option(help="Volumes of each kind to validate on. [default: 4]")
+        int | None, typer.Option(help="Volumes of each kind to validate on. [default: 2]")
     ] = None,
     checkpoint_minutes: Annotated[
         float | None, typer.Option(help="Between checkpoints inside an epoch. [default: 5]")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
+from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Configuration
 
 
@@ -30,6 +31,8 @@ class Method(nn.Module, ABC):
         progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
         slab_slices: LR slices that :meth:`super_resolve` takes at once; None where any number will do,
             so that a volume is given whole.
+        margin_slices: of these, the slices at either end that only show what lies beside: :meth:`super_resolve` gives
+            something for them that is not meant to be used.
     """
 
     name: ClassVar[str]
@@ -47,8 +50,32 @@ class Method(nn.Module, ABC):
         self.settings = settings
         self.scale = configuration.factors
         self.slab_slices: int | None = configuration.slab_slices
+        self.margin_slices = 0
         self.uses_degraded = False
         self.progress = 0.0
+
+    @property
+    def answered_slices(self) -> int | None:
+        """LR slices of a slab that :meth:`super_resolve` answers for; None where a volume is given whole."""
+        return None if self.slab_slices is None else self.slab_slices - 2 * self.margin_slices
+
+    def take_margin(self, slices: int) -> None:
+        """Answer only for the middle of a slab.
+
+        Raises:
+            UdeansrError: if no slice is left.
+        """
+        if 2 * slices >= self.configuration.slab_slices:
+            raise UdeansrError(
+                f"{self.name}.margin_slices is {slices}, and the slabs of {self.configuration.name} have "
+                f"{self.configuration.slab_slices} slices: none is left between the margins; expected fewer"
+            )
+        self.margin_slices = slices
+
+    def answered(self, hr: Tensor) -> Tensor:
+        """The slices of an HR slab that are answered for: (B, slices * sz, Y, X) -> (B, answered_slices * sz, Y, X)."""
+        margin = self.margin_slices * self.scale.z
+        return hr[:, margin : hr.shape[1] - margin]
 
     @abstractmethod
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:

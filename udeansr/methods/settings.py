@@ -19,15 +19,16 @@ class NoSettings:
 
 
 def check_weights(settings: Any) -> None:
-    """Refuse a setting of type float that is no weight.
+    """Refuse a number among the settings that is no weight and no count.
 
     Raises:
         ValueError: naming the setting.
     """
     for item in fields(settings):
         value = getattr(settings, item.name)
-        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{item.name} is {value}; expected a weight of at least 0")
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+            noun = "number" if isinstance(value, int) else "weight"
+            raise ValueError(f"{item.name} is {value}; expected a {noun} of at least 0")
 
 
 def settings_from_text(settings_type: type[Settings], method: str, assignments: list[str]) -> Settings:

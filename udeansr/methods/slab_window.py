@@ -30,12 +30,12 @@ def super_resolve_volume(
     precision: str,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Super-resolve a volume slab by slab, whole slices at once, and average where slabs overlap.
+    """Super-resolve a volume slab by slab, whole slices at once, and average where answers overlap.
 
     Args:
         method: its networks lie on the device.
         lr: (Z, Y, X) normalised, slab axis first.
-        stride: LR slices from one slab to the next, 1 (best) to the method's ``slab_slices`` (fastest).
+        stride: LR slices from one slab to the next, 1 (best) to the method's ``answered_slices`` (fastest).
         device: where to compute.
         precision: "fp32", "bf16" or "fp16" for the networks; the average is in fp32 always.
         progress: told after each batch of slabs.
@@ -45,7 +45,8 @@ def super_resolve_volume(
         UdeansrError: if not even one slab fits in the device's memory.
     """
     scale = method.scale
-    window = _Window(lr.shape[0], method.slab_slices or lr.shape[0], stride if method.slab_slices else lr.shape[0])
+    slab = method.slab_slices or lr.shape[0]
+    window = _Window(lr.shape[0], slab, stride if method.slab_slices else slab, method.margin_slices)
     plane = (lr.shape[1] * scale.y, lr.shape[2] * scale.x)
     with _inference(method, torch.device(device), precision):
         return window.walk(method.super_resolve, lr, 1, scale.z, plane, torch.device(device), progress)
@@ -99,14 +100,17 @@ def _inference(method: Method, device: torch.device, precision: str) -> Iterator
 
 
 class _Window:
-    """Slabs that cover ``length`` slices: each answers for the ``stride`` slices in its middle and sees its margins."""
+    """Slabs that cover ``length`` slices; a slab answers for its slices but for those in its margins."""
 
-    def __init__(self, length: int, slab: int, stride: int) -> None:
-        if not 1 <= stride <= slab:
-            raise ValueError(f"a stride of {stride} with slabs of {slab} slices; expected 1 to {slab}")
-        margin = (slab - stride) // 2
-        self.length, self.slab = length, slab
-        self.starts = list(range(-margin, length - margin, stride))
+    def __init__(self, length: int, slab: int, stride: int, margin: int = 0) -> None:
+        if not 1 <= stride <= slab - 2 * margin:
+            raise ValueError(
+                f"a stride of {stride} with slabs of {slab} slices and margins of {margin}; "
+                f"expected 1 to {slab - 2 * margin}"
+            )
+        self.length, self.slab, self.margin = length, slab, margin
+        before = (slab - stride) // 2
+        self.starts = list(range(-before, length - before, stride))
 
     def walk(
         self,
@@ -139,7 +143,7 @@ class _Window:
                 size //= 2
                 continue
             for start, answer in zip(starts, answers, strict=True):
-                low, high = max(start, 0), min(start + self.slab, self.length)
+                low, high = max(start + self.margin, 0), min(start + self.slab - self.margin, self.length)
                 total[low * thick_out : high * thick_out] += answer[
                     (low - start) * thick_out : (high - start) * thick_out
                 ]

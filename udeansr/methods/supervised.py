@@ -30,11 +30,13 @@ class SupervisedSettings:
         alpha: weight of L_SSIM beside L_1.
         loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
         anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
+        margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
     """
 
     alpha: float = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
+    margin_slices: int = 1
 
     def __post_init__(self) -> None:
         """Refuse weights that are no weights."""
@@ -55,6 +57,7 @@ class Supervised(Method):
     def __init__(self, configuration: Configuration, settings: SupervisedSettings) -> None:
         super().__init__(configuration, settings)
         self.uses_degraded = True
+        self.take_margin(settings.margin_slices)
         slices, features, scale = configuration.slab_slices, configuration.features, self.scale
         depth = (configuration.groups, configuration.blocks, configuration.patch_size)
         in_plane = (scale.y, scale.x)
@@ -73,6 +76,6 @@ class Supervised(Method):
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Restore source HR from its LR."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
-        made = self.super_resolve(batch.degraded)
-        structure = self.settings.alpha * structural(made, batch.hr, self.settings.loss_form)
-        yield "generators", {"l1": l1(made, batch.hr), "ssim": structure}
+        made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
+        structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
+        yield "generators", {"l1": l1(made, real), "ssim": structure}

@@ -50,7 +50,9 @@ class UdeanSettings:
         bounded: whether the degradation that the adversaries shape is the measured one times a learned transfer
             function, plus noise, instead of a network: nothing else than X_st against X_t then moves it.
         lambda_target_cycle: weight of L_1 between real LR and its SR degraded again, by which real LR teaches
-            super-resolution directly.
+            super-resolution directly. Needs whole slabs: ``margin_slices`` 0.
+        margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved; 0,
+            the paper's, super-resolves whole slabs.
     """
 
     lambda_image_cycle: float = 1.0
@@ -69,10 +71,13 @@ class UdeanSettings:
     lambda_measured: float = 1.0
     bounded: bool = False
     lambda_target_cycle: float = 0.0
+    margin_slices: int = 1
 
     def __post_init__(self) -> None:
         """Refuse weights that are no weights."""
         check_weights(self)
+        if self.lambda_target_cycle > 0 and self.margin_slices > 0:
+            raise ValueError("lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0 beside it")
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class PaperSettings(UdeanSettings):
     anchor: bool = False
     warm_start: float = 0.0
     lambda_measured: float = 0.0
+    margin_slices: int = 0
 
 
 class Generators(nn.Module):
@@ -127,6 +133,7 @@ class Udean(Method):
         super().__init__(configuration, settings)
         scale, patch = self.scale, configuration.patch_size
         slices, width = configuration.slab_slices, configuration.discriminator_features
+        self.take_margin(settings.margin_slices)
         self.copied = slices if settings.anchor else 0
         self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0 or settings.bounded
         self.generators = Generators(configuration, settings.anchor, settings.bounded)
@@ -135,7 +142,8 @@ class Udean(Method):
             self.players = ("generators",)
             return
         hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
-        self.discriminators["hr"] = Discriminator(slices * scale.z, hr_patch, width)
+        answered = slices - 2 * settings.margin_slices
+        self.discriminators["hr"] = Discriminator(answered * scale.z, hr_patch, width)
         if settings.image_adaptation:
             self.discriminators["lr"] = Discriminator(slices, patch, width)
         if settings.feature_adaptation:
@@ -168,9 +176,10 @@ class Udean(Method):
             assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
             followed, x_st = x_st, generators.degradation(batch.degraded)
         x_hat_t = generators.lr_decoder(f_t)
-        y_hat_s = generators.sr_decoder(f_s)
+        y_hat_s = self.answered(generators.sr_decoder(f_s))
         f_sts = generators.lr_encoder(x_st.detach() if weight.bounded else x_st)
-        y_sts = generators.sr_decoder(f_sts)
+        y_sts = self.answered(generators.sr_decoder(f_sts))
+        y_s = self.answered(y_s)
 
         with frozen(self.discriminators):
             losses = {
@@ -201,9 +210,9 @@ class Udean(Method):
         """HR and its LR by the measured degradation are pairs: both ways between them can be learned directly."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         y_s, x_s = batch.hr, batch.degraded
-        made = self.super_resolve(x_s)
+        made, real = self.answered(self.super_resolve(x_s)), self.answered(y_s)
         losses = {
-            "measured_sr": l1(made, y_s) + self.settings.alpha * structural(made, y_s, self.settings.loss_form),
+            "measured_sr": l1(made, real) + self.settings.alpha * structural(made, real, self.settings.loss_form),
             "measured_lr": l1(self.degrade(y_s), x_s),
         }
         if self.settings.lambda_target_cycle > 0:

@@ -67,7 +67,7 @@ def predict(
         wish: which model.
         device: ``auto``, ``cpu``, ``cuda``, ...
         precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.
-        stride: LR slices from one slab to the next, 1 (best) to the slices of a slab (fastest).
+        stride: LR slices from one slab to the next, 1 (best) to those that a slab answers for (fastest).
         as_float: whether SR of integer LR is written as float32.
         mode: with SR files that are there already: "new" refuses, "continue" keeps them, "overwrite" replaces them.
     Raises:

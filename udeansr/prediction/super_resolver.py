@@ -44,7 +44,7 @@ class SuperResolver:
         configuration: that of the plan; None with it.
         device: where to compute, in torch's words.
         precision: "fp32", "bf16" or "fp16" for the networks.
-        stride: LR slices from one slab to the next, 1 (best) to the slices of a slab (fastest).
+        stride: LR slices from one slab to the next, 1 (best) to those that a slab answers for (fastest).
         as_float: whether SR of an integer LR stays float32.
     """
 
@@ -59,10 +59,12 @@ class SuperResolver:
 
     def __post_init__(self) -> None:
         """Refuse a stride that leaves slices out."""
-        slab = self.method.slab_slices
-        if self.stride < 1 or (slab is not None and self.stride > slab):
+        answered = self.method.answered_slices
+        if self.stride < 1 or (answered is not None and self.stride > answered):
+            expected = "1" if answered == 1 else f"1 (best) to {answered} (fastest)"
             raise UdeansrError(
-                f"stride {self.stride} does not go with slabs of {slab} slices; expected 1 (best) to {slab} (fastest)"
+                f"stride {self.stride} does not go with a model that answers for {answered} of the "
+                f"{self.method.slab_slices} slices of a slab; expected {expected}"
             )
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:

@@ -56,7 +56,7 @@ class RunSettings:
     tensorboard: bool = False
     checkpoint_minutes: float = 5.0
     max_minutes: float | None = None
-    validation_cases: int = 4
+    validation_cases: int = 2
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class Validator:
     """Scores a method on the validation volumes of a split.
 
-    Slabs do not overlap here, where prediction's do: several times faster, and every epoch is treated alike.
+    Answers do not overlap here, where prediction's may: faster, and every epoch is treated alike.
 
     Attributes:
         rule: in words, what ``score`` is; the checkpoint of the highest score is the best.
@@ -99,7 +99,7 @@ class Validator:
         return super_resolve_volume(
             method,
             lr,
-            stride=method.slab_slices or 1,
+            stride=method.answered_slices or 1,
             device=self._device,
             precision=self._precision,
             progress=lambda *_: between(),
