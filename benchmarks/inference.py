@@ -1,4 +1,4 @@
-"""What more work at prediction brings: overlap of slabs, mirrored copies, consistency with the LR's k-space.
+"""What more work at prediction brings: mirrored copies, consistency with the LR's k-space.
 
     python benchmarks/inference.py -p udeansr_preprocessed/Dataset002_BrainT1wInplane \
         -m udeansr_results/Dataset002_BrainT1wInplane/x2x2x1/udean
@@ -30,8 +30,8 @@ from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training.checkpoint import load_checkpoint
 
 
-def super_resolved(method: Method, lr: np.ndarray, stride: int = 1) -> np.ndarray:
-    return super_resolve_volume(method, lr, stride=stride, device="cpu", precision="bf16")
+def super_resolved(method: Method, lr: np.ndarray) -> np.ndarray:
+    return super_resolve_volume(method, lr, device="cpu", precision="bf16")
 
 
 def mirrored(method: Method, lr: np.ndarray) -> np.ndarray:
@@ -93,10 +93,8 @@ def main() -> None:
     for case in dataset.cases("validationLR"):
         lr, hr = np.array(case.voxels), np.array(truth[case.name].voxels)
         began = time.perf_counter()
-        score("slabs side by side", super_resolved(method, lr, configuration.slab_slices), hr, began)
-        began = time.perf_counter()
         sr = super_resolved(method, lr)
-        score("slabs at every slice", sr, hr, began)
+        score("as it is", sr, hr, began)
         score("+ consistency", consistent(sr, lr, scale, measured, measured.noise / plan.lr_gain, error), hr, began)
         began = time.perf_counter()
         score("+ 8 mirrored copies", mirrored(method, lr), hr, began)
