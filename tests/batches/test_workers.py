@@ -113,6 +113,18 @@ def test_a_killed_worker_is_an_error_within_seconds(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_worker_that_takes_the_lock_of_the_event_with_it_stops_nobody() -> None:
+    items = from_workers(Numbers(2), 2)
+    next(items)
+    frame = items.gi_frame
+    assert frame is not None
+    frame.f_locals["augmenter"].abort_event._cond.acquire()  # as if by a process that is no more
+    begun = time.monotonic()
+    items.close()
+    assert time.monotonic() - begun < 5
+    assert none_left()
+
+
 def test_ctrl_c_is_left_to_the_trainer() -> None:
     items = from_workers(Numbers(2), 2)
     pids = [next(items)["pid"] for _ in range(2)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Generator
 from multiprocessing.connection import wait
@@ -20,6 +21,11 @@ from udeansr.parallel import end_with_parent
 
 _CACHED = 2
 """Batches that a worker makes ahead."""
+
+_GRACE_SECONDS = 0.3
+"""What workers have to end by themselves. They look at the event that tells them so every 0.02 s, under its lock; one
+that is killed meanwhile takes the lock with it, and whoever sets the event next waits for ever.
+"""
 
 
 def begin_worker() -> None:
@@ -70,7 +76,8 @@ def from_workers(loader: SlimDataLoaderBase, workers: int) -> Generator[dict[str
             yield item
     finally:
         team.end()
-        augmenter._finish()
+        augmenter.abort_event = threading.Event()  # that of the workers may be locked for ever, see _GRACE_SECONDS
+        augmenter._finish(timeout=_GRACE_SECONDS)
 
 
 class _Team:
@@ -98,10 +105,15 @@ class _Team:
         self.end()
 
     def end(self) -> None:
-        """Kill all workers, after giving the collector the time to see that it is over."""
+        """End all workers: tell them and the collector that it is over, then kill those who do not hear."""
         self._told_to_end = True
-        self._abort.set()
+        telling = threading.Thread(target=self._abort.set, daemon=True)
+        telling.start()
+        telling.join(1)
         self._collector.join(0.5)
+        end = time.monotonic() + _GRACE_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, end - time.monotonic()))
         for worker in self._workers:
             worker.kill()
 
