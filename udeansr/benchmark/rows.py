@@ -83,8 +83,6 @@ _ALL = (
 ROWS = {row.name: row for row in _ALL}
 """All rows by name, in the table's order; a new one is an entry above, and its name in a group."""
 
-ORACLE = "oracle"
-
 GROUPS = {
     "default": (
         "tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle",
