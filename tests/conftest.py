@@ -2,8 +2,13 @@
 
 import locale
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from udeansr.planning.plan import Configuration
 
 # Before torch is imported, here or in a command that a test starts: its threads wait for one another on tiny tensors,
 # the more so on a computer shared with other work.
@@ -19,3 +24,30 @@ def locale_kept():
     before = locale.setlocale(locale.LC_CTYPE)
     yield
     locale.setlocale(locale.LC_CTYPE, before)
+
+
+@pytest.fixture
+def tiny_configuration() -> "Callable[..., Configuration]":
+    """A maker of tiny configurations of a scale; every value can be given."""
+    from udeansr.planning.plan import Configuration  # it imports numpy, before which the threads above must be set
+
+    def make(scale: str = "x2x2x2", **values: Any) -> Configuration:
+        numbers = {
+            "lr_spacing_mm": (2.0, 2.0, 2.0),
+            "slab_slices": 3,
+            "patch_size": (16, 24),
+            "turns": False,
+            "batch_size": 2,
+            "features": 8,
+            "groups": 1,
+            "blocks": 1,
+            "discriminator_features": 2,
+            "epochs": 1,
+            "iterations_per_epoch": 1,
+        }
+        numbers |= values
+        factors = [int(factor) for factor in reversed(scale[1:].split("x"))]
+        spacing_mm = tuple(mm / factor for mm, factor in zip(numbers["lr_spacing_mm"], factors, strict=True))
+        return Configuration(name=scale, scale=scale, **({"hr_spacing_mm": spacing_mm} | numbers))
+
+    return make

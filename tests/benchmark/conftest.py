@@ -30,27 +30,14 @@ def folder(tmp_path: Path) -> BenchmarkFolder:
 
 
 @pytest.fixture
-def planned(folder: BenchmarkFolder) -> Callable[[str], SimulatedDataset]:
+def planned(
+    folder: BenchmarkFolder, tiny_configuration: Callable[..., Configuration]
+) -> Callable[[str], SimulatedDataset]:
     """Lays a dataset of a degradation into the folder: its plan and its people, no image."""
 
     def lay(degradation: str = "shifted") -> SimulatedDataset:
         name = DATASETS[degradation]
-        configuration = Configuration(
-            name="x2x2x1",
-            scale="x2x2x1",
-            lr_spacing_mm=(2.0, 2.0, 2.0),
-            hr_spacing_mm=(2.0, 1.0, 1.0),
-            slab_slices=3,
-            patch_size=(16, 16),
-            turns=True,
-            batch_size=2,
-            features=8,
-            groups=1,
-            blocks=1,
-            discriminator_features=2,
-            epochs=7,
-            iterations_per_epoch=11,
-        )
+        configuration = tiny_configuration("x2x2x1", patch_size=(16, 16), turns=True, epochs=7, iterations_per_epoch=11)
         plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), DEGRADATIONS[degradation])
         plan.save(folder.preprocessed(name) / "plans.json")
         write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")

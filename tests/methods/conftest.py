@@ -8,28 +8,10 @@ from udeansr.image.grid import Scale
 from udeansr.planning.plan import Configuration
 
 
-def _configuration(scale: str = "x2x2x2", **values) -> Configuration:
-    numbers = {
-        "lr_spacing_mm": (2.0, 2.0, 2.0),
-        "hr_spacing_mm": (1.0, 1.0, 1.0),
-        "slab_slices": 3,
-        "patch_size": (16, 24),
-        "turns": False,
-        "batch_size": 2,
-        "features": 8,
-        "groups": 1,
-        "blocks": 1,
-        "discriminator_features": 2,
-        "epochs": 1,
-        "iterations_per_epoch": 1,
-    }
-    return Configuration(name=scale, scale=scale, **{**numbers, **values})
-
-
 @pytest.fixture
-def configuration() -> Callable[..., Configuration]:
+def configuration(tiny_configuration: Callable[..., Configuration]) -> Callable[..., Configuration]:
     """A maker of tiny configurations; every value can be given."""
-    return _configuration
+    return tiny_configuration
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from udeansr.losses.image import ssim_map
 from udeansr.methods import build_method
 from udeansr.methods.udean import PaperSettings, Udean, UdeanSettings
-from udeansr.networks.anchor import shrink, stretch
 
 DISTINCT = PaperSettings(
     lambda_image_cycle=2.0,
@@ -207,96 +206,3 @@ def test_the_paper_is_the_letter_and_udean_goes_on_from_it():
     assert (paper.anchor, paper.warm_start, paper.lambda_measured) == (False, 0.0, 0.0)
     added = {"anchor": False, "warm_start": 0.0, "lambda_measured": 0.0, "margin_slices": 0}
     assert replace(ours, **added) == UdeanSettings(**asdict(paper))
-
-
-@pytest.mark.parametrize(("progress", "players"), [(0.0, 1), (0.49, 1), (0.5, 2), (1.0, 2)])
-def test_adversaries_wait_for_the_warm_start(progress, players, configuration, batch):
-    method = built(configuration(), UdeanSettings(warm_start=0.5))
-    method.progress = progress
-    turns = list(method.turns(batch(configuration())))
-    assert len(turns) == players
-    assert {"measured_sr", "measured_lr"} <= set(turns[0][1])
-    assert ("da" in turns[0][1]) == (players == 2)
-
-
-def test_by_default_there_are_no_adversaries(configuration, batch):
-    method = built(configuration(), UdeanSettings())
-    method.progress = 1.0
-    assert method.players == ("generators",) and not list(method.discriminators.parameters())
-    assert [player for player, _ in method.turns(batch(configuration()))] == ["generators"]
-
-
-def test_what_was_measured_teaches_both_ways(configuration, batch):
-    """Untrained, both ways are interpolation and averaging: the lesson is how far those are from the pair."""
-    method = built(configuration(), UdeanSettings(alpha=0.0))
-    pairs = batch(configuration())
-    ((_, losses),) = method.turns(pairs)
-    up, down = stretch(pairs.degraded, pairs.hr.shape[1], (2, 2)), shrink(pairs.hr, 3, (2, 2))
-    torch.testing.assert_close(losses["measured_sr"], (up - pairs.hr)[:, 2:4].abs().mean())
-    torch.testing.assert_close(losses["measured_lr"], (down - pairs.degraded).abs().mean())
-
-
-def test_the_feature_judge_does_not_see_the_copy(configuration):
-    method = built(configuration(features=8), UdeanSettings(warm_start=0.5))
-    features = torch.rand(2, 8, 16, 24)
-    changed = features.clone()
-    changed[:, :3] += 1
-    assert torch.equal(method.eval()._judge("feature", features), method._judge("feature", changed))
-
-
-def gradients(method: Udean, loss: Tensor, *names: str) -> list[bool]:
-    """Whether a loss moves each of the generators' parts."""
-    moved = []
-    for name in names:
-        parts = torch.autograd.grad(
-            loss, list(getattr(method.generators, name).parameters()), retain_graph=True, allow_unused=True
-        )
-        moved.append(any(part is not None and bool(part.abs().sum() > 0) for part in parts))
-    return moved
-
-
-def test_a_bounded_degradation_is_moved_by_its_judge_alone(configuration, batch):
-    method = built(configuration(), UdeanSettings(warm_start=0.0, bounded=True))
-    _, losses = next(method.turns(batch(configuration())))
-    assert set(losses) >= {"da", "fa", "image_cycle", "followed"}
-    for name, loss in losses.items():
-        assert gradients(method, loss, "degradation") == [name == "da"], name
-
-
-def test_the_networks_follow_the_bounded_degradation(configuration, batch):
-    settings = UdeanSettings(warm_start=0.0, bounded=True, lambda_measured=0.0)
-    data = batch(configuration())
-    method = built(configuration(), settings)
-    _, losses = next(method.turns(data))
-    assert gradients(method, losses["followed"], "lr_decoder", "sr_decoder") == [True, False]
-    expected = (shrink(data.hr, 3, (2, 2)) - data.degraded).abs().mean()  # nothing is learned yet, but for some noise
-    assert losses["followed"].item() == pytest.approx(expected.item(), abs=2e-3)
-
-
-def test_real_lr_teaches_by_its_own_cycle(configuration, batch):
-    """Untrained, SR is interpolation and the way back averaging."""
-    data = batch(configuration())
-    method = built(configuration(), UdeanSettings(lambda_target_cycle=0.5, margin_slices=0))
-    ((_, losses),) = method.turns(data)
-    again = shrink(stretch(data.lr, data.hr.shape[1], (2, 2)), 3, (2, 2))
-    torch.testing.assert_close(losses["target_cycle"], 0.5 * (again - data.lr).abs().mean())
-    assert "target_cycle" not in played(built(configuration(), UdeanSettings()), data)["generators"]
-
-
-def test_a_cycle_on_real_lr_needs_whole_slabs():
-    with pytest.raises(ValueError, match="lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0"):
-        UdeanSettings(lambda_target_cycle=1.0)
-
-
-def test_adversaries_judge_what_is_answered_for(configuration, batch):
-    method = built(configuration(), UdeanSettings(warm_start=0.0))
-    data = batch(configuration())
-    before = played(method, data)
-    data.degraded[:] = data.lr  # other pairs: only the lesson of what is measured changes
-    changed = {name for name, loss in played(method, data)["generators"].items() if loss != before["generators"][name]}
-    assert changed == {"measured_sr", "measured_lr"}
-    data.hr[:, 0] = 0  # of a margin: encoders see it, nothing is compared with it
-    seen = []
-    method.discriminators["hr"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
-    played(method, data)
-    assert set(seen) == {2}

@@ -71,22 +71,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> type[Tiny]:
 
 
 @pytest.fixture
-def plan() -> Plan:
-    configuration = Configuration(
-        name="x2x2x2",
-        scale="x2x2x2",
-        lr_spacing_mm=(2.0, 2.0, 2.0),
-        hr_spacing_mm=(1.0, 1.0, 1.0),
-        slab_slices=3,
-        patch_size=(8, 8),
-        turns=True,
-        batch_size=2,
-        features=8,
-        groups=1,
-        blocks=1,
-        discriminator_features=4,
-        epochs=2,
-        iterations_per_epoch=3,
+def plan(tiny_configuration: Callable[..., Configuration]) -> Plan:
+    configuration = tiny_configuration(
+        patch_size=(8, 8), turns=True, discriminator_features=4, epochs=2, iterations_per_epoch=3
     )
     return Plan("Dataset001_Tiny", "SPL", 1.0, {"x2x2x2": configuration})
 

@@ -58,7 +58,6 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
 
 def _trained(task: RowTask, overwrite: bool) -> Training:
     """Train, or finish a training, or find it finished."""
-    folder = task.training
     folder, dataset = task.training, task.dataset
     begun = not overwrite and (folder / LATEST).is_file()
     if begun:

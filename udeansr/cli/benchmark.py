@@ -26,7 +26,8 @@ def benchmark(
         str, typer.Option(help="Of the target; a table each, comma-separated.")
     ] = "truncation,shifted",
     rows: Annotated[
-        str, typer.Option(help="Rows or groups of rows (default, paper_ablation), comma-separated.")
+        str,
+        typer.Option(help="Rows or groups of rows (default, paper_ablation, recipe, adversaries), comma-separated."),
     ] = "default",
     row: Annotated[
         list[str] | None,

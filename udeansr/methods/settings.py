@@ -18,7 +18,7 @@ class NoSettings:
     """The settings of a method that has none."""
 
 
-def check_weights(settings: Any) -> None:
+def check_numbers(settings: Any) -> None:
     """Refuse a number among the settings that is no weight and no count.
 
     Raises:

@@ -15,7 +15,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
 from udeansr.losses.image import l1, structural
 from udeansr.methods.method import Method
-from udeansr.methods.settings import check_weights
+from udeansr.methods.settings import check_numbers
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.encoder import Encoder
@@ -39,8 +39,8 @@ class SupervisedSettings:
     margin_slices: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse weights that are no weights."""
-        check_weights(self)
+        """Refuse numbers that are no weight and no count."""
+        check_numbers(self)
 
 
 class Supervised(Method):

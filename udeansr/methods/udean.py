@@ -17,7 +17,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, confuse, fool, tell
 from udeansr.losses.image import l1, structural
 from udeansr.methods.method import Method, frozen
-from udeansr.methods.settings import check_weights
+from udeansr.methods.settings import check_numbers
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
@@ -74,8 +74,8 @@ class UdeanSettings:
     margin_slices: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse weights that are no weights."""
-        check_weights(self)
+        """Refuse numbers that are no weight and no count."""
+        check_numbers(self)
         if self.lambda_target_cycle > 0 and self.margin_slices > 0:
             raise ValueError("lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0 beside it")
 
