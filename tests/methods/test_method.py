@@ -59,20 +59,35 @@ def test_players_and_averaged_are_submodules(name, configuration):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_turn_gives_gradients_to_its_player_alone(name, configuration, batch):
+def test_each_turn_gives_gradients_to_its_player_alone_and_all_play(name, configuration, batch):
     method = built(name, configuration())
-    method.progress = 1.0
-    played = []
-    for player, losses in method.turns(batch(configuration())):
-        assert all(loss.shape == () and loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
-        method.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        for part, parameter in method.named_parameters():
-            has_gradient = parameter.grad is not None and bool(parameter.grad.isfinite().all())
-            assert has_gradient == part.startswith(f"{player}."), part
-        played.append(player)
-    assert sorted(played) == sorted(method.players)
+    played = set()
+    for start in method.stage_starts:
+        method.progress = start
+        turns = 0
+        for player, losses in method.turns(batch(configuration())):
+            assert all(loss.shape == () and loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+            method.zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+            for part, parameter in method.named_parameters():
+                has_gradient = parameter.grad is not None and bool(parameter.grad.isfinite().all())
+                assert has_gradient == part.startswith(f"{player}."), part
+            played.add(player)
+            turns += 1
+        assert bool(turns) == bool(method.players)
+    assert played == set(method.players)
     assert all(parameter.requires_grad for parameter in method.parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_stages_follow_one_another(name, configuration):
+    method = built(name, configuration())
+    assert method.stage_starts[0] == 0 and list(method.stage_starts) == sorted(set(method.stage_starts))
+    stages = []
+    for progress in (*method.stage_starts, 1.0):
+        method.progress = progress
+        stages.append(method.stage)
+    assert stages == [*range(len(method.stage_starts)), len(method.stage_starts) - 1]
 
 
 @pytest.mark.parametrize("name", METHODS)

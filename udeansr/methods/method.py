@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -29,6 +30,8 @@ class Method(nn.Module, ABC):
             and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
+        stage_starts: parts of the training that are done when a stage begins, rising from 0; the learning rate begins
+            anew with each.
         slab_slices: LR slices that :meth:`super_resolve` takes at once; None where any number will do,
             so that a volume is given whole.
         margin_slices: of these, the slices at either end that only show what lies beside: :meth:`super_resolve` gives
@@ -53,6 +56,12 @@ class Method(nn.Module, ABC):
         self.margin_slices = 0
         self.uses_degraded = False
         self.progress = 0.0
+        self.stage_starts: tuple[float, ...] = (0.0,)
+
+    @property
+    def stage(self) -> int:
+        """Which of the stages the training is in, by its progress; the first is 0."""
+        return bisect_right(self.stage_starts, self.progress) - 1
 
     @property
     def answered_slices(self) -> int | None:
@@ -96,6 +105,16 @@ class Method(nn.Module, ABC):
         None where the method learns no degradation.
         """
         return None
+
+    def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
+        """What a person can look at to understand the method, by name; nothing where there is no such thing.
+
+        Args:
+            hr: (B, slices * sz, Y * sy, X * sx) source HR.
+            lr: (B, slices, Y, X) real LR of other people.
+        Returns: maps on the LR or the HR grid.
+        """
+        return {}
 
 
 @contextmanager

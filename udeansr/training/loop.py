@@ -127,7 +127,8 @@ class TrainingLoop:
     def _epoch(self, batches: Iterator[Batch]) -> None:
         """Finish the epoch that is under way, or as much of it as there is time for; validate, save."""
         progress = self._progress
-        lr = cosine_lr(progress["epoch"], self._epochs, self._lr)
+        starts = self._trainer.method.stage_starts
+        lr = cosine_lr(progress["epoch"], self._epochs, self._lr, stage_starts=starts)
         self._trainer.set_lr(lr)
         self._times = {"computing": 0.0, "waiting": 0.0}
         done = progress["iteration"] - progress["epoch"] * self._length

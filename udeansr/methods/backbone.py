@@ -1,0 +1,89 @@
+"""The networks that all methods share, at the size that the plan says. Knows configurations; knows no loss."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from udeansr.image.grid import Scale
+from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
+from udeansr.networks.decoder import Decoder
+from udeansr.networks.discriminator import Discriminator
+from udeansr.networks.encoder import Encoder
+from udeansr.planning.plan import Configuration
+
+
+class SlabNetwork(nn.Module):
+    """An encoder to features on the LR grid and a TS-RCAN decoder, one after the other.
+
+    Args:
+        configuration: tells slab, scale, patch and size.
+        anchor: whether features carry a copy of the image and the decoder adds to its interpolation.
+        takes_hr: whether slabs on the HR grid go in; else on the LR grid.
+        gives_hr: whether slabs on the HR grid come out; else on the LR grid.
+    """
+
+    def __init__(self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool) -> None:
+        super().__init__()
+        size, scale, slices = configuration, configuration.factors, configuration.slab_slices
+        in_plane = (scale.y, scale.x)
+        taken, downscale = (slices * scale.z, in_plane) if takes_hr else (slices, (1, 1))
+        given, upscale = (slices * scale.z, in_plane) if gives_hr else (slices, (1, 1))
+        depth = (size.groups, size.blocks, size.patch_size)
+        if anchor:
+            self.encoder = AnchoredEncoder(taken, slices, size.features, downscale)
+            self.decoder = AnchoredDecoder(slices, given, size.features, *depth, upscale)
+        else:
+            self.encoder = Encoder(taken, size.features, downscale)
+            self.decoder = Decoder(given, size.features, *depth, upscale)
+
+    def forward(self, slab: Tensor) -> Tensor:
+        """(B, slices, Y, X) on the grid that goes in -> the same slab on the grid that comes out; any Y and X."""
+        return self.decoder(self.encoder(slab))
+
+
+def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork:
+    """LR to HR: (B, slices, Y, X) -> (B, slices * sz, Y * sy, X * sx)."""
+    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True)
+
+
+def lr_translator(configuration: Configuration, anchor: bool = True) -> SlabNetwork:
+    """LR to LR of another kind: (B, slices, Y, X) -> (B, slices, Y, X); anchored, it begins as the identity."""
+    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=False)
+
+
+def degradation_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork:
+    """HR to LR: (B, slices * sz, Y * sy, X * sx) -> (B, slices, Y, X)."""
+    return SlabNetwork(configuration, anchor, takes_hr=True, gives_hr=False)
+
+
+def lr_discriminator(configuration: Configuration) -> Discriminator:
+    """The VGG judge of LR slabs."""
+    return Discriminator(configuration.slab_slices, configuration.patch_size, configuration.discriminator_features)
+
+
+def hr_discriminator(configuration: Configuration, slices: int) -> Discriminator:
+    """The VGG judge of HR slabs of so many HR slices."""
+    scale, (y, x) = configuration.factors, configuration.patch_size
+    return Discriminator(slices, (y * scale.y, x * scale.x), configuration.discriminator_features)
+
+
+def shrink_cubically(hr: Tensor, scale: Scale) -> Tensor:
+    """Clean LR of HR: cubic, wide enough to leave no alias, the field of view kept.
+
+    Args:
+        hr: (B, slices * sz, Y * sy, X * sx).
+        scale: voxels merged along each axis.
+    Returns: (B, slices, Y, X), float32.
+    Source: Keys' cubic (a = -0.5) stretched by the scale, as the methods that begin with a "bicubic-down" take it.
+    """
+    slices, rows, columns = (
+        side // factor for side, factor in zip(hr.shape[1:], (scale.z, scale.y, scale.x), strict=True)
+    )
+    image = hr.float()
+    if (scale.y, scale.x) != (1, 1):
+        image = F.interpolate(image, size=(rows, columns), mode="bicubic", antialias=True)
+    if scale.z > 1:  # slices are the rows of an image whose columns are all voxels of a slice
+        image = F.interpolate(image.flatten(2)[:, None], size=(slices, rows * columns), mode="bicubic", antialias=True)
+        image = image[:, 0].unflatten(2, (rows, columns))
+    return image
