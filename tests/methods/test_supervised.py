@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.methods import build_method
+from udeansr.methods import build_method, parse_settings
 from udeansr.methods.supervised import SupervisedSettings
 from udeansr.methods.udean import UdeanSettings
 from udeansr.networks.anchor import stretch
@@ -73,3 +73,22 @@ def test_it_is_what_udean_deploys(anchor, configuration):
 def test_a_weight_is_a_weight(weight):
     with pytest.raises(ValueError, match=r"alpha is .*; expected a weight of at least 0"):
         SupervisedSettings(alpha=weight)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "pairs"),
+    [
+        ([], "made"),
+        (["supervised.pairs=made"], "made"),
+        (["supervised.pairs=named"], "named"),
+        (["supervised.register=true"], "registered"),
+        (["supervised.pairs=named", "supervised.register=true"], "registered"),
+    ],
+)
+def test_which_pairs_it_asks_for(assignments, pairs, configuration):
+    assert built(configuration(), parse_settings("supervised", assignments)).pairs == pairs
+
+
+def test_unknown_pairs_are_told():
+    with pytest.raises(UdeansrError, match=r"supervised\.pairs is 'registered'; expected made or named"):
+        parse_settings("supervised", ["supervised.pairs=registered"])

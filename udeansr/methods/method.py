@@ -29,6 +29,8 @@ class Method(nn.Module, ABC):
         lr, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights (0: none),
             and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
+        pairs: what ``batch.degraded`` is: ``made`` of the HR; ``named``: target LR of the HR's name, at the same place;
+            ``registered``: the same, with the HR moved rigidly onto it first.
         progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
         stage_starts: parts of the training that are done when a stage begins, rising from 0; the learning rate begins
             anew with each.
@@ -55,6 +57,7 @@ class Method(nn.Module, ABC):
         self.slab_slices: int | None = configuration.slab_slices
         self.margin_slices = 0
         self.uses_degraded = False
+        self.pairs = "made"
         self.progress = 0.0
         self.stage_starts: tuple[float, ...] = (0.0,)
 

@@ -1,13 +1,15 @@
-"""Supervised super-resolution on pairs that are made: source HR and its LR. Knows its networks, loss and turn, whole.
+"""Supervised super-resolution on pairs of LR and HR. Knows its networks, loss and turn, whole.
 
-Which LR that is says the configuration's ``source_degradation``: plain truncation is the routine of most earlier work,
-the measured degradation what this project adds, the target's true one the bound of both. Real LR teaches it nothing.
+The LR is made of source HR as the configuration's ``source_degradation`` says: plain truncation is the routine of most
+earlier work, the measured degradation what this project adds, the target's true one the bound of both. Or it is the
+target LR of equal name, of people who were scanned by both scanners.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -31,12 +33,17 @@ class SupervisedSettings:
         loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
         anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
+        pairs: ``made``: source HR and LR made of it; ``named``: source HR and target LR of equal name, which show one
+            person at one place in the world.
+        register: whether HR is moved rigidly onto its LR first; pairs are then those of equal name.
     """
 
     alpha: float = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
     margin_slices: int = 1
+    pairs: Literal["made", "named"] = "made"
+    register: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that are no weight and no count."""
@@ -44,7 +51,7 @@ class SupervisedSettings:
 
 
 class Supervised(Method):
-    """TS-RCAN on (LR made of source HR, source HR): the deployed half of UDEAN, alone."""
+    """TS-RCAN on pairs (LR, HR): the deployed half of UDEAN, alone."""
 
     name = "supervised"
     settings_type = SupervisedSettings
@@ -57,6 +64,7 @@ class Supervised(Method):
     def __init__(self, configuration: Configuration, settings: SupervisedSettings) -> None:
         super().__init__(configuration, settings)
         self.uses_degraded = True
+        self.pairs = "registered" if settings.register else settings.pairs
         self.take_margin(settings.margin_slices)
         slices, features, scale = configuration.slab_slices, configuration.features, self.scale
         depth = (configuration.groups, configuration.blocks, configuration.patch_size)
@@ -74,7 +82,7 @@ class Supervised(Method):
         return self.generators["sr_decoder"](self.generators["lr_encoder"](lr))
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Restore source HR from its LR."""
+        """Restore the HR of a pair from its LR."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
         structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
