@@ -28,6 +28,7 @@ class Method(nn.Module, ABC):
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
         lr, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights (0: none),
             and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
+        learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         pairs: what ``batch.degraded`` is: ``made`` of the HR; ``named``: target LR of the HR's name, at the same place;
             ``registered``: the same, with the HR moved rigidly onto it first.
@@ -47,6 +48,7 @@ class Method(nn.Module, ABC):
     lr: ClassVar[float] = 1e-4
     ema_decay: ClassVar[float] = 0.999
     augment: ClassVar[bool] = True
+    learns_in_prediction: ClassVar[bool] = False
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
         """Keep the data's numbers and the method's own; subclasses build their networks."""
