@@ -10,18 +10,19 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult, Training
 from udeansr.benchmark.rows import ROWS
-from udeansr.benchmark.simulated_dataset import DATASETS, SimulatedDataset, with_variants
-from udeansr.degradation.kspace import DEGRADATIONS
+from udeansr.benchmark.scenario import Scenario
+from udeansr.benchmark.simulated_dataset import SimulatedDataset, with_variants
 from udeansr.planning.json_file import write_json
 from udeansr.planning.plan import Configuration, Plan
 
+SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)
 PEOPLE = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
 
 
 @pytest.fixture
 def settings() -> BenchmarkSettings:
     scans = tuple(f"sub-{number}" for number in range(1, 6))
-    return BenchmarkSettings(scans, "x2x2x1", 1, 1, 1, 1, 2, memory_gb=0.0, epochs=2, iterations_per_epoch=3)
+    return BenchmarkSettings(scans, 1, 1, 1, 2, memory_gb=0.0, epochs=2, iterations_per_epoch=3)
 
 
 @pytest.fixture
@@ -33,18 +34,17 @@ def folder(tmp_path: Path) -> BenchmarkFolder:
 def planned(
     folder: BenchmarkFolder, tiny_configuration: Callable[..., Configuration]
 ) -> Callable[[str], SimulatedDataset]:
-    """Lays a dataset of a degradation into the folder: its plan and its people, no image."""
+    """Lays the dataset of a scenario into the folder: its plan and its people, no image."""
 
-    def lay(degradation: str = "shifted") -> SimulatedDataset:
-        name = DATASETS[degradation]
+    def lay(degradation: str = "shifted", pairing: str = "unpaired", seed: int = 1) -> SimulatedDataset:
+        scenario = Scenario("x2x2x1", pairing, degradation, seed)
+        name = scenario.dataset
         configuration = tiny_configuration("x2x2x1", patch_size=(16, 16), turns=True, epochs=7, iterations_per_epoch=11)
-        plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), DEGRADATIONS[degradation])
+        plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), scenario.true_degradation)
         plan.save(folder.preprocessed(name) / "plans.json")
         write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")
         plan = Plan.load(folder.preprocessed(name) / "plans.json")
-        return SimulatedDataset(
-            name, DEGRADATIONS[degradation], folder.raw(name), folder.preprocessed(name), plan, PEOPLE
-        )
+        return SimulatedDataset(name, scenario, folder.raw(name), folder.preprocessed(name), plan, PEOPLE)
 
     return lay
 
@@ -53,15 +53,23 @@ def planned(
 def result() -> Callable[..., RowResult]:
     """Makes the result of a row: what one person scores, the next one 1 more of everything."""
 
-    def make(row: str | Row = "udean", first: float = 1.0, training: bool = True, **scores: float) -> RowResult:
+    def make(
+        row: str | Row = "udean",
+        first: float = 1.0,
+        training: bool = True,
+        scenario: Scenario = SHIFTED,
+        **scores: float,
+    ) -> RowResult:
         one = {column.key: first for column in COLUMNS} | scores
         cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
         return RowResult(
             ROWS[row] if isinstance(row, str) else row,
-            "Dataset002_Shifted",
+            scenario.dataset,
+            scenario,
             "test",
             {"people": PEOPLE},
             cost,
+            12.3,
             {"sub-4": one, "sub-5": {key: score + 1 for key, score in one.items()}},
         )
 

@@ -3,18 +3,23 @@ from dataclasses import replace
 import pytest
 
 from udeansr.benchmark import bench
-from udeansr.benchmark.bench import Benchmark, check, run, scan_names, shared_runs
+from udeansr.benchmark.bench import Benchmark, check, left_out, run, scan_names, shared_runs
+from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import ROWS, choose_rows
-from udeansr.degradation.kspace import SHIFTED, TRUNCATION
+from udeansr.benchmark.scenario import scenarios
 from udeansr.errors import UdeansrError
 from udeansr.training.settings import RunSettings
+
+SCENARIOS = scenarios(["x2x2x1"], ["unpaired"], ["truncation", "shifted"], ["1"])
+TRUNCATION, SHIFTED = SCENARIOS
+MISALIGNED = (replace(TRUNCATION, pairing="misaligned"),)
 
 
 @pytest.fixture
 def wanted(folder, settings, tmp_path):
     rows = choose_rows("tricubic,udean,supervised_truncation,oracle", [])
     options = RunSettings(epochs=2, iterations_per_epoch=3, device="cpu")
-    return Benchmark(tmp_path / "hr", folder, settings, ("truncation", "shifted"), rows, "test", options)
+    return Benchmark(tmp_path / "hr", folder, settings, SCENARIOS, rows, "test", options)
 
 
 @pytest.fixture
@@ -30,14 +35,18 @@ def done(monkeypatch, planned, result):
         made.save(task.file)
         return made
 
-    monkeypatch.setattr(bench, "prepare_dataset", lambda folder, settings, hr, name, *_: planned(name))
+    monkeypatch.setattr(
+        bench,
+        "prepare_dataset",
+        lambda folder, settings, hr, scenario, *_: planned(scenario.degradation, scenario.pairing),
+    )
     monkeypatch.setattr(bench, "do_row", do_row)
     return noted
 
 
 def test_a_row_that_fails_does_not_stop_the_others_and_what_is_done_is_not_done_again(wanted, done):
     outcome = run(wanted)
-    assert outcome.failed == ("Dataset001_Truncation udean", "Dataset002_Shifted udean")
+    assert outcome.failed == (f"{TRUNCATION.dataset} udean", f"{SHIFTED.dataset} udean")
     assert len(outcome.done) == 5 and not outcome.there
     done.clear()
     outcome = run(wanted)
@@ -50,16 +59,16 @@ def test_a_row_that_fails_does_not_stop_the_others_and_what_is_done_is_not_done_
 
 def test_the_oracle_under_truncation_shows_a_run_of_another_name(wanted, done):
     run(wanted)
-    assert ("Dataset001_Truncation", "oracle") not in done and ("Dataset002_Shifted", "oracle") in done
+    assert (TRUNCATION.dataset, "oracle") not in done and (SHIFTED.dataset, "oracle") in done
     text = (wanted.folder.root / "benchmark.md").read_text()
     assert text.count("oracle (the run of supervised_truncation)") == 1
 
 
 def test_a_row_that_another_process_is_at_is_left_to_it(wanted, done):
-    with wanted.folder.lock("Dataset002_Shifted.tricubic"):
+    with wanted.folder.lock(f"{SHIFTED.dataset}.tricubic"):
         outcome = run(wanted)
-    assert outcome.elsewhere == ("Dataset002_Shifted tricubic",) and len(outcome.done) == 4
-    assert ("Dataset002_Shifted", "tricubic") not in done
+    assert outcome.elsewhere == (f"{SHIFTED.dataset} tricubic",) and len(outcome.done) == 4
+    assert (SHIFTED.dataset, "tricubic") not in done
 
 
 def test_rows_that_show_one_run_are_done_once():
@@ -69,15 +78,21 @@ def test_rows_that_show_one_run_are_done_once():
     assert [len(shown) for _, shown in shared_runs(rows, SHIFTED)] == [0, 0, 0]
 
 
+def test_rows_that_need_pairs_run_where_there_are_some():
+    rows = (parse_row("named=supervised:pairs=named"), parse_row("moved=supervised:register=yes"), ROWS["udean"])
+    (misaligned,) = MISALIGNED
+    assert [row.name for row, _ in shared_runs(rows, TRUNCATION)] == ["udean"]
+    assert [row.name for row, _ in shared_runs(rows, misaligned)] == ["named", "moved", "udean"]
+    assert left_out(rows, misaligned) == ""
+    assert left_out(rows, TRUNCATION) == (
+        "named, moved: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"degradations": ("blur",)}, "degradation 'blur' is not known; expected truncation or shifted"),
-        (
-            {"degradations": ()},
-            "nothing to do without a row and a degradation; give --rows and --degradations",
-        ),
-        ({"rows": ()}, "there is nothing to do without a row"),
+        ({"rows": ()}, "there is nothing to do without a row; give --rows"),
         ({"people": "source"}, "--people source are none; expected test or validation"),
         ({"options": RunSettings(device="abacus")}, "device 'abacus' is no device"),
     ],
@@ -92,6 +107,7 @@ def test_people_have_to_be_enough_and_some_to_be_scored(wanted):
     check(wanted)
     with pytest.raises(UdeansrError, match=r"5 people are there, 8 are needed .+ smaller groups with --source"):
         check(replace(wanted, settings=replace(wanted.settings, source=4)))
+    check(replace(wanted, settings=replace(wanted.settings, source=4), scenarios=MISALIGNED))
     with pytest.raises(UdeansrError, match="--validation is 0, so that nobody can be scored; expected at least 1"):
         check(replace(wanted, people="validation", settings=replace(wanted.settings, validation=0)))
 

@@ -18,7 +18,7 @@ def test_a_folder_is_claimed_once_and_knows_its_own_again(folder, settings):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scale": "x2x2x2"}, "--scale x2x2x1 -> x2x2x2. Give the former ones to go on with it"),
+        ({"memory_gb": None}, "--memory-gb 0.0 -> left out. Give the former ones to go on with it"),
         ({"test": 3, "epochs": None}, "--test 2 -> 3, --epochs 2 -> left out"),
         ({"scans": ("sub-9",)}, r"other scans \(5 -> 1\)"),
     ],

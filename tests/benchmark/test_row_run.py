@@ -35,7 +35,7 @@ def stages(monkeypatch):
 
     def predict(lr, sr, wish, *, device, precision, mode):
         told.append(("predict", lr.name, wish.method or wish.checkpoint, mode))
-        return Outcome((), (), ())
+        return Outcome((sr / "sub-4.nii.gz",), (), ())
 
     def evaluate(sr, hr, slices, processes):
         told.append(("evaluate", hr.name))
@@ -79,6 +79,7 @@ def test_a_row_is_trained_predicted_scored_and_written(task, stages):
         ("evaluate", "testHR"),
     ]
     assert made == task().result() and made.cases == {"sub-4": {"psnr_db": 30.0}}
+    assert made.prediction_seconds >= 0 and made.dataset == made.scenario.dataset
     assert made.training and made.training.iterations == 6 and made.training.seconds == 70.0
     method = build_method("supervised", task().configuration, task().settings)
     assert made.training.weights == sum(weight.numel() for weight in method.parameters())

@@ -22,6 +22,7 @@ def test_the_row_says_first_how_it_is_run_then_the_benchmark_then_the_plan(task)
     run = task("mine=udean:run.epochs=5,run.lr=0.25", epochs=2, iterations_per_epoch=3).run
     assert (run.epochs, run.iterations_per_epoch, run.lr, run.batch_size) == (5, 3, 0.25, 2)
     assert task("mine=udean:run.epochs=5").iterations == 55
+    assert run.seed == 1 and task("mine=udean:run.seed=7").run.seed == 7
     assert task("tricubic").iterations == 0
 
 

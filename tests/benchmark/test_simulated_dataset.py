@@ -1,14 +1,8 @@
 from dataclasses import replace
 
-from udeansr.benchmark.simulated_dataset import DATASETS, read_dataset, with_variants
-from udeansr.degradation.kspace import DEGRADATIONS, SHIFTED, TRUNCATION
-from udeansr.paths import dataset_number
+from udeansr.benchmark.simulated_dataset import read_dataset, with_variants
+from udeansr.degradation.kspace import SHIFTED, TRUNCATION
 from udeansr.planning.plan import Plan
-
-
-def test_every_degradation_has_a_dataset_of_its_own_number():
-    assert set(DATASETS) == set(DEGRADATIONS)
-    assert sorted(map(dataset_number, DATASETS.values())) == list(range(1, len(DATASETS) + 1))
 
 
 def test_each_source_degradation_has_a_configuration_that_differs_in_it_alone(planned):
@@ -36,8 +30,8 @@ def test_a_variant_that_was_edited_is_kept(planned):
 
 def test_it_is_read_as_it_lies_there_and_is_none_before_it_is_planned(planned, folder):
     dataset = planned("shifted")
-    assert read_dataset(folder, "shifted") == dataset
-    assert read_dataset(folder, "truncation") is None
+    assert read_dataset(folder, dataset.scenario) == dataset
+    assert read_dataset(folder, replace(dataset.scenario, pairing="misaligned")) is None
 
 
 def test_a_plan_without_variants_gets_them_when_it_is_read(planned, folder):
@@ -45,7 +39,7 @@ def test_a_plan_without_variants_gets_them_when_it_is_read(planned, folder):
     path = dataset.preprocessed / "plans.json"
     bare = replace(dataset.plan, configurations={"x2x2x1": dataset.configuration("measured")})
     bare.save(path)
-    found = read_dataset(folder, "truncation")
+    found = read_dataset(folder, dataset.scenario)
     assert found and found.configuration("truncation").source_degradation == "truncation"
     assert list(Plan.load(path).configurations) == ["x2x2x1"]
     assert with_variants(bare, TRUNCATION).configuration("x2x2x1") == bare.configuration("x2x2x1")

@@ -7,7 +7,10 @@ import pytest
 from udeansr.benchmark.comparison import COLUMNS
 from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.scenario import Scenario
 from udeansr.benchmark.tables import read_results, write_tables
+
+SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def filled(folder, result):
     ]
     for one in made:
         one.save(folder.row_file(one.dataset, one.people, one.row.name))
-    (folder.root / "rows" / "Dataset002_Shifted" / "test" / ".udean.json.partial").write_text("{")
+    (folder.root / "rows" / SHIFTED.dataset / "test" / ".udean.json.partial").write_text("{")
     return folder
 
 
@@ -32,15 +35,15 @@ def cells(line: str) -> list[str]:
 def test_rows_stand_in_the_tables_order_with_the_users_own_last(filled):
     found = {key: [one.row.name for one in results] for key, results in read_results(filled).items()}
     assert found == {
-        ("Dataset002_Shifted", "test"): ["tricubic", "udean", "oracle", "mine"],
-        ("Dataset002_Shifted", "validation"): ["sinc"],
+        (SHIFTED.dataset, "test"): ["tricubic", "udean", "oracle", "mine"],
+        (SHIFTED.dataset, "validation"): ["sinc"],
     }
 
 
 def test_the_table_shows_means_deviations_differences_and_costs(filled):
     text = write_tables(filled)
     assert (filled.root / "benchmark.md").read_text(encoding="utf-8") == text
-    assert "## Dataset002_Shifted, test people (1 source, 1 target, 1 validation, 2 test)" in text
+    assert f"## {SHIFTED.dataset}, test people (1 source, 1 target, 1 validation, 2 test)" in text
     lines = text.split("## ")[1].splitlines()
     head, _, tricubic, udean, oracle, mine = (cells(line) for line in lines if line.startswith("|"))
     assert head == [

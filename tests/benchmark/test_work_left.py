@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 
 from udeansr.benchmark.bench import Benchmark, row_task
+from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import choose_rows
+from udeansr.benchmark.scenario import Scenario
 from udeansr.benchmark.work_left import work_left
 from udeansr.training.settings import RunSettings
 
@@ -12,17 +14,21 @@ from udeansr.training.settings import RunSettings
 def wanted(folder, settings, tmp_path):
     rows = choose_rows("tricubic,supervised_truncation,oracle", ["longer=udean:run.epochs=5"])
     options = RunSettings(epochs=2, iterations_per_epoch=3, device="cpu")
-    return Benchmark(tmp_path / "hr", folder, settings, ("truncation",), rows, "test", options)
+    scenario = Scenario("x2x2x1", "unpaired", "truncation", 1)
+    return Benchmark(tmp_path / "hr", folder, settings, (scenario,), rows, "test", options)
 
 
 def test_before_anything_is_there_it_is_told_what_the_options_say(wanted, folder):
     assert list(work_left(wanted)) == [
-        "truncation  tricubic: prediction only",
-        "truncation  supervised_truncation, shown as well as oracle: 6 iterations",
-        "truncation  longer: 15 iterations",
+        "x2x2x1 unpaired truncation seed 1: tricubic: prediction only",
+        "x2x2x1 unpaired truncation seed 1: supervised_truncation, shown as well as oracle: 6 iterations",
+        "x2x2x1 unpaired truncation seed 1: longer: 15 iterations",
     ]
     unsaid = replace(wanted, options=RunSettings(device="cpu"))
     assert list(work_left(unsaid))[1].endswith("oracle: iterations as planned")
+    named = replace(wanted, rows=(parse_row("named=supervised:pairs=named"),))
+    (line,) = work_left(named)
+    assert line.startswith("x2x2x1 unpaired truncation seed 1: named: left out, as LR and HR are of different people")
     assert not folder.root.exists()
 
 

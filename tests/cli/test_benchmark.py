@@ -17,7 +17,8 @@ from udeansr.training.trainer import Trainer
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 ROWS = ("tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle")
 PEOPLE = ("--source", "2", "--target", "2", "--validation", "1", "--test", "2")
-SMALL = ("--scale", "x2x2x2", *PEOPLE, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
+SMALL = ("--scales", "x2x2x2", *PEOPLE, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
+TRUNCATION, SHIFTED = "Dataset534_x2x2x2_unpaired_truncation_seed1", "Dataset692_x2x2x2_unpaired_shifted_seed1"
 HERE = ("--device", "cpu", "--processes", "1")
 
 
@@ -72,7 +73,7 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert ended(*words, "--dry-run") == 0
     left = capsys.readouterr().out.splitlines()
     assert [line.endswith("done") for line in left[:4]] == [True, True, True, False]
-    assert left[3] == "truncation  supervised_measured: 2 of 4 iterations"
+    assert left[3] == "x2x2x2 unpaired truncation seed 1: supervised_measured: 2 of 4 iterations"
 
     assert ended(*words) == 0
     shown = capsys.readouterr().out
@@ -80,7 +81,7 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert "oracle (the run of supervised_truncation)" in shown
     with Path("out/benchmark.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    for dataset in ("Dataset001_Truncation", "Dataset002_Shifted"):
+    for dataset in (TRUNCATION, SHIFTED):
         assert tuple(row["row"] for row in rows if row["dataset"] == dataset) == ROWS
     for row in rows:
         costs = {name: value for name, value in row.items() if name in ("iterations", "seconds", "weights")}
@@ -96,7 +97,7 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
     assert ended(*words, "--rows", "sinc", "--people", "validation", "--degradations", "shifted") == 0
-    assert "Dataset002_Shifted, validation people" in capsys.readouterr().out
+    assert f"{SHIFTED}, validation people" in capsys.readouterr().out
     assert ended(*words[:-2], "--test", "1") == 2
     assert "made with other options: --test 2 -> 1" in capsys.readouterr().err
 
@@ -109,7 +110,9 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
         (("--test", "9"), "7 people are there, 14 are needed"),
         (("--degradations", "blur"), "degradation 'blur' is not known"),
         (("--people", "source"), "--people source are none"),
-        (("--scale", "2"), "scale '2' is not a scale"),
+        (("--pairings", "paired"), "pairing 'paired' is not known"),
+        (("--seeds", "one"), "seed 'one' is none"),
+        (("--scales", "2"), "scale '2' is not a scale"),
         (("--epochs", "0"), "epochs is 0; expected a whole number of at least 1"),
         (("-i", "gone"), "gone: no such file or folder"),
         (("-o", "hr"), "hr: holds something else than a benchmark"),

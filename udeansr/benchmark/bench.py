@@ -1,4 +1,4 @@
-"""The whole benchmark: dataset by dataset, row by row, what is left to do. Knows the order; knows no stage."""
+"""The whole benchmark: scenario by scenario, row by row, what is left to do. Knows the order; knows no stage."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.row_run import do_row
 from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.rows import row_that_runs
+from udeansr.benchmark.scenario import UNPAIRED, Scenario
 from udeansr.benchmark.simulated_dataset import SimulatedDataset, prepare_dataset
 from udeansr.benchmark.tables import write_tables
-from udeansr.degradation.kspace import DEGRADATIONS, Degradation
 from udeansr.degradation.people import draw_groups, subject
 from udeansr.errors import UdeansrError
 from udeansr.image.files import case_name, list_images
@@ -37,8 +37,8 @@ class Benchmark:
         hr: folder of HR scans.
         folder: for all that is made.
         settings: what holds for all rows.
-        degradations: of the target, keys of ``DEGRADATIONS``; each makes a table.
-        rows: those to be done.
+        scenarios: those to be done.
+        rows: those to be done in each.
         people: "test" or "validation": who is scored.
         options: how to train; None takes the plan's values.
         memory_gb: what a training may take of the GPU's memory, to plan for; None for a CPU.
@@ -49,7 +49,7 @@ class Benchmark:
     hr: Path
     folder: BenchmarkFolder
     settings: BenchmarkSettings
-    degradations: tuple[str, ...]
+    scenarios: tuple[Scenario, ...]
     rows: tuple[Row, ...]
     people: str
     options: RunSettings
@@ -88,21 +88,20 @@ def check(benchmark: Benchmark) -> None:
     """Refuse what cannot be done; changes nothing.
 
     Raises:
-        UdeansrError: if a degradation, the people scored or the device is none, there is no row, people are too few,
-            or the folder is another benchmark's.
+        UdeansrError: if the people scored or the device is none, there is no row, people are too few, or the folder
+            is another benchmark's.
     """
-    for name in benchmark.degradations:
-        if name not in DEGRADATIONS:
-            raise UdeansrError(f"degradation '{name}' is not known; expected {' or '.join(DEGRADATIONS)}")
-    if not benchmark.degradations or not benchmark.rows:
-        raise UdeansrError("there is nothing to do without a row and a degradation; give --rows and --degradations")
+    if not benchmark.rows:
+        raise UdeansrError("there is nothing to do without a row; give --rows")
     if benchmark.people not in PEOPLE:
         raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
     choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
     settings = benchmark.settings
     people = sorted({subject(name) for name in settings.scans})
-    if not draw_groups(people, settings.counts, "unpaired", settings.seed)[benchmark.people]:
-        raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
+    for scenario in benchmark.scenarios:
+        groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
+        if not groups[benchmark.people]:
+            raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
     benchmark.folder.check(settings)
 
 
@@ -117,11 +116,13 @@ def run(benchmark: Benchmark) -> Outcome:
     folder = benchmark.folder
     folder.claim(benchmark.settings)
     done, there, elsewhere, failed = [], [], [], []
-    for name in benchmark.degradations:
-        shared = shared_runs(benchmark.rows, DEGRADATIONS[name])
+    for scenario in benchmark.scenarios:
+        shared = shared_runs(benchmark.rows, scenario)
+        if rows := left_out(benchmark.rows, scenario):
+            _logger.info("%s: %s", scenario.dataset, rows)
         learnt = [row.source_degradation for row, _ in shared if METHODS[row.method].players]
         dataset = prepare_dataset(
-            folder, benchmark.settings, benchmark.hr, name, benchmark.memory_gb, learnt, benchmark.processes
+            folder, benchmark.settings, benchmark.hr, scenario, benchmark.memory_gb, learnt, benchmark.processes
         )
         for row, shown in shared:
             task = row_task(benchmark, dataset, row)
@@ -142,15 +143,27 @@ def run(benchmark: Benchmark) -> Outcome:
     return Outcome(tuple(done), tuple(there), tuple(elsewhere), tuple(failed))
 
 
-def shared_runs(rows: tuple[Row, ...], degradation: Degradation) -> list[tuple[Row, list[Row]]]:
-    """Rows that run, each with the other rows that show the same run."""
+def shared_runs(rows: tuple[Row, ...], scenario: Scenario) -> list[tuple[Row, list[Row]]]:
+    """Rows that run in a scenario, each with the other rows that show the same run."""
     shared: dict[str, tuple[Row, list[Row]]] = {}
     for row in rows:
-        own = row_that_runs(row, degradation)
+        if not _can_run(row, scenario):
+            continue
+        own = row_that_runs(row, scenario.true_degradation)
         _, shown = shared.setdefault(own.name, (own, []))
         if row.name != own.name:
             shown.append(row)
     return list(shared.values())
+
+
+def left_out(rows: tuple[Row, ...], scenario: Scenario) -> str:
+    """Which rows cannot be run in a scenario, and why, in a line; empty if there is none."""
+    names = ", ".join(row.name for row in rows if not _can_run(row, scenario))
+    return names and f"{names}: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+
+
+def _can_run(row: Row, scenario: Scenario) -> bool:
+    return not (row.needs_pairs and scenario.pairing == UNPAIRED)
 
 
 def row_task(benchmark: Benchmark, dataset: SimulatedDataset, row: Row) -> RowTask:

@@ -17,20 +17,17 @@ SETTINGS_FILE = "benchmark.json"
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """What holds for all rows of a benchmark; it lies in its folder as ``benchmark.json``.
+    """What holds for all scenarios and rows of a benchmark; it lies in its folder as ``benchmark.json``.
 
     Attributes:
         scans: names of the HR scans.
-        scale: in-plane x in-plane x through-plane.
-        seed: of the simulation, so of who is in which group.
-        source, target, validation, test: people in each group; None is the simulation's default.
+        source, target, validation, test: people in each group; None is the simulation's default. Where LR and HR are
+            of the same people, ``source`` has no say.
         memory_gb: GPU memory to plan for, 0 for a CPU; None takes what there is when the plan is made.
         epochs, iterations_per_epoch: length of each training; None takes the plan's.
     """
 
     scans: tuple[str, ...]
-    scale: str
-    seed: int
     source: int | None = None
     target: int | None = None
     validation: int | None = None

@@ -57,6 +57,11 @@ class Row:
     run: dict[str, Any] = field(default_factory=dict)
     about: str = ""
 
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether it learns from LR and HR of the same people, which only misaligned scenarios have."""
+        return self.settings.get("pairs") == "named" or bool(self.settings.get("register"))
+
 
 def parse_row(text: str) -> Row:
     """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.lr`` and the like among them.

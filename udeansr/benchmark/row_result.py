@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.row import Row
+from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
 from udeansr.planning.json_file import check_keys, read_json, write_json
@@ -40,18 +41,22 @@ class RowResult:
     Attributes:
         row: as it was when it was done.
         dataset: its folder name.
+        scenario: what was simulated in it.
         people: "test" or "validation": who was scored.
         identity: everything that decides the scores, as JSON gives it back.
         training: None for a method that learns nothing.
+        prediction_seconds: for the SR of one volume, the mean of all.
         cases: person's scan -> metric -> score; not a number where a metric has none.
         same_as: the row whose training this is, if it is another's.
     """
 
     row: Row
     dataset: str
+    scenario: Scenario
     people: str
     identity: dict[str, Any]
     training: Training | None
+    prediction_seconds: float
     cases: dict[str, dict[str, float]]
     same_as: str | None = None
 
@@ -88,6 +93,7 @@ class RowResult:
                 for name, scores in values["cases"].items()
             }
             training = values["training"] and Training(**values["training"])
-            return cls(**{**values, "row": Row(**values["row"]), "training": training, "cases": cases})
+            made = {"row": Row(**values["row"]), "scenario": Scenario(**values["scenario"])}
+            return cls(**{**values, **made, "training": training, "cases": cases})
         except (AttributeError, TypeError) as error:
             raise UdeansrError(f"{path}: no result of a row ({error}); {remedy}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 
 from udeansr.benchmark.row_result import RowResult, Training
 from udeansr.benchmark.row_task import RowTask
@@ -39,6 +40,7 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
     else:
         wish = Wish(results, method=task.row.method, scale=task.configuration.factors)
     _logger.info("%s %s: predicting %s people", task.dataset.name, task.row.name, task.people)
+    begun = time.perf_counter()
     # Nobody knows of SR that is there already whether this model made it.
     outcome = predict(
         task.dataset.raw / f"{task.people}LR",
@@ -50,8 +52,10 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
     )
     if outcome.failed:
         raise UdeansrError(str(outcome))
+    seconds = round((time.perf_counter() - begun) / len(outcome.done), 2)
     cases = evaluate([sr], task.dataset.raw / f"{task.people}HR", None, task.processes).folders[0].cases
-    result = RowResult(task.row, task.dataset.name, task.people, task.identity, training, cases)
+    names = (task.dataset.name, task.dataset.scenario, task.people)
+    result = RowResult(task.row, *names, task.identity, training, seconds, cases)
     result.save(task.file)
     return result
 

@@ -69,8 +69,9 @@ class RowTask:
 
     @cached_property
     def run(self) -> RunSettings:
-        """How it is trained, with the row's own values, the plan's where nobody has any."""
-        return replace(self.options, **self.row.run).resolved(self.configuration, METHODS[self.row.method])
+        """How it is trained: the scenario's seed, the row's own values, the plan's where nobody has any."""
+        options = replace(self.options, seed=self.dataset.scenario.seed)
+        return replace(options, **self.row.run).resolved(self.configuration, METHODS[self.row.method])
 
     @property
     def training(self) -> Path:

@@ -1,4 +1,4 @@
-"""Two cohorts made of one folder of HR under one degradation, ready to train on. Knows stages and files; no method."""
+"""Two cohorts of a scenario, made of one folder of HR, ready to train on. Knows stages and files; no method."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from pathlib import Path
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row import KNOWN_TRUNCATION, MEASURED, TRUE
 from udeansr.benchmark.rows import said
-from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
+from udeansr.benchmark.scenario import Scenario
+from udeansr.degradation.kspace import TRUNCATION, Degradation
 from udeansr.degradation.recipe import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import Scale
 from udeansr.planning.json_file import read_json
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
 from udeansr.planning.plan_dataset import plan_dataset
 from udeansr.planning.raw_dataset import load_raw_dataset
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import preprocess
-
-DATASETS = {name: f"Dataset{number:03d}_{name.capitalize()}" for number, name in enumerate(DEGRADATIONS, 1)}
-"""The raw dataset of each degradation of the target."""
 
 _logger = logging.getLogger(__name__)
 
@@ -34,14 +31,14 @@ class SimulatedDataset:
 
     Attributes:
         name: of its folders.
-        degradation: what its target's scanner did.
+        scenario: what was simulated.
         raw, preprocessed: its folders.
         plan: as it lies there, with a configuration for each source degradation.
         people: by group, source, target, validation, test.
     """
 
     name: str
-    degradation: Degradation
+    scenario: Scenario
     raw: Path
     preprocessed: Path
     plan: Plan
@@ -49,30 +46,30 @@ class SimulatedDataset:
 
     def configuration(self, source_degradation: str) -> Configuration:
         """The configuration in which LR of the source HR is made by "measured", "truncation" or "true"."""
-        base, word = _planned(self.plan).name, said(source_degradation, self.degradation)
+        base, word = _planned(self.plan).name, said(source_degradation, self.scenario.true_degradation)
         return self.plan.configuration(base if word == MEASURED else f"{base}_{word}")
 
 
-def read_dataset(folder: BenchmarkFolder, degradation: str) -> SimulatedDataset | None:
-    """The dataset of a degradation as it lies there; None if it is not yet planned.
+def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDataset | None:
+    """The dataset of a scenario as it lies there; None if it is not yet planned.
 
     Raises:
         UdeansrError: if one of its files cannot be read.
     """
-    name = DATASETS[degradation]
+    name = scenario.dataset
     raw, preprocessed = folder.raw(name), folder.preprocessed(name)
     if not (raw.is_dir() and (preprocessed / PLANS_FILE).is_file()):
         return None
-    plan = with_variants(Plan.load(preprocessed / PLANS_FILE), DEGRADATIONS[degradation])
+    plan = with_variants(Plan.load(preprocessed / PLANS_FILE), scenario.true_degradation)
     people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["people"]
-    return SimulatedDataset(name, DEGRADATIONS[degradation], raw, preprocessed, plan, people)
+    return SimulatedDataset(name, scenario, raw, preprocessed, plan, people)
 
 
 def prepare_dataset(
     folder: BenchmarkFolder,
     settings: BenchmarkSettings,
     hr: Path,
-    degradation: str,
+    scenario: Scenario,
     memory_gb: float | None,
     source_degradations: Iterable[str],
     processes: int,
@@ -83,25 +80,25 @@ def prepare_dataset(
         folder: of the benchmark.
         settings: of the benchmark.
         hr: folder of HR scans.
-        degradation: a key of ``DEGRADATIONS``, for the target.
+        scenario: what to simulate.
         memory_gb: what a training may take of the GPU's memory; None for a CPU.
         source_degradations: those whose arrays are needed.
         processes: worker processes.
     Raises:
         UdeansrError: if one of these stages refuses.
     """
-    name = DATASETS[degradation]
+    name = scenario.dataset
     raw, preprocessed = folder.raw(name), folder.preprocessed(name)
     with folder.lock(name):
         if not raw.is_dir():
             _logger.info("%s: simulating", name)
-            recipe = Recipe(Scale.parse(settings.scale), DEGRADATIONS[degradation], seed=settings.seed)
-            simulate(hr, raw, recipe, settings.counts, processes=processes)
+            recipe = Recipe(scenario.factors, scenario.true_degradation, scenario.pairing, scenario.seed)
+            simulate(hr, raw, recipe, scenario.counts(settings.counts), processes=processes)
         if not (preprocessed / PLANS_FILE).is_file():
             _logger.info("%s: planning", name)
             plan = plan_dataset(load_raw_dataset(raw), preprocessed, memory_gb, processes=processes).plan
-            with_variants(plan, DEGRADATIONS[degradation]).save(preprocessed / PLANS_FILE)
-        dataset = read_dataset(folder, degradation)
+            with_variants(plan, scenario.true_degradation).save(preprocessed / PLANS_FILE)
+        dataset = read_dataset(folder, scenario)
         assert dataset is not None, "it was made a moment ago"
         for configuration in {dataset.configuration(word).name: None for word in source_degradations}:
             if not _is_preprocessed(dataset, configuration):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from udeansr.benchmark.bench import Benchmark, check, row_task, shared_runs
+from udeansr.benchmark.bench import Benchmark, check, left_out, row_task, shared_runs
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.simulated_dataset import SimulatedDataset, read_dataset
-from udeansr.degradation.kspace import DEGRADATIONS
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS
 
@@ -20,11 +19,13 @@ def work_left(benchmark: Benchmark) -> Iterator[str]:
         UdeansrError: as :func:`check`.
     """
     check(benchmark)
-    for name in benchmark.degradations:
-        dataset = read_dataset(benchmark.folder, name)
-        for row, shown in shared_runs(benchmark.rows, DEGRADATIONS[name]):
+    for scenario in benchmark.scenarios:
+        dataset = read_dataset(benchmark.folder, scenario)
+        for row, shown in shared_runs(benchmark.rows, scenario):
             label = ", shown as well as ".join([row.name, *(other.name for other in shown)])
-            yield f"{name:12}{label}: {_work(benchmark, row, dataset)}"
+            yield f"{scenario}: {label}: {_work(benchmark, row, dataset)}"
+        if rows := left_out(benchmark.rows, scenario):
+            yield f"{scenario}: {rows}"
 
 
 def _work(benchmark: Benchmark, row: Row, dataset: SimulatedDataset | None) -> str:

@@ -17,13 +17,21 @@ PLANNED = "[default: the plan's]"
 def benchmark(
     hr: Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one person's.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for all that is made, the tables among it.")],
-    scale: Annotated[str, typer.Option(help="In-plane x in-plane x through-plane: x2x2x2, x2x2x1.")],
-    source: Annotated[int | None, typer.Option(help="People whose HR is learnt from. Default: 40 % of all.")] = None,
+    scales: Annotated[
+        str, typer.Option(help="In-plane x in-plane x through-plane: x2x2x2, x2x2x1; several comma-separated.")
+    ],
+    pairings: Annotated[
+        str, typer.Option(help="unpaired, misaligned (of the same people, who moved), comma-separated.")
+    ] = "unpaired",
+    source: Annotated[
+        int | None,
+        typer.Option(help="People whose HR is learnt from. Default: 40 % of all; misaligned: those of the target."),
+    ] = None,
     target: Annotated[int | None, typer.Option(help="People whose LR is learnt from. Default: 40 %.")] = None,
     validation: Annotated[int | None, typer.Option(help="People to choose settings by. Default: 10 %.")] = None,
     test: Annotated[int | None, typer.Option(help="People to be looked at once. Default: 10 %.")] = None,
     degradations: Annotated[
-        str, typer.Option(help="Of the target; a table each, comma-separated.")
+        str, typer.Option(help="Of the target, truncation and shifted, comma-separated.")
     ] = "truncation,shifted",
     rows: Annotated[
         str,
@@ -38,7 +46,9 @@ def benchmark(
         ),
     ] = None,
     people: Annotated[str, typer.Option(help="Who is scored: test or validation.")] = "test",
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation: who is in which group, noise.")] = 1,
+    seeds: Annotated[
+        str, typer.Option(help="Of simulation (who is in which group, noise) and training, comma-separated.")
+    ] = "1",
     epochs: Annotated[int | None, typer.Option(help=f"Epochs of each training. {PLANNED}")] = None,
     iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {PLANNED}")] = None,
     memory_gb: Annotated[
@@ -67,10 +77,10 @@ def benchmark(
     from udeansr.benchmark.bench import Benchmark, run, scan_names
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
     from udeansr.benchmark.rows import choose_rows
+    from udeansr.benchmark.scenario import scenarios
     from udeansr.benchmark.tables import NUMBERS_FILE, TABLE_FILE, write_tables
     from udeansr.benchmark.work_left import work_left
     from udeansr.cli.plan_and_preprocess import planning_memory
-    from udeansr.image.grid import Scale
     from udeansr.training.interruption import StoppedError
     from udeansr.training.settings import RunSettings
 
@@ -80,14 +90,12 @@ def benchmark(
         folder=BenchmarkFolder(output),
         settings=BenchmarkSettings(
             scans=scan_names(hr),
-            scale=str(Scale.parse(scale)),
-            seed=seed,
             memory_gb=memory_gb,
             epochs=epochs,
             iterations_per_epoch=iterations_per_epoch,
             **counts,
         ),
-        degradations=tuple(dict.fromkeys(word.strip() for word in degradations.split(",") if word.strip())),
+        scenarios=scenarios(_words(scales), _words(pairings), _words(degradations), _words(seeds)),
         rows=choose_rows(rows, row or []),
         people=people,
         options=RunSettings(
@@ -118,6 +126,11 @@ def benchmark(
     print(f"tables: {output / TABLE_FILE}, {output / NUMBERS_FILE}")
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
+
+
+def _words(text: str) -> list[str]:
+    """The words of an option that takes several."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main() -> None:

@@ -1,0 +1,86 @@
+"""A scenario: what is simulated before any method is trained. Knows words and numbers; knows no file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import product
+
+from udeansr.degradation.kspace import DEGRADATIONS, Degradation
+from udeansr.degradation.people import PAIRINGS, Counts
+from udeansr.errors import UdeansrError
+from udeansr.image.grid import Scale
+
+UNPAIRED, MISALIGNED = PAIRINGS
+
+_NUMBERS = 999
+"""Numbers that a dataset may have."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Two cohorts as the benchmark makes them; each scenario is one dataset.
+
+    Attributes:
+        scale: in-plane x in-plane x through-plane.
+        pairing: "unpaired", or "misaligned": LR and HR are of the same people, who moved in between.
+        degradation: of the target, a key of ``DEGRADATIONS``.
+        seed: of the simulation, so of who is in which group, and of each training.
+    """
+
+    scale: str
+    pairing: str
+    degradation: str
+    seed: int
+
+    @property
+    def dataset(self) -> str:
+        """The folder name of its dataset. It hangs on nothing but the scenario, so that others may join later."""
+        words = f"{self.scale}_{self.pairing}_{self.degradation}_seed{self.seed}"
+        return f"Dataset{1 + zlib.crc32(words.encode()) % _NUMBERS:03d}_{words}"
+
+    @property
+    def factors(self) -> Scale:
+        """The scale as factors along (Z, Y, X)."""
+        return Scale.parse(self.scale)
+
+    @property
+    def true_degradation(self) -> Degradation:
+        """What the simulated target's scanner did."""
+        return DEGRADATIONS[self.degradation]
+
+    def counts(self, wanted: Counts) -> Counts:
+        """People in each group: of those wanted, the source is left out where it is the target's people again."""
+        return replace(wanted, source=None) if self.pairing == MISALIGNED else wanted
+
+    def __str__(self) -> str:
+        """The words, as the command line takes them."""
+        return f"{self.scale} {self.pairing} {self.degradation} seed {self.seed}"
+
+
+def scenarios(
+    scales: Iterable[str], pairings: Iterable[str], degradations: Iterable[str], seeds: Iterable[str]
+) -> tuple[Scenario, ...]:
+    """All that can be made of these words of a command line, each once, in this order.
+
+    Raises:
+        UdeansrError: if a scale, a pairing, a degradation or a seed is none, or there is none of one of them.
+    """
+    scales = [str(Scale.parse(scale)) for scale in scales]
+    pairings, degradations, seeds = list(pairings), list(degradations), list(seeds)
+    named = {"scales": scales, "pairings": pairings, "degradations": degradations, "seeds": seeds}
+    for option, values in named.items():
+        if not values:
+            raise UdeansrError(f"there is nothing to do without a scenario; give --{option}")
+    for pairing in pairings:
+        if pairing not in PAIRINGS:
+            raise UdeansrError(f"pairing '{pairing}' is not known; expected {' or '.join(PAIRINGS)}")
+    for degradation in degradations:
+        if degradation not in DEGRADATIONS:
+            raise UdeansrError(f"degradation '{degradation}' is not known; expected {' or '.join(DEGRADATIONS)}")
+    for seed in seeds:
+        if not seed.isdecimal():
+            raise UdeansrError(f"seed '{seed}' is none; expected a whole number of at least 0")
+    made = product(scales, pairings, degradations, map(int, seeds))
+    return tuple(dict.fromkeys(Scenario(*words) for words in made))
