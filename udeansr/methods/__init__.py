@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from udeansr.errors import UdeansrError
+from udeansr.methods.blindsr import BlindSr
+from udeansr.methods.dasr import Dasr
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
+from udeansr.methods.pseudosr import PseudoSr
 from udeansr.methods.settings import settings_from_dict, settings_from_text
 from udeansr.methods.supervised import Supervised
 from udeansr.methods.udean import Udean, UdeanPaper
+from udeansr.methods.zssr import Zssr
 from udeansr.planning.plan import Configuration
 
 METHODS: dict[str, type[Method]] = {
     "udean": Udean,
     "udean_paper": UdeanPaper,
     "supervised": Supervised,
+    "dasr": Dasr,
+    "pseudosr": PseudoSr,
+    "blindsr": BlindSr,
+    "zssr": Zssr,
     "tricubic": Tricubic,
     "sinc": Sinc,
 }

@@ -31,6 +31,16 @@ def check_numbers(settings: Any) -> None:
             raise ValueError(f"{item.name} is {value}; expected a {noun} of at least 0")
 
 
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no part of a whole.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value}; expected a part of the training, 0 to 1")
+
+
 def settings_from_text(settings_type: type[Settings], method: str, assignments: list[str]) -> Settings:
     """Read what a person wrote at the command line, on top of the defaults; of two for one name the last holds.
 

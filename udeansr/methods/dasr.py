@@ -1,0 +1,146 @@
+"""DASR: degradation learnt first, then super-resolution that trusts what looks like the target. Knows all of it.
+
+Source: Wei et al., Unsupervised real-world image super resolution via domain-distance aware training, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.losses.adversarial import Form
+from udeansr.losses.image import l1, structural
+from udeansr.methods.backbone import degradation_network, shrink_cubically, sr_network
+from udeansr.methods.method import Method, frozen
+from udeansr.methods.settings import check_numbers, check_share
+from udeansr.networks.wavelet import BandDiscriminator, haar, spread
+from udeansr.planning.plan import Configuration
+
+
+@dataclass(frozen=True)
+class DasrSettings:
+    """What DASR can be told.
+
+    Attributes:
+        first_stage: part of the training, 0 to 1, in which the degradation is learnt.
+        lambda_adversarial: weight of -log D, in both stages.
+        distance_map: whether the domain-distance map weighs the pixels; else all weigh 1.
+        alpha: weight of L_SSIM of the super-resolver.
+        loss_form: ``paper`` mean (1 - SSIM)^2, ``code`` 1 - SSIM^2.
+        anchor: whether networks begin as averaging and interpolation.
+        margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
+    """
+
+    first_stage: float = 0.5
+    lambda_adversarial: float = 0.005
+    distance_map: bool = True
+    alpha: float = 0.5
+    loss_form: Form = "paper"
+    anchor: bool = True
+    margin_slices: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no weight, no count, no share."""
+        check_numbers(self)
+        check_share("first_stage", self.first_stage)
+
+
+class Dasr(Method):
+    """Stage 1: HR -> LR like the target's, judged by high bands. Stage 2: the judge's map. Stage 3: SR, weighed by it.
+
+    The second stage takes no iteration: the map is what the judge of the first, now fixed, says of an LR. It is
+    computed with each batch, so that it is the same after a restart; :meth:`explanations` shows it.
+    """
+
+    name = "dasr"
+    settings_type = DasrSettings
+    players = ("degradation", "lr_judge", "super_resolver", "hr_judge")
+    averaged = ("degradation", "lr_judge", "super_resolver")
+    lr = 1e-3
+
+    settings: DasrSettings
+
+    def __init__(self, configuration: Configuration, settings: DasrSettings) -> None:
+        super().__init__(configuration, settings)
+        self.take_margin(settings.margin_slices)
+        self.stage_starts = (0.0, settings.first_stage)
+        slices, width = configuration.slab_slices, configuration.discriminator_features
+        answered = slices - 2 * settings.margin_slices
+        self.degradation = degradation_network(configuration, settings.anchor)
+        self.lr_judge = BandDiscriminator(slices, width)
+        self.super_resolver = sr_network(configuration, settings.anchor)
+        self.hr_judge = BandDiscriminator(answered * self.scale.z, width)
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """X_t -> SR."""
+        return self.super_resolver(lr)
+
+    def degrade(self, hr: Tensor) -> Tensor:
+        """Y_s -> X_st."""
+        return self.degradation(hr)
+
+    def distance_map(self, lr: Tensor) -> Tensor:
+        """How much of each place of an LR looks like the target's, by the judge.
+
+        Args:
+            lr: (B, slices, Y, X), Y and X even.
+        Returns: (B, 1, Y * sy, X * sx), 0 to 1: the mean of the judge's verdicts that a place had a part in.
+        """
+        size = (lr.shape[2] * self.scale.y, lr.shape[3] * self.scale.x)
+        return spread(torch.sigmoid(self.lr_judge(haar(lr)[1]).float()), size)
+
+    def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
+        """HR degraded as learnt, and its domain-distance map."""
+        degraded = self.degrade(hr)
+        return {"degraded": degraded, "domain-distance map": self.distance_map(degraded)}
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """The stage that the training is in."""
+        if self.stage == 0:
+            yield from self._learn_degradation(batch)
+        else:
+            yield from self._learn_super_resolution(batch)
+
+    def _learn_degradation(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Low band of clean LR, high bands like the target's."""
+        x_st = self.degradation(batch.hr)
+        low, high = haar(x_st)
+        clean_low, _ = haar(shrink_cubically(batch.hr, self.scale))
+        with frozen(self.lr_judge):
+            adversarial = self.settings.lambda_adversarial * _real(self.lr_judge(high))
+            yield "degradation", {"low": l1(low, clean_low), "adversarial": adversarial}
+        yield "lr_judge", {"tell": _told(self.lr_judge, haar(batch.lr)[1], high.detach())}
+
+    def _learn_super_resolution(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Pairs (X_st, Y_s), weighed by the map; SR of real LR with high bands like real HR's."""
+        with torch.no_grad():
+            x_st = self.degradation(batch.hr)
+            weight = self.distance_map(x_st) if self.settings.distance_map else torch.ones((), device=x_st.device)
+        real, made = self.answered(batch.hr), self.answered(self.super_resolver(x_st))
+        sr_high = haar(self.answered(self.super_resolver(batch.lr)))[1]
+        with frozen(self.hr_judge):
+            yield (
+                "super_resolver",
+                {
+                    "l1": (weight * (made.float() - real).abs()).mean(),
+                    "ssim": self.settings.alpha * structural(made, real, self.settings.loss_form),
+                    "low": l1(haar(made)[0], haar(real)[0]),
+                    "adversarial": self.settings.lambda_adversarial * _real(self.hr_judge(sr_high)),
+                },
+            )
+        yield "hr_judge", {"tell": _told(self.hr_judge, haar(real)[1], sr_high.detach())}
+
+
+def _real(logits: Tensor) -> Tensor:
+    """-log D, the mean over places."""
+    return F.softplus(-logits.float()).mean()
+
+
+def _told(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
+    """Binary cross-entropy of a judge, real = 1 and made = 0, halved."""
+    return (_real(judge(real)) + _real(-judge(made))) / 2

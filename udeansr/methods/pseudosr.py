@@ -1,0 +1,147 @@
+"""PseudoSR: real LR is made clean by a translator that is taught by super-resolution too. Knows all of it.
+
+Source: Maeda, Unpaired image super-resolution using pseudo-supervision, CVPR 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from udeansr.batches.batch import Batch
+from udeansr.losses.adversarial import Form, fool, tell
+from udeansr.losses.image import l1, structural
+from udeansr.methods.backbone import hr_discriminator, lr_discriminator, lr_translator, shrink_cubically, sr_network
+from udeansr.methods.method import Method, frozen
+from udeansr.methods.settings import check_numbers
+from udeansr.planning.plan import Configuration
+
+
+@dataclass(frozen=True)
+class PseudoSrSettings:
+    """What PseudoSR can be told.
+
+    Attributes:
+        lambda_sr: weight of what the judge of SR says, for the translators.
+        lambda_cycle: weight of L_1 between clean LR and itself, made like the target's and clean again.
+        lambda_identity: weight of L_1 between clean LR and itself, made clean.
+        lambda_geometry: weight of L_1 between cleaned LR and the mean of what is cleaned mirrored and turned.
+        alpha: weight of L_SSIM for the super-resolver.
+        loss_form: ``paper`` mean (1 - SSIM)^2, ``code`` 1 - SSIM^2.
+        anchor: whether networks begin as identity and interpolation.
+        margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
+    """
+
+    lambda_sr: float = 0.1
+    lambda_cycle: float = 1.0
+    lambda_identity: float = 2.0
+    lambda_geometry: float = 1.0
+    alpha: float = 0.5
+    loss_form: Form = "paper"
+    anchor: bool = True
+    margin_slices: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no weight and no count."""
+        check_numbers(self)
+
+
+class PseudoSr(Method):
+    """Target LR ``x`` -> clean LR -> SR; pairs for the super-resolver are (clean LR there and back, source HR).
+
+    Clean LR ``y`` is source HR, shrunk cubically.
+    """
+
+    name = "pseudosr"
+    settings_type = PseudoSrSettings
+    players = ("translators", "super_resolver", "discriminators")
+    averaged = ("translators", "super_resolver")
+    lr = 1e-3
+
+    settings: PseudoSrSettings
+
+    def __init__(self, configuration: Configuration, settings: PseudoSrSettings) -> None:
+        super().__init__(configuration, settings)
+        self.take_margin(settings.margin_slices)
+        answered = configuration.slab_slices - 2 * settings.margin_slices
+        self.super_resolver = sr_network(configuration, settings.anchor)
+        self.translators = nn.ModuleDict(
+            {way: lr_translator(configuration, settings.anchor) for way in ("to_clean", "to_target")}
+        )
+        self.discriminators = nn.ModuleDict(
+            {
+                "clean": lr_discriminator(configuration),
+                "target": lr_discriminator(configuration),
+                "sr": hr_discriminator(configuration, answered * self.scale.z),
+            }
+        )
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """X_t -> clean LR -> SR."""
+        return self.super_resolver(self.translators["to_clean"](lr))
+
+    def degrade(self, hr: Tensor) -> Tensor:
+        """Y_s -> clean LR -> LR as the target's scanner gives it."""
+        return self.translators["to_target"](shrink_cubically(hr, self.scale))
+
+    def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
+        """Real LR made clean, and clean LR made like real LR."""
+        return {"cleaned": self.translators["to_clean"](lr), "degraded": self.degrade(hr)}
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Translators against fixed judges; then the super-resolver on what they made; then the judges."""
+        weight, judges = self.settings, self.discriminators
+        to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
+        x, y = batch.lr, shrink_cubically(batch.hr, self.scale)
+        x_made, y_made = to_target(y), to_clean(x)
+        y_again = to_clean(x_made)
+        with frozen(judges, self.super_resolver):
+            yield (
+                "translators",
+                {
+                    "fool_target": fool(judges["target"](x_made), "code"),
+                    "fool_clean": fool(judges["clean"](y_made), "code"),
+                    "fool_sr": weight.lambda_sr * fool(judges["sr"](self._answer(y_again)), "code"),
+                    "cycle": weight.lambda_cycle * l1(y_again, y),
+                    "identity": weight.lambda_identity * l1(to_clean(y), y),
+                    "geometry": weight.lambda_geometry * l1(y_made, self._ensemble(x)),
+                },
+            )
+
+        x_made, y_made, y_again = x_made.detach(), y_made.detach(), y_again.detach()
+        made, real = self._answer(y_again), self.answered(batch.hr)
+        structure = weight.alpha * structural(made, real, weight.loss_form)
+        yield "super_resolver", {"l1": l1(made, real), "ssim": structure}
+
+        with torch.no_grad():
+            sr_of_target = self._answer(y_made)
+        yield (
+            "discriminators",
+            {
+                "tell_target": tell(judges["target"](x), judges["target"](x_made)),
+                "tell_clean": tell(judges["clean"](y), judges["clean"](y_made)),
+                "tell_sr": tell(judges["sr"](sr_of_target), judges["sr"](made.detach())),
+            },
+        )
+
+    def _answer(self, clean: Tensor) -> Tensor:
+        """The slices of SR that are answered for."""
+        return self.answered(self.super_resolver(clean))
+
+    @torch.no_grad()
+    def _ensemble(self, x: Tensor) -> Tensor:
+        """The mean of LR made clean in all mirrored and, where slices may be turned, turned positions, turned back.
+
+        It is a target: no gradient passes, which costs a third of what it would.
+        """
+        to_clean = self.translators["to_clean"]
+        turns = range(2) if self.configuration.turns else range(1)
+        total = torch.zeros_like(x, dtype=torch.float32)
+        for mirrored in ((), (2,), (3,), (2, 3)):
+            for turn in turns:
+                moved = torch.rot90(torch.flip(x, mirrored), turn, (2, 3))
+                total += torch.flip(torch.rot90(to_clean(moved), -turn, (2, 3)), mirrored)
+        return total / (4 * len(turns))
