@@ -69,6 +69,22 @@ def test_misaligned_source_and_target_are_the_same_people(hr_folder, tmp_path):
     account = json.loads((dataset / "simulation.json").read_text())
     assert all("misalignment" in done for done in account["scans"]["source"].values())
     assert not any("misalignment" in done for done in account["scans"]["target"].values())
+    motions = [tuple(done["misalignment"].values()) for done in account["scans"]["source"].values()]
+    assert len(set(motions)) == len(motions) > 1, "each scan has its own"
+
+
+def test_of_one_seed_both_pairings_have_the_same_lr(hr_folder, tmp_path):
+    made = {}
+    for pairing in ("unpaired", "misaligned"):
+        dataset = tmp_path / pairing / "Dataset001_X"
+        simulate(
+            hr_folder, dataset, Recipe(Scale(1, 2, 2), SHIFTED, pairing, 3), Counts(target=2, validation=1, test=1)
+        )
+        made[pairing] = {name: voxels for name, voxels in contents(dataset).items() if not name.startswith("sourceHR")}
+    groups = ("targetLR", "validationLR", "validationHR", "testLR", "testHR")
+    images = [name for name in made["unpaired"] if name.startswith(groups)]
+    assert {name.split("/")[0] for name in images} == set(groups)
+    assert all(made["misaligned"][name] == made["unpaired"][name] for name in images)
 
 
 def test_no_validation_and_no_test(hr_folder, tmp_path):
