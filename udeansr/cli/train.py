@@ -125,12 +125,16 @@ def _train(
         if not assignments:
             settings = load_settings(method, saved["settings"])
     run = run.resolved(chosen, method_type(method))
+    length = f"{run.epochs} epochs of {run.iterations_per_epoch} iterations"
+    if method_type(method).learns_in_prediction:
+        _refuse_length(method, flags)
+        length = f"{settings.iterations} iterations on each volume, in prediction"
     print(f"preprocessed: {arrays}\nresults:      {models}")
     print(
         f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.slab_slices} x {chosen.patch_size[0]} x "
         f"{chosen.patch_size[1]} LR voxels, {run.batch_size} of each cohort in a batch\n"
         f"              {method}: {chosen.features} features, {chosen.groups} groups of {chosen.blocks} blocks; "
-        f"{run.epochs} epochs of {run.iterations_per_epoch} iterations",
+        f"{length}",
         flush=True,
     )
     try:
@@ -142,6 +146,18 @@ def _train(
     print(f"model:        {best if best.exists() else final}")
     which = f"-d {dataset} -c {configuration} --method {method}" + ("" if best.exists() else " --checkpoint final")
     print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
+
+
+def _refuse_length(method: str, flags: dict[str, Any]) -> None:
+    """Refuse flags that say how long to train, for a method that is trained in prediction."""
+    given = [
+        "--" + name.replace("_", "-") for name in ("epochs", "iterations_per_epoch", "max_minutes") if name in flags
+    ]
+    if given:
+        raise UdeansrError(
+            f"{' and '.join(given)}: {method} learns in prediction, on each volume; expected its length as a setting: "
+            f"--set {method}.iterations=500"
+        )
 
 
 def main() -> None:

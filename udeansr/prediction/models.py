@@ -15,6 +15,7 @@ from udeansr.paths import Root, dataset_folders
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.super_resolver import SuperResolver
 from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
     method.requires_grad_(False)
     method.to(device)
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return SuperResolver(method.eval(), configuration.factors, plan, configuration, str(device))
+    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
+    return SuperResolver(method.eval(), configuration.factors, plan, configuration, str(device), run=run)
 
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> SuperResolver:

@@ -108,7 +108,7 @@ def _predict_file(resolver: SuperResolver, image: Path, target: Path) -> None:
     """One image, with a bar over its slabs."""
     volume = read_volume(image)
     with tqdm(desc=case_name(image), unit="slab", leave=False, delay=0.5) as bar:
-        sr = resolver(volume, progress=_advance(bar))
+        sr = resolver(volume, progress=_advance(bar), name=case_name(image))
     write_volume(sr, target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.methods.method import Method
 from udeansr.methods.slab_window import Progress, super_resolve_volume
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.prediction.zero_shot import zero_shot
+from udeansr.training.settings import RunSettings
 
 SPACING_TOLERANCE = 0.02
 """How far, as a part of it, a spacing may lie from the one a model was made for."""
@@ -46,6 +49,7 @@ class SuperResolver:
         precision: "fp32", "bf16" or "fp16" for the networks.
         stride: LR slices from one slab to the next, 1 (best) to those that a slab answers for (fastest).
         as_float: whether SR of an integer LR stays float32.
+        run: how a method that learns in prediction is trained; None for all others.
     """
 
     method: Method
@@ -56,6 +60,7 @@ class SuperResolver:
     precision: str = "fp32"
     stride: int = 1
     as_float: bool = False
+    run: RunSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse a stride that leaves slices out."""
@@ -67,32 +72,36 @@ class SuperResolver:
                 f"{self.method.slab_slices} slices of a slab; expected {expected}"
             )
 
-    def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
+    def __call__(self, volume: Volume, progress: Progress | None = None, name: str = "volume") -> Volume:
         """Super-resolve a volume.
 
         Args:
             volume: LR as it is stored: any orientation, unit and numeric type.
             progress: told after each batch of slabs.
+            name: of the volume, for the bar of a method that learns on it.
         Returns: the same field of view, orientation, unit and level, ``scale`` times the voxels; the numeric type of
             an integer LR (rounded and clipped to its range), else float32. No voxel below 0 unless the LR has some.
         Raises:
-            UdeansrError: if the spacing is not the one the model was made for, or the voxels are empty or not finite.
+            UdeansrError: if the spacing is not the one the model was made for, the voxels are empty or not finite, or
+                a method that learns in prediction cannot.
         """
         lr = reorient(volume, self._orientation(volume.geometry))
         level = _level(lr.voxels) * (self.plan.lr_gain if self.plan else 1.0)
-        sr = super_resolve_volume(
-            self.method,
-            normalize(lr.voxels, level),
-            stride=self.stride,
-            device=self.device,
-            precision=self.precision,
-            progress=progress,
-        )
+        sr = self._super_resolved(normalize(lr.voxels, level), progress, name)
         if lr.voxels.min() >= 0:
             np.maximum(sr, 0, out=sr)
         kept_type = lr.voxels.dtype if lr.voxels.dtype.kind in "iu" and not self.as_float else None
         restored = Volume(denormalize(sr, level, kept_type), sr_geometry(lr.geometry, self.scale))
         return reorient(restored, volume.geometry.orientation)
+
+    def _super_resolved(self, lr: np.ndarray, progress: Progress | None, name: str) -> np.ndarray:
+        """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
+        where: dict[str, str] = {"device": self.device, "precision": self.precision}
+        by = partial(super_resolve_volume, stride=self.stride, progress=progress, **where)
+        if not self.method.learns_in_prediction:
+            return by(self.method, lr)
+        assert self.run is not None, f"{self.method.name} is not told how to learn"
+        return zero_shot(self.method, lr, self.run, by, name=name, **where)
 
     def _orientation(self, geometry: Geometry) -> str:
         """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""

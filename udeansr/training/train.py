@@ -16,6 +16,7 @@ from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.training.beginning import save_beginning
 from udeansr.training.holdout import split_cases
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
@@ -43,6 +44,8 @@ def train(
 ) -> Path:
     """Train a method, or go on with a training, until its last epoch or the end of its time.
 
+    A method that learns in prediction is not trained here: its first weights are written as its model.
+
     Args:
         preprocessed_folder: ``<preprocessed root>/<dataset>``.
         plan: the dataset's plan.
@@ -59,7 +62,7 @@ def train(
         StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
     """
     configuration = plan.configuration(configuration_name)
-    _check_learns(method_name, configuration.scale)
+    _check_learns(method_name, configuration.scale, mode)
     run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)
     precision = choose_precision(run.precision, device)
@@ -87,8 +90,10 @@ def train(
         logger.info(
             "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
         )
-        split = split_cases(dataset, run.seed, run.validation_cases)
         trainer = _trainer(method, run, device, precision)
+        if method.learns_in_prediction:
+            return save_beginning(output_folder, trainer, identity)
+        split = split_cases(dataset, run.seed, run.validation_cases)
         loop = TrainingLoop(
             trainer,
             split,
@@ -106,8 +111,13 @@ def train(
         return loop.run()
 
 
-def _check_learns(method_name: str, scale: str) -> None:
-    """Refuse a method without players."""
+def _check_learns(method_name: str, scale: str, mode: str) -> None:
+    """Refuse a method without players, and to go on where nothing is learnt before prediction."""
+    if method_type(method_name).learns_in_prediction and mode == "continue":
+        raise UdeansrError(
+            f"{method_name} learns in prediction, so there is no training to continue; predict with it, "
+            "or begin again with other settings: --overwrite"
+        )
     if not METHODS[method_name].players:
         raise UdeansrError(
             f"{method_name} learns nothing, so there is nothing to train; predict with it directly: "

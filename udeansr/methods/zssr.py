@@ -1,0 +1,82 @@
+"""ZSSR: super-resolution learnt on the one LR volume itself. Knows its network, loss and turn, whole.
+
+The LR, degraded once more, is the input and the LR itself the answer; what was learnt there is then applied to the LR.
+No other volume is needed, and nothing is kept from one to the next. :mod:`udeansr.prediction.zero_shot` does the
+training, since it is prediction that has the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from udeansr.batches.batch import Batch
+from udeansr.losses.adversarial import Form
+from udeansr.losses.image import l1, structural
+from udeansr.methods.backbone import sr_network
+from udeansr.methods.method import Method
+from udeansr.methods.settings import check_numbers
+from udeansr.planning.plan import Configuration
+
+
+@dataclass(frozen=True)
+class ZssrSettings:
+    """What ZSSR can be told.
+
+    Attributes:
+        alpha: weight of L_SSIM beside L_1.
+        loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
+        anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
+        margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
+        iterations: of the training on each volume; 0 leaves the network as it begins.
+        median: whether SR is the median over the in-plane flips and turns of the LR: eight, or the four flips where the
+            configuration has no turns.
+        back_projections: how often SR is corrected by what its LR misses of the LR; the original takes 10.
+    """
+
+    alpha: float = 0.5
+    loss_form: Form = "paper"
+    anchor: bool = True
+    margin_slices: int = 1
+    iterations: int = 3000
+    median: bool = False
+    back_projections: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no weight and no count."""
+        check_numbers(self)
+
+
+class Zssr(Method):
+    """TS-RCAN on (LR degraded once more, LR) of one volume; batches hold these as ``degraded`` and ``hr``.
+
+    Source: Shocher, Cohen and Irani, CVPR 2018.
+    """
+
+    name = "zssr"
+    settings_type = ZssrSettings
+    players = ("generators",)
+    averaged = ("generators",)
+    lr = 1e-3
+    learns_in_prediction = True
+
+    settings: ZssrSettings
+
+    def __init__(self, configuration: Configuration, settings: ZssrSettings) -> None:
+        super().__init__(configuration, settings)
+        self.uses_degraded = True
+        self.take_margin(settings.margin_slices)
+        self.generators = sr_network(configuration, settings.anchor)
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        """X -> Y."""
+        return self.generators(lr)
+
+    def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Restore the LR from what it becomes when degraded once more."""
+        assert batch.degraded is not None, "zero-shot batches hold the LR and the LR degraded once more"
+        made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
+        structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
+        yield "generators", {"l1": l1(made, real), "ssim": structure}
