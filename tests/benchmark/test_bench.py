@@ -79,13 +79,13 @@ def test_rows_that_show_one_run_are_done_once():
 
 
 def test_rows_that_need_pairs_run_where_there_are_some():
-    rows = (parse_row("named=supervised:pairs=named"), parse_row("moved=supervised:register=yes"), ROWS["udean"])
+    rows = (ROWS["supervised_paired"], parse_row("moved=supervised:register=yes"), ROWS["udean"])
     (misaligned,) = MISALIGNED
     assert [row.name for row, _ in shared_runs(rows, TRUNCATION)] == ["udean"]
-    assert [row.name for row, _ in shared_runs(rows, misaligned)] == ["named", "moved", "udean"]
+    assert [row.name for row, _ in shared_runs(rows, misaligned)] == ["supervised_paired", "moved", "udean"]
     assert left_out(rows, misaligned) == ""
     assert left_out(rows, TRUNCATION) == (
-        "named, moved: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+        "supervised_paired, moved: left out, as LR and HR are of different people; --pairings misaligned has pairs"
     )
 
 

@@ -91,6 +91,12 @@ def test_what_learns_nothing_is_not_trained(task, stages):
     assert made.training is None
 
 
+def test_what_learns_in_prediction_says_what_it_takes_a_volume(task, stages):
+    made = do_row(task("zssr"))
+    assert [told[0] for told in stages] == ["train", "predict", "evaluate"]
+    assert made.training and made.training.iterations == 6 and made.training.weights > 0
+
+
 @pytest.mark.parametrize(
     ("iterations", "overwrite", "mode"), [(2, False, "continue"), (6, False, None), (6, True, "overwrite")]
 )

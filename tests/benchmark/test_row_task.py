@@ -32,6 +32,13 @@ def test_rows_of_one_method_train_in_folders_of_their_own(task):
     assert task("oracle").training.parent.name == "x2x2x1_true"
 
 
+def test_learning_in_prediction_is_given_the_iterations_of_the_other_rows_up_to_its_authors(task):
+    assert task("zssr", epochs=2, iterations_per_epoch=3).settings.iterations == 6
+    assert task("zssr").iterations == 77
+    assert task("zssr", epochs=100, iterations_per_epoch=100).iterations == 3000
+    assert task("mine=zssr:iterations=5").iterations == 5
+
+
 @pytest.mark.parametrize(
     ("change", "decides"),
     [

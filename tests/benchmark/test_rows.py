@@ -31,6 +31,14 @@ def test_the_papers_table_1_is_image_space_feature_space_and_both():
     assert sorted(adapted) == [(False, True), (True, False), (True, True)]
 
 
+def test_the_papers_tables_have_their_rows_and_no_more_is_in_both_than_has_to_be():
+    first, second = (choose_rows(name, []) for name in ("table1", "table2"))
+    assert [row.name for row in first if row.needs_pairs] == ["supervised_paired", "supervised_registered"]
+    assert not any(row.needs_pairs for row in second)
+    assert {row.method for row in second} >= {"tricubic", "zssr", "dasr", "pseudosr", "blindsr", "udean"}
+    assert {row.name for row in first} & {row.name for row in second} == {"udean_paper", "udean", "oracle"}
+
+
 def test_rows_are_chosen_by_names_and_groups_each_once_in_the_order_named():
     chosen = choose_rows("udean, default,paper_ablation", ["mine=udean"])
     names = [row.name for row in chosen]
@@ -42,7 +50,7 @@ def test_rows_are_chosen_by_names_and_groups_each_once_in_the_order_named():
 @pytest.mark.parametrize(
     ("words", "added", "message"),
     [
-        ("udaen", [], "there is no row 'udaen'; rows: tricubic, sinc, .+; groups: default, paper_ablation"),
+        ("udaen", [], "there is no row 'udaen'; rows: tricubic, sinc, .+; groups: default, table1, table2"),
         (
             "",
             ["udean"],

@@ -47,7 +47,8 @@ def test_the_table_shows_means_deviations_differences_and_costs(filled):
     lines = text.split("## ")[1].splitlines()
     head, _, tricubic, udean, oracle, mine = (cells(line) for line in lines if line.startswith("|"))
     assert head == [
-        "row", *(column.head for column in COLUMNS), "PSNR - udean dB", "iterations", "seconds", "weights"
+        "row", *(column.head for column in COLUMNS), "PSNR - udean dB", "iterations", "seconds", "weights",
+        "SR seconds/volume",
     ]  # fmt: skip
     by_head = [dict(zip(head, row, strict=True)) for row in (tricubic, udean, oracle, mine)]
     assert [row["PSNR dB"] for row in by_head] == [
@@ -57,7 +58,7 @@ def test_the_table_shows_means_deviations_differences_and_costs(filled):
     assert [row["PSNR - udean dB"] for row in by_head] == ["-9.00", "", "+1.00", "-1.00"]
     assert [row["shift, voxels"] for row in by_head] == ["2.000"] * 4
     assert by_head[1]["seconds"] == "61" and by_head[1]["iterations"] == "6,000" and by_head[1]["weights"] == "341 k"
-    assert by_head[0]["seconds"] == ""
+    assert by_head[0]["seconds"] == "" and by_head[0]["SR seconds/volume"] == "12.3"
     assert oracle[0] == "oracle (the run of supervised_truncation)"
     assert "- mine: udean:beta=0.1" in text
 
@@ -69,7 +70,12 @@ def test_the_numbers_are_there_unrounded(filled):
     assert [row["row"] for row in rows] == ["tricubic", "udean", "oracle", "mine", "sinc"]
     assert float(rows[1]["psnr_db_mean"]) == 29.5 and float(rows[1]["psnr_db_std"]) == pytest.approx(0.5**0.5)
     assert float(rows[0]["psnr_db_less_udean"]) == -9 and rows[1]["psnr_db_less_udean"] == ""
-    assert rows[3]["ssim_2d_mean"] == "" and rows[0]["seconds"] == "" and float(rows[1]["seconds"]) == 61.4
+    assert (
+        rows[3]["ssim_2d_mean"] == ""
+        and rows[0]["seconds"] == ""
+        and rows[0]["prediction_seconds"] == "12.3"
+        and float(rows[1]["seconds"]) == 61.4
+    )
     assert rows[2]["same_as"] == "supervised_truncation" and rows[4]["people"] == "validation"
 
 

@@ -26,6 +26,8 @@ def test_before_anything_is_there_it_is_told_what_the_options_say(wanted, folder
     ]
     unsaid = replace(wanted, options=RunSettings(device="cpu"))
     assert list(work_left(unsaid))[1].endswith("oracle: iterations as planned")
+    (line,) = work_left(replace(wanted, rows=choose_rows("zssr", [])))
+    assert line.endswith("zssr: 6 iterations on each volume, in prediction")
     named = replace(wanted, rows=(parse_row("named=supervised:pairs=named"),))
     (line,) = work_left(named)
     assert line.startswith("x2x2x1 unpaired truncation seed 1: named: left out, as LR and HR are of different people")

@@ -19,8 +19,8 @@ class Training:
     """What a training took.
 
     Attributes:
-        iterations: done in all.
-        seconds: in all, without validation.
+        iterations: done in all; on each volume, where it is learnt on in prediction.
+        seconds: in all, without validation; 0 where all is learnt in prediction.
         weights: numbers that were learnt, discriminators' among them.
         checkpoint: which one predicted.
         device, precision: what it was computed on last.

@@ -79,13 +79,15 @@ def _account(task: RowTask) -> Training:
     """What the finished training took, out of its own records."""
     folder = task.training
     progress = load_checkpoint(folder / FINAL)["progress"]
-    epochs = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
-    validating = sum(epoch["seconds"]["validation"] for epoch in epochs)
+    validating = 0.0
+    if not task.learns_in_prediction:  # which has no epochs
+        epochs = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
+        validating = sum(epoch["seconds"]["validation"] for epoch in epochs)
     method = build_method(task.row.method, task.configuration, task.settings)
     weights = [weight for player in method.players for weight in method.get_submodule(player).parameters()]
     computed = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["computed"]
     return Training(
-        iterations=progress["iteration"],
+        iterations=task.iterations if task.learns_in_prediction else progress["iteration"],
         seconds=round(max(0.0, progress["seconds"] - validating), 1),
         weights=sum(weight.numel() for weight in weights),
         checkpoint="best" if (folder / BEST).is_file() else "final",

@@ -23,6 +23,9 @@ from udeansr.training.settings import LASTING, RunSettings
 NOT_OF_THE_SCORES = ("inherits_from", "reasons", "epochs", "iterations_per_epoch", "batch_size")
 """Of a configuration: words, and what the run's own settings hold."""
 
+MOST_IN_PREDICTION = 3000
+"""Iterations that learning on a single volume is given at most: its authors' number."""
+
 OF_THE_RUN = (*LASTING, "epochs", "clip")
 """Of a run's settings: all that changes what is learnt. The learning rate falls over the epochs."""
 
@@ -53,6 +56,11 @@ class RowTask:
         return bool(METHODS[self.row.method].players)
 
     @property
+    def learns_in_prediction(self) -> bool:
+        """Whether it is trained on each volume anew, in prediction."""
+        return METHODS[self.row.method].learns_in_prediction
+
+    @property
     def file(self) -> Path:
         """Where its result lies."""
         return self.folder.row_file(self.dataset.name, self.people, self.row.name)
@@ -64,8 +72,11 @@ class RowTask:
 
     @cached_property
     def settings(self) -> Any:
-        """The method's settings."""
-        return load_settings(self.row.method, self.row.settings)
+        """The method's settings; learning in prediction is given the iterations of the other rows."""
+        settings = self.row.settings
+        if self.learns_in_prediction:
+            settings = {"iterations": min(MOST_IN_PREDICTION, self._planned_iterations), **settings}
+        return load_settings(self.row.method, settings)
 
     @cached_property
     def run(self) -> RunSettings:
@@ -105,9 +116,15 @@ class RowTask:
 
     @property
     def iterations(self) -> int:
-        """Iterations of its training in all; 0 for a method that learns nothing."""
+        """Iterations of its training in all, or on each volume in prediction; 0 for a method that learns nothing."""
+        if self.learns_in_prediction:
+            return self.settings.iterations
+        return self._planned_iterations if self.learns else 0
+
+    @property
+    def _planned_iterations(self) -> int:
         assert self.run.epochs and self.run.iterations_per_epoch, "settings are not resolved"
-        return self.run.epochs * self.run.iterations_per_epoch if self.learns else 0
+        return self.run.epochs * self.run.iterations_per_epoch
 
     def iterations_left(self) -> int:
         """Those that are to be done.

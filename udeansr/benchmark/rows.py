@@ -22,6 +22,18 @@ _ALL = (
     Row("tricubic", "tricubic", "tricubic", about="interpolation: nothing is learnt"),
     Row("sinc", "sinc", "sinc", about="interpolation: the LR's k-space, zero-filled"),
     Row(
+        "zssr", "ZSSR", "zssr",
+        about="learnt on each LR alone, degraded once more; its iterations are spent on each volume, in prediction",
+    ),
+    Row(
+        "supervised_paired", "supervised, pairs as they are", "supervised", settings={"pairs": "named"},
+        about="pairs of real LR and HR of the same people, who moved in between",
+    ),
+    Row(
+        "supervised_registered", "supervised, rigid registration", "supervised",
+        settings={"pairs": "named", "register": True}, about="the same, with HR moved rigidly onto LR first",
+    ),
+    Row(
         "supervised_truncation", "supervised, truncation", "supervised", KNOWN_TRUNCATION,
         about="pairs made of source HR by plain k-space truncation: the routine of most earlier work",
     ),
@@ -29,6 +41,9 @@ _ALL = (
         "supervised_measured", "supervised, measured", "supervised",
         about="pairs made of source HR by the degradation that planning measured between the cohorts",
     ),
+    Row("dasr", "DASR", "dasr", about="learns to degrade, weighs by distance between the cohorts, then super-resolves"),
+    Row("pseudosr", "PseudoSR", "pseudosr", about="translates real LR to clean LR and super-resolves that"),
+    Row("blindsr", "Blind-SR", "blindsr", about="learns a cycle of real and clean LR, then super-resolves clean LR"),
     Row("udean_paper", "UDEAN, paper", "udean_paper", about="the paper's networks, losses and adversaries"),
     Row(
         "udean_paper_feature", "UDEAN, paper, feature space", "udean_paper",
@@ -87,6 +102,14 @@ GROUPS = {
     "default": (
         "tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle",
     ),
+    "table1": (
+        "supervised_paired", "supervised_registered", "udean_paper_feature", "udean_paper_image", "udean_paper",
+        "udean", "oracle",
+    ),
+    "table2": (
+        "tricubic", "sinc", "zssr", "dasr", "pseudosr", "blindsr", "udean_paper", "udean", "supervised_truncation",
+        "oracle",
+    ),
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
     "recipe": (
         "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_lr", "high_lr", "no_average", "no_augmentation",
@@ -97,7 +120,8 @@ GROUPS = {
         "adversaries_bounded_image", "adversaries_bounded_both", "udean",
     ),
 }  # fmt: skip
-"""Rows that are chosen by one word; ``paper_ablation`` is the paper's Table I, ``recipe`` changes one part a row."""
+"""Rows that are chosen by one word; ``table1`` and ``table2`` are the paper's, with the rows of ours that belong to
+them, ``paper_ablation`` what of Table I needs no pairs, ``recipe`` changes one part a row."""
 
 
 def choose_rows(words: str, added: list[str]) -> tuple[Row, ...]:

@@ -15,12 +15,13 @@ from udeansr.benchmark.rows import ROWS
 TABLE_FILE, NUMBERS_FILE = "benchmark.md", "benchmark.csv"
 
 COSTS = ("iterations", "seconds", "weights")
+PREDICTION_COST = "SR seconds/volume"
 
 _NOTES = (
     "Mean ± standard deviation over people; of the shift the largest of all people. Spectrum: error of SR against HR "
     f"by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, person by person. Seconds: "
-    "of training, without validation; weights: learnt, discriminators' among them. Bold: the best row that is told no "
-    "more than the two cohorts."
+    "of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on each volume, "
+    "in prediction. Bold: the best row that is not told the true degradation."
 )
 
 
@@ -64,7 +65,7 @@ def markdown(tables: dict[tuple[str, str], list[RowResult]]) -> str:
 
 
 def _table(results: list[RowResult]) -> list[str]:
-    head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS]
+    head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS, PREDICTION_COST]
     best = {column.key: best_row(results, column.key) for column in COLUMNS if column.best}
     rows = [head, ["---"] * len(head)]
     for result in results:
@@ -94,10 +95,11 @@ def _shown(value: float, digits: int) -> str:
 
 
 def _costs(result: RowResult) -> list[str]:
+    prediction = f"{result.prediction_seconds:,.1f}"
     if result.training is None:
-        return ["", "", ""]
+        return ["", "", "", prediction]
     training = result.training
-    return [f"{training.iterations:,}", f"{training.seconds:,.0f}", f"{training.weights / 1000:,.0f} k"]
+    return [f"{training.iterations:,}", f"{training.seconds:,.0f}", f"{training.weights / 1000:,.0f} k", prediction]
 
 
 def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
@@ -105,7 +107,19 @@ def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     scores = [name for column in COLUMNS for name in _names(column)]
-    writer.writerow(["dataset", "people", "row", "same_as", "method", *scores, f"psnr_db_less_{REFERENCE_ROW}", *COSTS])
+    writer.writerow(
+        [
+            "dataset",
+            "people",
+            "row",
+            "same_as",
+            "method",
+            *scores,
+            f"psnr_db_less_{REFERENCE_ROW}",
+            *COSTS,
+            "prediction_seconds",
+        ]
+    )
     for (dataset, people), results in tables.items():
         for result in results:
             values = [value for column in COLUMNS for value in _values(result, column)]
@@ -113,7 +127,8 @@ def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
             values.append(math.nan if apart is None else apart)
             costs = [getattr(result.training, name) if result.training else "" for name in COSTS]
             cells = [value if math.isfinite(value) else "" for value in values]
-            writer.writerow([dataset, people, result.row.name, result.same_as or "", result.row.method, *cells, *costs])
+            names = [dataset, people, result.row.name, result.same_as or "", result.row.method]
+            writer.writerow([*names, *cells, *costs, result.prediction_seconds])
     return text.getvalue()
 
 

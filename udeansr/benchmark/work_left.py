@@ -39,6 +39,8 @@ def _work(benchmark: Benchmark, row: Row, dataset: SimulatedDataset | None) -> s
             training = f"{run.epochs * run.iterations_per_epoch} iterations"
     else:
         training = f"{row_task(benchmark, dataset, row).iterations} iterations"
+    if METHODS[row.method].learns_in_prediction:
+        training += " on each volume, in prediction"
     if dataset is None or benchmark.overwrite:
         return training
     task = row_task(benchmark, dataset, row)
