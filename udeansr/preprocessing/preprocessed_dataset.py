@@ -85,7 +85,8 @@ class PreprocessedCase:
     def degraded(self) -> np.memmap:
         """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
 
-        Blurred as measured, without noise and before the magnitude is taken; as :attr:`voxels`.
+        Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; as
+        :attr:`voxels`.
         """
         return read_array(self.folder / DEGRADED_FILE)
 
@@ -135,10 +136,15 @@ class PreprocessedDataset:
         """
         if group not in PREPROCESSED_GROUPS:
             raise ValueError(f"no group '{group}'; preprocessed are {', '.join(PREPROCESSED_GROUPS)}")
-        return tuple(_read_case(path.parent, group) for path in sorted((self.folder / group).glob(f"*/{CASE_FILE}")))
+        return tuple(read_case(path.parent, group) for path in sorted((self.folder / group).glob(f"*/{CASE_FILE}")))
 
 
-def _read_case(folder: Path, group: str) -> PreprocessedCase:
+def read_case(folder: Path, group: str) -> PreprocessedCase:
+    """The case of a folder.
+
+    Raises:
+        UdeansrError: if it is broken.
+    """
     record = read_record(folder)
     if record is None:
         raise UdeansrError(f"{folder}: a broken case; delete the folder and run udeansr_plan_and_preprocess again")
