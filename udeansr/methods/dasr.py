@@ -97,7 +97,8 @@ class Dasr(Method):
     def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
         """HR degraded as learnt, and its domain-distance map."""
         degraded = self.degrade(hr)
-        return {"degraded": degraded, "domain-distance map": self.distance_map(degraded)}
+        shown = self.distance_map(degraded).expand(-1, hr.shape[1], -1, -1)  # one map holds for all slices of a slab
+        return {"degraded": degraded, "domain-distance map": shown}
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """The stage that the training is in."""

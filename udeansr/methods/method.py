@@ -117,7 +117,8 @@ class Method(nn.Module, ABC):
         Args:
             hr: (B, slices * sz, Y * sy, X * sx) source HR.
             lr: (B, slices, Y, X) real LR of other people.
-        Returns: maps on the LR or the HR grid.
+        Returns: (B, slices, Y, X) maps on the LR grid, or on the HR grid with its slices; those that are no images,
+            but numbers from 0 to 1, are called "... map".
         """
         return {}
 

@@ -18,6 +18,7 @@ from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Configuration
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, save_checkpoint
 from udeansr.training.epoch_report import epoch_bar, epoch_line, show_losses
+from udeansr.training.explanations import write_explanations
 from udeansr.training.holdout import Split
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import RunLog
@@ -155,6 +156,19 @@ class TrainingLoop:
         if is_best:
             self._save(BEST)
         self._save(LATEST)
+        self._explain_at_the_end_of_a_stage()
+
+    def _explain_at_the_end_of_a_stage(self) -> None:
+        """Keep and draw what the averaged weights have to show, when a stage or the whole training is over."""
+        method, total = self._trainer.method, self._epochs * self._length
+        stage, method.progress = method.stage, self._progress["iteration"] / total
+        if method.stage == stage and self._progress["iteration"] < total:
+            return
+        with random_state_kept(), self._trainer.average.in_place() as averaged:
+            trainer = self._trainer
+            drawn = write_explanations(averaged, self._split, trainer.device, trainer.precision, self._folder)
+        for path in drawn:
+            logger.info("%s: what the method has learnt to see", path)
 
     def _iteration(self, batches: Iterator[Batch]) -> dict[str, float]:
         """One batch and what is learnt from it."""

@@ -15,6 +15,7 @@ import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Plan
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
+from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD
 
 RUN_FILE = "run.json"
@@ -52,7 +53,8 @@ def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
         )
     for file in files:
         file.unlink(missing_ok=True)
-    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+    for name in (TENSORBOARD, EXPLANATIONS):
+        shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return None
 

@@ -1,0 +1,55 @@
+"""What every method keeps when it is trained: all players move, and a stop in any stage leaves no trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import torch
+
+from udeansr.methods import METHODS, build_method, parse_settings
+from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.interruption import StoppedError
+from udeansr.training.random_state import seed_everything
+
+TRAINED = [name for name, kind in METHODS.items() if kind.players and not kind.learns_in_prediction]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_player_moves(name, dataset_folder, plan, tmp_path, run_tiny) -> None:
+    final = run_tiny(dataset_folder, plan, tmp_path / "results", method=name)
+    seed_everything(0)
+    method = build_method(name, plan.configuration("x2x2x2"), parse_settings(name, []))
+    weights = load_checkpoint(final)["weights"]
+    for player in method.players:
+        parts = method.get_submodule(player).state_dict(prefix=f"{player}.")
+        assert any(not torch.equal(weights[part], before) for part, before in parts.items()), player
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_stopped_in_any_stage_it_goes_on_as_if_it_had_not(
+    name, dataset_folder, plan, tmp_path, monkeypatch, run_tiny, assert_same
+) -> None:
+    run_tiny(dataset_folder, plan, tmp_path / "whole", method=name)  # two epochs of three iterations
+    kind, turns, played = METHODS[name], METHODS[name].turns, iter(range(1, 100))
+
+    def turns_and_signal(self, batch):
+        if next(played) in (2, 5):
+            os.kill(os.getpid(), signal.SIGINT)
+        yield from turns(self, batch)
+
+    monkeypatch.setattr(kind, "turns", turns_and_signal)
+    for mode in ("new", "continue"):
+        with pytest.raises(StoppedError):
+            run_tiny(dataset_folder, plan, tmp_path / "parted", mode, method=name)
+    run_tiny(dataset_folder, plan, tmp_path / "parted", "continue", method=name)
+    assert_same(tmp_path / "whole" / "final.pt", tmp_path / "parted" / "final.pt")
+
+
+def test_the_end_of_a_stage_and_of_the_training_is_explained(dataset_folder, plan, tmp_path, run_tiny) -> None:
+    run_tiny(dataset_folder, plan, tmp_path / "results", method="dasr")
+    shown = tmp_path / "results" / "explanations"
+    assert sorted(path.name for path in shown.iterdir()) == ["pair_0.npz", "pair_0.png"]
+    run_tiny(dataset_folder, plan, tmp_path / "results", "overwrite", method="udean")
+    assert not shown.exists()
