@@ -73,15 +73,10 @@ def pair_cases(
     Raises:
         UdeansrError: if there is no pair, an HR does not show what its LR shows, or the disk refuses.
     """
+    check_partners(dataset, hr_cases, lr_cases)
     people = {case.name: case for case in lr_cases}
     folder = dataset.folder / (PAIRS_REGISTERED if register else PAIRS)
     tasks = [_Task(hr, people[hr.name], folder / hr.name) for hr in hr_cases if hr.name in people]
-    if not tasks:
-        raise UdeansrError(
-            f"{dataset.folder.parent.name}: none of {len(hr_cases)} names of {SOURCE_HR} to train on is one of the "
-            f"{len(lr_cases)} of {TARGET_LR}; expected LR and HR of the same people under equal names, as "
-            "udeansr_simulate --pairing misaligned gives them; supervised without pairs: --set supervised.pairs=made"
-        )
     if len(hr_cases) + len(lr_cases) > 2 * len(tasks):
         _logger.info(
             "%d of %d %s and %d of %d %s have no partner of their name and are left out of the pairs",
@@ -97,6 +92,22 @@ def pair_cases(
             _tell(task.hr.name, motion)
     _logger.info("%d pairs of HR and LR of equal name, %d of them made now", len(tasks), len(waiting))
     return tuple(read_case(task.folder, SOURCE_HR) for task in tasks)
+
+
+def check_partners(
+    dataset: PreprocessedDataset, hr_cases: Sequence[PreprocessedCase], lr_cases: Sequence[PreprocessedCase]
+) -> None:
+    """Refuse groups of which nobody is in both.
+
+    Raises:
+        UdeansrError: then.
+    """
+    if {case.name for case in hr_cases}.isdisjoint(case.name for case in lr_cases):
+        raise UdeansrError(
+            f"{dataset.folder.parent.name}: none of {len(hr_cases)} names of {SOURCE_HR} to train on is one of the "
+            f"{len(lr_cases)} of {TARGET_LR}; expected LR and HR of the same people under equal names, as "
+            "udeansr_simulate --pairing misaligned gives them; supervised without pairs: --set supervised.pairs=made"
+        )
 
 
 def _is_current(task: _Task) -> bool:

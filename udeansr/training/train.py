@@ -14,7 +14,9 @@ from torch import nn
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
+from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Plan
+from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training.beginning import save_beginning
 from udeansr.training.holdout import split_cases
@@ -58,7 +60,8 @@ def train(
     Returns: ``final.pt``.
     Raises:
         UdeansrError: if the method learns nothing, the folder has a training (or, to continue, none or another one),
-            the device or precision is not to be had, or a loss is not finite.
+            the device or precision is not to be had, the method wants pairs of equal name and nobody is in both
+            groups, or a loss is not finite.
         StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
     """
     configuration = plan.configuration(configuration_name)
@@ -72,6 +75,8 @@ def train(
     seed_everything(run.seed)
     method = build_method(method_name, configuration, settings)
     _check_batch_size(method, run)
+    if method.pairs != "made":
+        check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
     state = open_run_folder(output_folder, mode)  # nothing is removed before all else is known to be right
     identity = {
         "plan": plan.as_dict(),
@@ -94,6 +99,10 @@ def train(
         if method.learns_in_prediction:
             return save_beginning(output_folder, trainer, identity)
         split = split_cases(dataset, run.seed, run.validation_cases)
+        if method.pairs != "made":
+            cases, registered = (split.train_hr, split.train_lr), method.pairs == "registered"
+            pairs = pair_cases(dataset, *cases, configuration, registered, run.workers)
+            split = replace(split, train_hr=pairs)
         loop = TrainingLoop(
             trainer,
             split,
