@@ -97,6 +97,19 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
     assert "begun with other settings: lr 0.0003 -> 1e-05" in capsys.readouterr().err
 
 
+def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> None:
+    words = ("001", "x2x2x1", *CPU, "--method", "zssr", "--set", "zssr.iterations=50")
+    assert ended(monkeypatch, *words) == 0
+    told = capsys.readouterr().out
+    assert "zssr: 8 features, 1 groups of 1 blocks; 50 iterations on each volume, in prediction\n" in told
+    assert told.endswith("next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method zssr\n")
+    assert ended(monkeypatch, *words, "--overwrite", "--epochs", 3, "--max-minutes", 2) == 2
+    assert (
+        "--epochs and --max-minutes: zssr learns in prediction, on each volume; expected its length as a setting: "
+        "--set zssr.iterations=500"
+    ) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -13,22 +13,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from udeansr.batches.augmentation import draw_gain, move
 from udeansr.batches.batch import Batch
-from udeansr.batches.slabs import draw_pair
-from udeansr.degradation.kspace import truncate_kspace
 from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration
 from udeansr.prediction.refinement import back_projected, median_of_moves
-from udeansr.preprocessing.preprocessor import draw_foreground
+from udeansr.prediction.zero_shot_pairs import ZeroShotPairs, fitting_patch
 from udeansr.training.epoch_report import by_player, duration, show_losses
 from udeansr.training.schedule import cosine_lr
 from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import Trainer
-
-SMALLEST_SIDE = 8
-"""Pixels of a patch of the twice degraded LR; at x2 its answer is then hardly wider than the window of SSIM."""
 
 _logger = logging.getLogger(__name__)
 
@@ -88,13 +81,17 @@ def learned_on(
         UdeansrError: if the volume, degraded once more, holds no patch, training goes astray, or memory runs out.
     """
     assert run.lr and run.batch_size and run.ema_decay is not None, "settings are not resolved"
-    own = replace(method.configuration, patch_size=_patch_size(method, lr.shape), batch_size=run.batch_size)
+    own = replace(
+        method.configuration,
+        patch_size=fitting_patch(method.name, method.configuration, lr.shape),
+        batch_size=run.batch_size,
+    )
     learner = type(method)(own, method.settings)
     learner.load_state_dict(method.state_dict())
     trainer = Trainer(
         learner, lr=run.lr, device=torch.device(device), precision=precision, clip=run.clip, ema_decay=run.ema_decay
     )
-    pairs = _Pairs(lr, own, run.seed, bool(run.augment))
+    pairs = ZeroShotPairs(lr, own, run.seed, bool(run.augment))
     iterations = method.settings.iterations
     begun = time.monotonic()
     losses: dict[str, float] = {}
@@ -111,59 +108,6 @@ def learned_on(
     spent = duration(time.monotonic() - begun)
     _logger.info("%s: learnt on %s in %d iterations, %s; last losses: %s", method.name, name, iterations, spent, last)
     return learner.eval().requires_grad_(False)
-
-
-def _patch_size(method: Method, shape: tuple[int, ...]) -> tuple[int, int]:
-    """The plan's patch, or what of it the twice degraded LR holds; square where it is to be turned.
-
-    Channel attention pools windows of a patch: a network made for larger ones would see other means in the LR.
-    """
-    configuration, scale = method.configuration, method.scale.zyx
-    slices, *sides = (side // factor for side, factor in zip(shape, scale, strict=True))
-    y, x = (min(wanted, side) for wanted, side in zip(configuration.patch_size, sides, strict=True))
-    if configuration.turns:
-        y = x = min(y, x)
-    least = (configuration.slab_slices, *(min(SMALLEST_SIDE, side) for side in configuration.patch_size))
-    if slices < least[0] or y < least[1] or x < least[2]:
-        needed = [side * factor for side, factor in zip(least, scale, strict=True)]
-        raise UdeansrError(
-            f"{_shown(shape)} voxels (slices first) are too few for {method.name}, which learns on the LR degraded "
-            f"once more by {method.scale}; expected at least {_shown(needed)}. Predict it with a trained method, "
-            f"or interpolate: --method sinc --scale {method.scale}"
-        )
-    return y, x
-
-
-def _shown(shape: tuple[int, ...] | list[int]) -> str:
-    return " x ".join(map(str, shape))
-
-
-class _Pairs:
-    """Batches of slabs of (LR, LR degraded once more); batch i depends on the volume, the seed and i alone."""
-
-    def __init__(self, lr: np.ndarray, configuration: Configuration, seed: int, augment: bool) -> None:
-        self._configuration, self._seed, self._augment = configuration, seed, augment
-        scale = configuration.factors
-        whole = tuple(slice(side - side % factor) for side, factor in zip(lr.shape, scale.zyx, strict=True))
-        self._lr = lr[whole]
-        self._degraded = truncate_kspace(self._lr, scale)
-        self._foreground = draw_foreground(lr, "zero-shot")
-
-    def batch(self, number: int) -> Batch:
-        """The LR as ``hr``; the LR degraded once more as ``lr`` and ``degraded``."""
-        rng = np.random.default_rng((self._seed, number))
-        drawn = [self._draw(rng) for _ in range(self._configuration.batch_size)]
-        fine, coarse = (torch.from_numpy(np.stack(slabs)) for slabs in zip(*drawn, strict=True))
-        return Batch(hr=fine, lr=coarse, degraded=coarse)
-
-    def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Two slabs of one field of view, moved alike."""
-        shape = (self._configuration.slab_slices, *self._configuration.patch_size)
-        pair = draw_pair(self._lr, self._degraded, self._foreground, shape, rng)
-        if not self._augment:
-            return list(pair)
-        gain, seed = np.float32(draw_gain(rng)), int(rng.integers(2**63))
-        return [gain * move(slab, np.random.default_rng(seed), self._configuration.turns) for slab in pair]
 
 
 def _play(trainer: Trainer, batch: Batch, iteration: int) -> dict[str, float]:

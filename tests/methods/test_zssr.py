@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from udeansr.errors import UdeansrError
+from udeansr.methods import METHODS, build_method, parse_settings
+
+
+def built(name, configuration, *assignments):
+    torch.manual_seed(0)
+    return build_method(name, configuration, parse_settings(name, list(assignments)))
+
+
+@pytest.mark.parametrize("anchor", ["true", "false"])
+def test_it_is_the_supervised_method_on_other_pairs(anchor, configuration, batch):
+    """Built from one seed, both have the same weights, answers and losses."""
+    zssr, supervised = (built(name, configuration(), f"{name}.anchor={anchor}") for name in ("zssr", "supervised"))
+    data = batch(configuration())
+    ((player, losses),) = zssr.turns(data)
+    ((_, expected),) = supervised.turns(data)
+    assert player == "generators" and losses == expected
+    assert sum(map(torch.numel, zssr.parameters())) == sum(map(torch.numel, supervised.parameters()))
+    with torch.inference_mode():
+        assert torch.equal(zssr.super_resolve(data.lr), supervised.super_resolve(data.lr))
+
+
+def test_it_says_where_it_learns():
+    assert METHODS["zssr"].learns_in_prediction
+    assert not METHODS["supervised"].learns_in_prediction
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("zssr.iterations=-1", "zssr.iterations is -1; expected a number of at least 0"),
+        ("zssr.back_projections=0.5", "zssr.back_projections is '0.5'; expected a whole number"),
+        ("zssr.alpha=-1", "zssr.alpha is -1.0; expected a weight of at least 0"),
+    ],
+)
+def test_what_is_no_count_and_no_weight_is_refused(assignment, message):
+    with pytest.raises(UdeansrError) as told:
+        parse_settings("zssr", [assignment])
+    assert str(told.value) == message
