@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from udeansr.benchmark import bench
+from udeansr.benchmark import bench, budget
 from udeansr.benchmark.bench import Benchmark, check, left_out, run, scan_names, shared_runs
 from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import ROWS, choose_rows
 from udeansr.benchmark.scenario import scenarios
+from udeansr.benchmark.tables import read_results
 from udeansr.errors import UdeansrError
 from udeansr.training.settings import RunSettings
 
@@ -101,6 +102,35 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(wanted, changes, mess
     with pytest.raises(UdeansrError, match=message):
         run(replace(wanted, **changes))
     assert not wanted.folder.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "options", "added", "message"),
+    [
+        (0.0, {}, [], "--budget-seconds is 0.0; expected a number above 0"),
+        (9.0, {"epochs": 2}, [], "--epochs: with --budget-seconds the seconds say how long it is trained; leave one"),
+        (9.0, {}, ["a=udean:run.epochs=2"], "run.epochs of row a: with --budget-seconds the seconds say"),
+    ],
+)
+def test_a_budget_of_seconds_goes_with_no_length(wanted, seconds, options, added, message):
+    settings = replace(wanted.settings, budget_seconds=seconds)
+    rows = choose_rows("udean", added)
+    with pytest.raises(UdeansrError, match=message):
+        run(replace(wanted, settings=settings, options=RunSettings(**options, device="cpu"), rows=rows))
+    assert not wanted.folder.root.exists()
+
+
+def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(wanted, done, monkeypatch):
+    taken = iter([0.5, 1.0])
+    monkeypatch.setattr(budget, "seconds_per_iteration", lambda _: next(taken))
+    settings = replace(wanted.settings, budget_seconds=80.0)
+    rows = choose_rows("tricubic,supervised_measured", [])
+    limited = replace(wanted, settings=settings, options=RunSettings(device="cpu"), rows=rows)
+    run(limited)
+    results = [result for results in read_results(wanted.folder).values() for result in results]
+    lengths = [result.identity["run"] for result in results if result.training is not None and "run" in result.identity]
+    assert sorted(one["epochs"] * one["iterations_per_epoch"] for one in lengths) == [80, 165]
+    assert len(run(limited).there) == 4
 
 
 def test_people_have_to_be_enough_and_some_to_be_scored(wanted):

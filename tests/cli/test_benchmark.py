@@ -55,7 +55,8 @@ def hr(tmp_path) -> Path:
 def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monkeypatch, capsys):
     words = ("-i", "hr", "-o", "out", *SMALL, *HERE)
     assert ended(*words, "--dry-run") == 0
-    assert capsys.readouterr().out.count("4 iterations") == 9 and not Path("out").exists()
+    told = capsys.readouterr().out
+    assert told.count("4 iterations") == 9 and "9 rows, unknown before planning" in told and not Path("out").exists()
 
     played = []
     play = Trainer.play
@@ -73,7 +74,7 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert ended(*words, "--dry-run") == 0
     left = capsys.readouterr().out.splitlines()
     assert [line.endswith("done") for line in left[:4]] == [True, True, True, False]
-    assert left[3] == "x2x2x2 unpaired truncation seed 1: supervised_measured: 2 of 4 iterations"
+    assert left[3].startswith("x2x2x2 unpaired truncation seed 1: supervised_measured: 2 of 4 iterations, about ")
 
     assert ended(*words) == 0
     shown = capsys.readouterr().out
@@ -113,6 +114,7 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
         (("--pairings", "paired"), "pairing 'paired' is not known"),
         (("--seeds", "one"), "seed 'one' is none"),
         (("--scales", "2"), "scale '2' is not a scale"),
+        (("--budget-seconds", "60"), "--epochs: with --budget-seconds the seconds say how long"),
         (("--epochs", "0"), "epochs is 0; expected a whole number of at least 1"),
         (("-i", "gone"), "gone: no such file or folder"),
         (("-o", "hr"), "hr: holds something else than a benchmark"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import Timeout
 
+from udeansr.benchmark.budget import within_budget
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult
@@ -25,6 +27,7 @@ from udeansr.training.precision import choose_device, choose_precision
 from udeansr.training.settings import RunSettings
 
 PEOPLE = ("test", "validation")
+LENGTHS = ("epochs", "iterations_per_epoch")
 
 _logger = logging.getLogger(__name__)
 
@@ -88,13 +91,15 @@ def check(benchmark: Benchmark) -> None:
     """Refuse what cannot be done; changes nothing.
 
     Raises:
-        UdeansrError: if the people scored or the device is none, there is no row, people are too few, or the folder
-            is another benchmark's.
+        UdeansrError: if the people scored, the budget or the device is none, there is no row, people are too few, or
+            the folder is another benchmark's.
     """
     if not benchmark.rows:
         raise UdeansrError("there is nothing to do without a row; give --rows")
     if benchmark.people not in PEOPLE:
         raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
+    if benchmark.settings.budget_seconds is not None:
+        _check_budget(benchmark)
     choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
     settings = benchmark.settings
     people = sorted({subject(name) for name in settings.scans})
@@ -103,6 +108,17 @@ def check(benchmark: Benchmark) -> None:
         if not groups[benchmark.people]:
             raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
     benchmark.folder.check(settings)
+
+
+def _check_budget(benchmark: Benchmark) -> None:
+    """Refuse a budget that is none, and lengths beside it."""
+    seconds, options = benchmark.settings.budget_seconds, benchmark.options
+    if seconds is None or not 0 < seconds < math.inf:
+        raise UdeansrError(f"--budget-seconds is {seconds}; expected a number above 0")
+    named = [f"--{name.replace('_', '-')}" for name in LENGTHS if getattr(options, name) is not None]
+    named += [f"run.{name} of row {row.name}" for row in benchmark.rows for name in LENGTHS if name in row.run]
+    if named:
+        raise UdeansrError(f"{named[0]}: with --budget-seconds the seconds say how long it is trained; leave one out")
 
 
 def run(benchmark: Benchmark) -> Outcome:
@@ -129,6 +145,7 @@ def run(benchmark: Benchmark) -> Outcome:
             label = f"{dataset.name} {row.name}"
             try:
                 with folder.lock(f"{dataset.name}.{row.name}", wait=False):
+                    task = within_budget(task, benchmark.settings.budget_seconds, benchmark.overwrite)
                     was_there = _see_to(task, shown, benchmark.overwrite)
             except Timeout:
                 _logger.info("%s: left to another process, which is at it", label)

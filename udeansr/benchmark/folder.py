@@ -25,6 +25,7 @@ class BenchmarkSettings:
             of the same people, ``source`` has no say.
         memory_gb: GPU memory to plan for, 0 for a CPU; None takes what there is when the plan is made.
         epochs, iterations_per_epoch: length of each training; None takes the plan's.
+        budget_seconds: of each training instead of a length, validation left out; None where there is no such budget.
     """
 
     scans: tuple[str, ...]
@@ -35,6 +36,7 @@ class BenchmarkSettings:
     memory_gb: float | None = None
     epochs: int | None = None
     iterations_per_epoch: int | None = None
+    budget_seconds: float | None = None
 
     @property
     def counts(self) -> Counts:
@@ -63,9 +65,7 @@ class BenchmarkFolder:
                     f"udeansr_benchmark made; give another with -o"
                 )
             return
-        values = read_json(path, "benchmark", "udeansr_benchmark")
-        check_keys(values, {item.name for item in fields(BenchmarkSettings)}, str(path))
-        former = BenchmarkSettings(**{**values, "scans": tuple(values["scans"])})
+        former = self.settings()
         changes = [
             f"--{name.replace('_', '-')} {_said(then)} -> {_said(now)}"
             for name, then, now in differences(asdict(former), asdict(settings))
@@ -78,6 +78,17 @@ class BenchmarkFolder:
                 f"{self.root}: the benchmark in it was made with other options: {', '.join(changes)}. "
                 "Give the former ones to go on with it, or another folder with -o"
             )
+
+    def settings(self) -> BenchmarkSettings:
+        """What the benchmark in it was made with.
+
+        Raises:
+            UdeansrError: if there is none, or it cannot be read.
+        """
+        path = self.root / SETTINGS_FILE
+        values = read_json(path, "benchmark", "udeansr_benchmark")
+        check_keys(values, {item.name for item in fields(BenchmarkSettings)}, str(path))
+        return BenchmarkSettings(**{**values, "scans": tuple(values["scans"])})
 
     def claim(self, settings: BenchmarkSettings) -> None:
         """Make the folder that of a benchmark of these settings, if it is not yet; raises as :meth:`check`."""
@@ -107,6 +118,10 @@ class BenchmarkFolder:
     def sr(self, dataset: str, people: str, row: str) -> Path:
         """SR of the people that are scored."""
         return self.root / "sr" / dataset / people / row
+
+    def length_file(self, dataset: str, row: str) -> Path:
+        """How long a row is trained under a budget of seconds."""
+        return self.root / "lengths" / dataset / f"{row}.json"
 
     def row_file(self, dataset: str, people: str, row: str) -> Path:
         """What came of a row."""

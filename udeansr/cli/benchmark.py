@@ -51,6 +51,10 @@ def benchmark(
     ] = "1",
     epochs: Annotated[int | None, typer.Option(help=f"Epochs of each training. {PLANNED}")] = None,
     iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {PLANNED}")] = None,
+    budget_seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds of each training, validation left out, instead of its iterations."),
+    ] = None,
     memory_gb: Annotated[
         float | None,
         typer.Option(min=0, help="GPU memory to plan for; 0: a CPU. Default: what CUDA reports, else a CPU."),
@@ -93,6 +97,7 @@ def benchmark(
             memory_gb=memory_gb,
             epochs=epochs,
             iterations_per_epoch=iterations_per_epoch,
+            budget_seconds=budget_seconds,
             **counts,
         ),
         scenarios=scenarios(_words(scales), _words(pairings), _words(degradations), _words(seeds)),
