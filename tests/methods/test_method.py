@@ -1,11 +1,7 @@
 """The contract that every method keeps."""
 
 import json
-import re
-import sys
-import types
 from dataclasses import asdict, fields, is_dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -159,20 +155,3 @@ def test_frozen_lets_gradients_pass_and_leaves_nothing_behind():
     assert held.weight.grad is None
     assert held.weight.requires_grad
     assert not held.bias.requires_grad  # what was fixed before stays so
-
-
-def test_the_example_of_the_documentation_keeps_the_contract(configuration, batch):
-    page = (Path(__file__).parents[2] / "documentation" / "add_a_method.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    module = types.ModuleType("source_only")
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    try:
-        exec(compile(example, "add_a_method.md", "exec"), module.__dict__)
-    finally:
-        del sys.modules[module.__name__]
-    method = module.SourceOnly(configuration(), module.SourceOnlySettings())
-    ((player, losses),) = method.turns(batch(configuration()))
-    assert player in method.players
-    sum(losses.values()).backward()
-    assert all(parameter.grad is not None for parameter in method.get_submodule(player).parameters())
-    assert method.super_resolve(torch.rand(1, 3, 5, 20)).shape == (1, 6, 10, 40)

@@ -3,17 +3,53 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
+import types
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, parse_settings
+from udeansr.methods.method import Method
+from udeansr.methods.slab_window import super_resolve_volume
 from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.interruption import StoppedError
 from udeansr.training.random_state import seed_everything
 
 TRAINED = [name for name, kind in METHODS.items() if kind.players and not kind.learns_in_prediction]
+
+
+@pytest.fixture
+def source_only(monkeypatch) -> type[Method]:
+    """The method of the documentation, as a user would add it."""
+    page = (Path(__file__).parents[2] / "documentation" / "add_a_method.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert example.count("\n") <= 30
+    module = types.ModuleType("source_only")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look their module up
+    exec(compile(example, "add_a_method.md", "exec"), module.__dict__)
+    monkeypatch.setitem(METHODS, "source_only", module.SourceOnly)
+    return module.SourceOnly
+
+
+def test_the_thirty_lines_of_the_documentation_are_a_method(
+    source_only, dataset_folder, plan, tmp_path, run_tiny
+) -> None:
+    final = run_tiny(dataset_folder, plan, tmp_path / "results", method="source_only")
+    state = load_checkpoint(final)
+    method = build_method("source_only", plan.configuration("x2x2x2"), parse_settings("source_only", []))
+    lr = np.random.default_rng(0).random((5, 9, 12), dtype=np.float32)
+    untrained = super_resolve_volume(method, lr, device="cpu", precision="fp32")
+    method.load_state_dict({**state["weights"], **state["averaged"]})
+    sr = super_resolve_volume(method, lr, device="cpu", precision="fp32")
+    assert sr.shape == (10, 18, 24) and np.abs(sr - untrained).max() > 1e-4
+    with pytest.raises(UdeansrError, match=r"source_only\.alpha is 'much'; expected a number"):
+        parse_settings("source_only", ["source_only.alpha=much"])
 
 
 @pytest.mark.parametrize("name", TRAINED)
