@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
 from udeansr.losses.image import l1, structural
+from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
 from udeansr.methods.settings import check_numbers
-from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
-from udeansr.networks.decoder import Decoder
-from udeansr.networks.encoder import Encoder
 from udeansr.planning.plan import Configuration
 
 
@@ -66,20 +64,11 @@ class Supervised(Method):
         self.uses_degraded = True
         self.pairs = "registered" if settings.register else settings.pairs
         self.take_margin(settings.margin_slices)
-        slices, features, scale = configuration.slab_slices, configuration.features, self.scale
-        depth = (configuration.groups, configuration.blocks, configuration.patch_size)
-        in_plane = (scale.y, scale.x)
-        self.generators = nn.ModuleDict()
-        if settings.anchor:
-            self.generators["lr_encoder"] = AnchoredEncoder(slices, slices, features)
-            self.generators["sr_decoder"] = AnchoredDecoder(slices, slices * scale.z, features, *depth, in_plane)
-        else:
-            self.generators["lr_encoder"] = Encoder(slices, features)
-            self.generators["sr_decoder"] = Decoder(slices * scale.z, features, *depth, in_plane)
+        self.generators = sr_network(configuration, settings.anchor)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X -> Y."""
-        return self.generators["sr_decoder"](self.generators["lr_encoder"](lr))
+        return self.generators(lr)
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Restore the HR of a pair from its LR."""
