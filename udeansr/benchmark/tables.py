@@ -1,42 +1,47 @@
-"""The tables of a benchmark, out of all row files that are there. Knows numbers and their notation; runs nothing."""
+"""The tables of a benchmark, out of all row files that are there. Knows its folder; knows no notation."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from pathlib import Path
 
-from udeansr.benchmark.comparison import COLUMNS, REFERENCE_ROW, Column, best_row, largest, paired_difference
-from udeansr.benchmark.folder import BenchmarkFolder
+from udeansr.benchmark import detailed_table, paper_table_text
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.paper_table import KINDS, paper_tables
 from udeansr.benchmark.row_result import RowResult
+from udeansr.benchmark.row_task import MOST_IN_PREDICTION
 from udeansr.benchmark.rows import ROWS
 
 TABLE_FILE, NUMBERS_FILE = "benchmark.md", "benchmark.csv"
 
-COSTS = ("iterations", "seconds", "weights")
-PREDICTION_COST = "SR seconds/volume"
-
-_NOTES = (
-    "Mean ± standard deviation over people; of the shift the largest of all people. Spectrum: error of SR against HR "
-    f"by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, person by person. Seconds: "
-    "of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on each volume, "
-    "in prediction. Bold: the best row that is not told the true degradation."
-)
-
 
 def write_tables(folder: BenchmarkFolder) -> str:
-    """Write ``benchmark.md`` and ``benchmark.csv`` anew, each whole or not at all; returns the first one's text.
+    """Write all tables anew, each file whole or not at all.
 
+    ``benchmark.md`` and ``benchmark.csv`` hold every dataset, row, score and cost; ``table1`` and ``table2``, as
+    ``.md``, ``.csv`` and ``.tex``, the paper's, where there are rows of theirs.
+
+    Returns: the text of ``benchmark.md``.
     Raises:
         UdeansrError: if a row file cannot be read.
     """
     with folder.lock("tables"):
-        tables = read_results(folder)
-        text = markdown(tables)
-        _write(folder.root / TABLE_FILE, text)
-        _write(folder.root / NUMBERS_FILE, numbers(tables))
+        tables, rule = read_results(folder), _rule(folder.settings())
+        text = detailed_table.markdown(tables, rule)
+        files = {TABLE_FILE: text, NUMBERS_FILE: detailed_table.numbers(tables)}
+        for kind in KINDS:
+            if found := paper_tables(kind, [result for results in tables.values() for result in results]):
+                files[f"{kind.name}.md"] = paper_table_text.markdown(found, rule)
+                files[f"{kind.name}.tex"] = paper_table_text.latex(found, rule)
+                files[f"{kind.name}.csv"] = paper_table_text.numbers(found)
+        for name, content in files.items():
+            _write(folder.root / name, content)
     return text
+
+
+def table_files(folder: BenchmarkFolder) -> list[Path]:
+    """The files of tables that are there."""
+    names = [TABLE_FILE, NUMBERS_FILE, *(f"{kind.name}.{suffix}" for kind in KINDS for suffix in ("md", "csv", "tex"))]
+    return [folder.root / name for name in names if (folder.root / name).is_file()]
 
 
 def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResult]]:
@@ -51,95 +56,17 @@ def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResul
     return tables
 
 
-def markdown(tables: dict[tuple[str, str], list[RowResult]]) -> str:
-    """All tables, a dataset and its people after the other, and what their words mean."""
-    lines = ["# Benchmark", ""]
-    shown = {}
-    for (dataset, people), results in tables.items():
-        groups = results[0].identity["people"]
-        counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
-        lines += [f"## {dataset}, {people} people ({counts})", "", *_table(results), ""]
-        shown |= {result.row.name: result.row for result in results}
-    about = [f"- {row.title}: {row.about or row.method}" for row in shown.values()]
-    return "\n".join([*lines, *about, "", _NOTES, ""])
-
-
-def _table(results: list[RowResult]) -> list[str]:
-    head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS, PREDICTION_COST]
-    best = {column.key: best_row(results, column.key) for column in COLUMNS if column.best}
-    rows = [head, ["---"] * len(head)]
-    for result in results:
-        title = result.row.title + (f" (the run of {result.same_as})" if result.same_as else "")
-        cells = [_cell(result, column) for column in COLUMNS]
-        cells = [
-            f"**{cell}**" if best.get(column.key) is result else cell
-            for cell, column in zip(cells, COLUMNS, strict=True)
-        ]
-        apart = paired_difference(result, results)
-        rows.append([title, *cells, "" if apart is None else f"{apart:+z.2f}", *_costs(result)])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
-    return [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-
-
-def _cell(result: RowResult, column: Column) -> str:
-    if column.largest:
-        return _shown(largest(result, column.key), column.digits)
-    mean, std = result.scores.mean(column.key), result.scores.std(column.key)
-    return _shown(mean, column.digits) + ("" if math.isnan(std) else f" ± {std:.{column.digits}f}")
-
-
-def _shown(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:z.{digits}f}"
-
-
-def _costs(result: RowResult) -> list[str]:
-    prediction = f"{result.prediction_seconds:,.1f}"
-    if result.training is None:
-        return ["", "", "", prediction]
-    training = result.training
-    return [f"{training.iterations:,}", f"{training.seconds:,.0f}", f"{training.weights / 1000:,.0f} k", prediction]
-
-
-def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
-    """The same as CSV, unrounded: a line a row; what has no number is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    scores = [name for column in COLUMNS for name in _names(column)]
-    writer.writerow(
-        [
-            "dataset",
-            "people",
-            "row",
-            "same_as",
-            "method",
-            *scores,
-            f"psnr_db_less_{REFERENCE_ROW}",
-            *COSTS,
-            "prediction_seconds",
-        ]
+def _rule(settings: BenchmarkSettings) -> str:
+    """How long each row was trained, in a sentence."""
+    if settings.budget_seconds is not None:
+        return (
+            f"Equal seconds: each row was given the iterations that take {settings.budget_seconds:g} seconds of "
+            f"training, as measured before it began; ZSSR for each volume, up to {MOST_IN_PREDICTION:,} iterations."
+        )
+    return (
+        "Equal generator iterations: each row was trained for the same number, unless its own settings say another; "
+        f"ZSSR on each volume, up to {MOST_IN_PREDICTION:,}."
     )
-    for (dataset, people), results in tables.items():
-        for result in results:
-            values = [value for column in COLUMNS for value in _values(result, column)]
-            apart = paired_difference(result, results)
-            values.append(math.nan if apart is None else apart)
-            costs = [getattr(result.training, name) if result.training else "" for name in COSTS]
-            cells = [value if math.isfinite(value) else "" for value in values]
-            names = [dataset, people, result.row.name, result.same_as or "", result.row.method]
-            writer.writerow([*names, *cells, *costs, result.prediction_seconds])
-    return text.getvalue()
-
-
-def _names(column: Column) -> tuple[str, ...]:
-    return (f"{column.key}_largest",) if column.largest else (f"{column.key}_mean", f"{column.key}_std")
-
-
-def _values(result: RowResult, column: Column) -> tuple[float, ...]:
-    if column.largest:
-        return (largest(result, column.key),)
-    return result.scores.mean(column.key), result.scores.std(column.key)
 
 
 def _write(path: Path, text: str) -> None:

@@ -82,7 +82,7 @@ def benchmark(
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
     from udeansr.benchmark.rows import choose_rows
     from udeansr.benchmark.scenario import scenarios
-    from udeansr.benchmark.tables import NUMBERS_FILE, TABLE_FILE, write_tables
+    from udeansr.benchmark.tables import table_files, write_tables
     from udeansr.benchmark.work_left import work_left
     from udeansr.cli.plan_and_preprocess import planning_memory
     from udeansr.training.interruption import StoppedError
@@ -128,7 +128,7 @@ def benchmark(
     print(f"{len(outcome.done)} rows done, {len(outcome.there)} were there already")
     if outcome.elsewhere:
         print(f"left to another process: {', '.join(outcome.elsewhere)}")
-    print(f"tables: {output / TABLE_FILE}, {output / NUMBERS_FILE}")
+    print(f"tables: {', '.join(str(path) for path in table_files(wanted.folder))}")
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
 

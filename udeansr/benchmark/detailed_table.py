@@ -1,0 +1,116 @@
+"""The table of a dataset: all rows, all scores, all costs. Knows numbers and their notation; writes no file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from udeansr.benchmark.comparison import COLUMNS, REFERENCE_ROW, Column, best_row, largest, paired_difference
+from udeansr.benchmark.row_result import RowResult
+
+COSTS = ("iterations", "seconds", "weights")
+PREDICTION_COST = "SR seconds/volume"
+
+_NOTES = (
+    "Mean ± standard deviation over people; of the shift the largest of all people. Spectrum: error of SR against HR "
+    f"by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, person by person. Seconds: "
+    "of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on each volume, "
+    "in prediction. Bold: the best row that is not told the true degradation."
+)
+
+
+def markdown(tables: dict[tuple[str, str], list[RowResult]], rule: str) -> str:
+    """All tables, a dataset and its people after the other, and what their words mean.
+
+    Args:
+        tables: rows by dataset and people.
+        rule: how long each row was trained.
+    """
+    lines = ["# Benchmark", ""]
+    shown = {}
+    for (dataset, people), results in tables.items():
+        groups = results[0].identity["people"]
+        counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
+        lines += [f"## {dataset}, {people} people ({counts})", "", *_table(results), ""]
+        shown |= {result.row.name: result.row for result in results}
+    about = [f"- {row.title}: {row.about or row.method}" for row in shown.values()]
+    return "\n".join([*lines, *about, "", _NOTES, "", rule, ""])
+
+
+def _table(results: list[RowResult]) -> list[str]:
+    head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS, PREDICTION_COST]
+    best = {column.key: best_row(results, column.key) for column in COLUMNS if column.best}
+    rows = [head, ["---"] * len(head)]
+    for result in results:
+        title = result.row.title + (f" (the run of {result.same_as})" if result.same_as else "")
+        cells = [_cell(result, column) for column in COLUMNS]
+        cells = [
+            f"**{cell}**" if best.get(column.key) is result else cell
+            for cell, column in zip(cells, COLUMNS, strict=True)
+        ]
+        apart = paired_difference(result, results)
+        rows.append([title, *cells, "" if apart is None else f"{apart:+z.2f}", *_costs(result)])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
+    return [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+
+
+def _cell(result: RowResult, column: Column) -> str:
+    if column.largest:
+        return _shown(largest(result, column.key), column.digits)
+    mean, std = result.scores.mean(column.key), result.scores.std(column.key)
+    return _shown(mean, column.digits) + ("" if math.isnan(std) else f" ± {std:.{column.digits}f}")
+
+
+def _shown(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:z.{digits}f}"
+
+
+def _costs(result: RowResult) -> list[str]:
+    prediction = f"{result.prediction_seconds:,.1f}"
+    if result.training is None:
+        return ["", "", "", prediction]
+    training = result.training
+    return [f"{training.iterations:,}", f"{training.seconds:,.0f}", f"{training.weights / 1000:,.0f} k", prediction]
+
+
+def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
+    """The same as CSV, unrounded: a line a row; what has no number is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    scores = [name for column in COLUMNS for name in _names(column)]
+    writer.writerow(
+        [
+            "dataset",
+            "people",
+            "row",
+            "same_as",
+            "method",
+            *scores,
+            f"psnr_db_less_{REFERENCE_ROW}",
+            *COSTS,
+            "prediction_seconds",
+        ]
+    )
+    for (dataset, people), results in tables.items():
+        for result in results:
+            values = [value for column in COLUMNS for value in _values(result, column)]
+            apart = paired_difference(result, results)
+            values.append(math.nan if apart is None else apart)
+            costs = [getattr(result.training, name) if result.training else "" for name in COSTS]
+            cells = [value if math.isfinite(value) else "" for value in values]
+            names = [dataset, people, result.row.name, result.same_as or "", result.row.method]
+            writer.writerow([*names, *cells, *costs, result.prediction_seconds])
+    return text.getvalue()
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    return (f"{column.key}_largest",) if column.largest else (f"{column.key}_mean", f"{column.key}_std")
+
+
+def _values(result: RowResult, column: Column) -> tuple[float, ...]:
+    if column.largest:
+        return (largest(result, column.key),)
+    return result.scores.mean(column.key), result.scores.std(column.key)
