@@ -124,6 +124,9 @@ def test_pairs_of_a_misaligned_simulation_are_closer_to_their_lr_registered(tmp_
     assert len(still) == len(moved) == 2
     for one, other in zip(still, moved, strict=True):
         assert misfit(other, configuration) < 0.8 * misfit(one, configuration)
+    # Both files have one unit; the percentiles that each was divided by tell it less well.
+    units = [case.level / lr.level for case, lr in zip(moved, cases[1], strict=True)]
+    np.testing.assert_allclose(units, 1, atol=0.02)
 
 
 def test_pairs_are_drawn_as_pairs(pair, add_person, configuration, prepare) -> None:
