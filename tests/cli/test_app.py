@@ -17,9 +17,17 @@ def test_every_command_is_a_subcommand_under_its_own_name(monkeypatch, capsys):
     assert ended(monkeypatch, "-h") == 0
     shown = capsys.readouterr().out
     assert all(f"  {command.__name__} " in shown for command in COMMANDS)
-    assert {"simulate", "plan_and_preprocess", "train", "predict", "evaluate", "benchmark", "demo", "info"} == {
-        command.__name__ for command in COMMANDS
-    }
+    assert {
+        "simulate",
+        "plan_and_preprocess",
+        "train",
+        "predict",
+        "evaluate",
+        "benchmark",
+        "figures",
+        "demo",
+        "info",
+    } == {command.__name__ for command in COMMANDS}
 
 
 def test_the_version_is_told_and_nothing_else(monkeypatch, capsys):

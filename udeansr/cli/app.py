@@ -11,13 +11,14 @@ from udeansr.cli.benchmark import benchmark
 from udeansr.cli.command import ending_well, typer_app
 from udeansr.cli.demo import demo
 from udeansr.cli.evaluate import evaluate
+from udeansr.cli.figures import figures
 from udeansr.cli.info import info
 from udeansr.cli.plan_and_preprocess import plan_and_preprocess
 from udeansr.cli.predict import predict
 from udeansr.cli.simulate import simulate
 from udeansr.cli.train import train
 
-COMMANDS = (simulate, plan_and_preprocess, train, predict, evaluate, benchmark, demo, info)
+COMMANDS = (simulate, plan_and_preprocess, train, predict, evaluate, benchmark, figures, demo, info)
 """Each is also a command of its own, ``udeansr_<name>``, but for ``info``."""
 
 

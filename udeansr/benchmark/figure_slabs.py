@@ -1,0 +1,154 @@
+"""A slab of a source person's HR and one of a real LR, as a trained method takes them. Knows files; draws nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.transform import resize
+from torch import Tensor
+
+from udeansr.benchmark.figure_plane import cut_region, largest_slice, plane_on_screen
+from udeansr.image.cropping import foreground_mask
+from udeansr.image.files import case_name, read_volume
+from udeansr.image.grid import Scale
+from udeansr.image.volume import Geometry
+from udeansr.methods.slab_window import super_resolve_volume
+from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.preprocessing.preparation import prepare_hr, prepare_lr
+
+PATTERN_PIXELS = 32
+"""Side of the patterns by which slices of two people are compared."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plane the right way up.
+
+    Attributes:
+        pixels: (rows, columns).
+        spacing_mm: of rows and columns.
+    """
+
+    pixels: np.ndarray
+    spacing_mm: tuple[float, float]
+
+    @property
+    def rows_by_columns(self) -> float:
+        """Height over width in the world."""
+        rows, columns = self.pixels.shape
+        return rows * self.spacing_mm[0] / (columns * self.spacing_mm[1])
+
+
+@dataclass(frozen=True)
+class Slabs:
+    """What a method is shown: real LR around its slice of the largest foreground, source HR where it is most alike.
+
+    Attributes:
+        source, target: whose HR and whose LR.
+        hr: (1, slices * sz, Y * sy, X * sx) normalised HR.
+        lr: (1, slices, y, x) normalised LR of other people, in general of another size.
+        sr: (y * sy, x * sx), the middle slice of the SR of ``lr``.
+        hr_geometry, lr_geometry: of the volumes the slabs were cut from.
+        scale: HR voxels in an LR voxel.
+    """
+
+    source: str
+    target: str
+    hr: Tensor
+    lr: Tensor
+    sr: np.ndarray
+    hr_geometry: Geometry
+    lr_geometry: Geometry
+    scale: Scale
+
+    def drawn(self, plane: Tensor | np.ndarray, of_source: bool) -> Drawn:
+        """A plane (Y, X) on the source's or the target's HR or LR grid, as it is shown.
+
+        Raises:
+            ValueError: if it is on neither grid.
+        """
+        pixels = plane if isinstance(plane, np.ndarray) else plane.float().cpu().numpy()
+        geometry, slab = (self.hr_geometry, self.hr) if of_source else (self.lr_geometry, self.lr)
+        y, x = slab.shape[2:]
+        sy, sx = self.scale.y, self.scale.x
+        if pixels.shape not in ((y, x), (y // sy, x // sx) if of_source else (y * sy, x * sx)):
+            raise ValueError(f"a plane of {pixels.shape} lies on no grid of a slab of {(y, x)}")
+        z_mm, y_mm, x_mm = geometry.spacing_mm
+        spacing_mm = (z_mm, y_mm * y / pixels.shape[0], x_mm * x / pixels.shape[1])  # the field of view is kept
+        grid = Geometry((1, *pixels.shape), spacing_mm, geometry.origin_mm, geometry.axes)
+        shown, shown_grid = plane_on_screen(pixels, grid)
+        return Drawn(shown, shown_grid.spacing_mm[1:])
+
+
+def slabs_of(model: SuperResolver, hr: Path, lr: Path) -> Slabs:
+    """Read and prepare both as training does, and cut a slab out of each.
+
+    Args:
+        model: a trained one.
+        hr: HR of a source person.
+        lr: LR of a person that is scored.
+    Raises:
+        UdeansrError: if one of them cannot be read or is empty.
+    """
+    assert model.plan is not None and model.configuration is not None, "a trained model has a plan"
+    method, plan, configuration = model.method, model.plan, model.configuration
+    source = prepare_hr(read_volume(hr), plan, configuration, hr)
+    target = prepare_lr(read_volume(lr), plan, configuration, lr)
+    slices, thick = configuration.slab_slices, method.scale.z
+    chosen = largest_slice(foreground_mask(target.voxels))
+    lowest = _first_of_slab(chosen, slices, len(target.voxels))
+    alike = most_alike(source.voxels[thick // 2 :: thick], target.voxels[chosen])
+    first = _first_of_slab(alike, slices, len(source.voxels) // thick)
+    # With the slabs on either side, so that the middle slice is what prediction gives.
+    around = slice(max(lowest - slices, 0), lowest + 2 * slices)
+    sr = super_resolve_volume(method, target.voxels[around], device=model.device, precision="fp32")
+    middle = (lowest - around.start) * thick + slices * thick // 2
+    return Slabs(
+        source=case_name(hr),
+        target=case_name(lr),
+        hr=_tensor(source.voxels[first * thick : (first + slices) * thick], model.device),
+        lr=_tensor(target.voxels[lowest : lowest + slices], model.device),
+        sr=sr[middle],
+        hr_geometry=source.geometry,
+        lr_geometry=target.geometry,
+        scale=method.scale,
+    )
+
+
+def most_alike(candidates: np.ndarray, wanted: np.ndarray) -> int:
+    """Which slice shows most nearly the same anatomy: that of the largest correlation, the first of equal ones.
+
+    Both are cut to their foreground and brought to few pixels, so that neither place, size nor resolution counts.
+
+    Args:
+        candidates: (N, Y, X) slices of one person.
+        wanted: (Y, X), a slice of another.
+    """
+    pattern = _pattern(wanted)
+    likeness = [float(np.mean(pattern * _pattern(candidate))) for candidate in candidates]
+    return int(np.argmax(likeness))
+
+
+def _pattern(plane: np.ndarray) -> np.ndarray:
+    """The foreground of a plane in few pixels, of mean 0 and power 1; zeros where there is nothing to see."""
+    cut = plane[cut_region(foreground_mask(plane), 0.0).inside]
+    few = np.asarray(resize(cut.astype(np.float64), (PATTERN_PIXELS, PATTERN_PIXELS), order=1, anti_aliasing=True))
+    spread = float(few.std())
+    return (few - few.mean()) / spread if spread > 0 else np.zeros_like(few)
+
+
+def middle_slice(slab: Tensor) -> Tensor:
+    """The slice of a slab (1, slices, Y, X) that is shown: (Y, X)."""
+    return slab[0, slab.shape[1] // 2]
+
+
+def _first_of_slab(middle: int, slices: int, length: int) -> int:
+    """The first slice of the slab around a slice, as far as the volume goes."""
+    return min(max(middle - slices // 2, 0), length - slices)
+
+
+def _tensor(slab: np.ndarray, device: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(slab, dtype=np.float32))[None].to(device)

@@ -1,0 +1,36 @@
+"""``udeansr_figures``: the figures of a benchmark. Parses and reports; the work lies in udeansr.benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from udeansr.cli.command import command_line
+
+
+def figures(
+    folder: Annotated[Path, typer.Option("-i", "--input", help="Folder that udeansr_benchmark made.")],
+    people: Annotated[str, typer.Option(help="Whose rows: test or validation.")] = "test",
+    person: Annotated[
+        str | None,
+        typer.Option(help="A scan by name. Default: the one whose PSNR by udean is the median."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Rows or groups of rows, comma-separated. Default: all that are finished.")
+    ] = None,
+) -> None:
+    """Draw SR and its errors beside each other, degradation and features: udeansr_figures -i out/."""
+    from udeansr.benchmark.figures import CAPTIONS_FILE, FIGURES_FOLDER, write_figures
+    from udeansr.benchmark.folder import BenchmarkFolder
+
+    written = write_figures(BenchmarkFolder(folder), people, person, rows)
+    for path in written:
+        print(path)
+    print(f"{len(written)} drawn; what they show: {folder / FIGURES_FOLDER / CAPTIONS_FILE}")
+
+
+def main() -> None:
+    """Run ``udeansr_figures``."""
+    command_line(figures, "udeansr_figures")
