@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from udeansr.benchmark import bench, budget
-from udeansr.benchmark.bench import Benchmark, check, left_out, run, scan_names, shared_runs
-from udeansr.benchmark.row import parse_row
-from udeansr.benchmark.rows import ROWS, choose_rows
+from udeansr.benchmark.bench import run
+from udeansr.benchmark.request import Benchmark
+from udeansr.benchmark.rows import choose_rows
 from udeansr.benchmark.scenario import scenarios
 from udeansr.benchmark.tables import read_results
 from udeansr.errors import UdeansrError
@@ -72,54 +72,6 @@ def test_a_row_that_another_process_is_at_is_left_to_it(wanted, done):
     assert (SHIFTED.dataset, "tricubic") not in done
 
 
-def test_rows_that_show_one_run_are_done_once():
-    rows = (ROWS["oracle"], ROWS["udean"], ROWS["supervised_truncation"])
-    names = [(row.name, [other.name for other in shown]) for row, shown in shared_runs(rows, TRUNCATION)]
-    assert names == [("supervised_truncation", ["oracle"]), ("udean", [])]
-    assert [len(shown) for _, shown in shared_runs(rows, SHIFTED)] == [0, 0, 0]
-
-
-def test_rows_that_need_pairs_run_where_there_are_some():
-    rows = (ROWS["supervised_paired"], parse_row("moved=supervised:register=yes"), ROWS["udean"])
-    (misaligned,) = MISALIGNED
-    assert [row.name for row, _ in shared_runs(rows, TRUNCATION)] == ["udean"]
-    assert [row.name for row, _ in shared_runs(rows, misaligned)] == ["supervised_paired", "moved", "udean"]
-    assert left_out(rows, misaligned) == ""
-    assert left_out(rows, TRUNCATION) == (
-        "supervised_paired, moved: left out, as LR and HR are of different people; --pairings misaligned has pairs"
-    )
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"rows": ()}, "there is nothing to do without a row; give --rows"),
-        ({"people": "source"}, "--people source are none; expected test or validation"),
-        ({"options": RunSettings(device="abacus")}, "device 'abacus' is no device"),
-    ],
-)
-def test_what_cannot_be_done_is_refused_and_leaves_nothing(wanted, changes, message):
-    with pytest.raises(UdeansrError, match=message):
-        run(replace(wanted, **changes))
-    assert not wanted.folder.root.exists()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "options", "added", "message"),
-    [
-        (0.0, {}, [], "--budget-seconds is 0.0; expected a number above 0"),
-        (9.0, {"epochs": 2}, [], "--epochs: with --budget-seconds the seconds say how long it is trained; leave one"),
-        (9.0, {}, ["a=udean:run.epochs=2"], "run.epochs of row a: with --budget-seconds the seconds say"),
-    ],
-)
-def test_a_budget_of_seconds_goes_with_no_length(wanted, seconds, options, added, message):
-    settings = replace(wanted.settings, budget_seconds=seconds)
-    rows = choose_rows("udean", added)
-    with pytest.raises(UdeansrError, match=message):
-        run(replace(wanted, settings=settings, options=RunSettings(**options, device="cpu"), rows=rows))
-    assert not wanted.folder.root.exists()
-
-
 def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(wanted, done, monkeypatch):
     taken = iter([0.5, 1.0])
     monkeypatch.setattr(budget, "seconds_per_iteration", lambda _: next(taken))
@@ -131,18 +83,3 @@ def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(w
     lengths = [result.identity["run"] for result in results if result.training is not None and "run" in result.identity]
     assert sorted(one["epochs"] * one["iterations_per_epoch"] for one in lengths) == [80, 165]
     assert len(run(limited).there) == 4
-
-
-def test_people_have_to_be_enough_and_some_to_be_scored(wanted):
-    check(wanted)
-    with pytest.raises(UdeansrError, match=r"5 people are there, 8 are needed .+ smaller groups with --source"):
-        check(replace(wanted, settings=replace(wanted.settings, source=4)))
-    check(replace(wanted, settings=replace(wanted.settings, source=4), scenarios=MISALIGNED))
-    with pytest.raises(UdeansrError, match="--validation is 0, so that nobody can be scored; expected at least 1"):
-        check(replace(wanted, people="validation", settings=replace(wanted.settings, validation=0)))
-
-
-def test_the_names_of_scans_are_those_of_a_folder_without_suffixes(tmp_path):
-    for name in ("b.nii.gz", "a.mha"):
-        (tmp_path / name).touch()
-    assert scan_names(tmp_path) == ("a", "b")

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from udeansr.benchmark import budget, work_left
-from udeansr.benchmark.bench import Benchmark, row_task
+from udeansr.benchmark.bench import row_task
 from udeansr.benchmark.budget import of_length
+from udeansr.benchmark.request import Benchmark
 from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import choose_rows
 from udeansr.benchmark.scenario import Scenario

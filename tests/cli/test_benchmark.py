@@ -114,6 +114,8 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
         (("--pairings", "paired"), "pairing 'paired' is not known"),
         (("--seeds", "one"), "seed 'one' is none"),
         (("--scales", "2"), "scale '2' is not a scale"),
+        (("--num-parts", "2", "--part-id", "2"), "--part-id is 2; expected 0 to 1"),
+        (("--merge", "gone"), "--merge gone: holds no benchmark"),
         (("--budget-seconds", "60"), "--epochs: with --budget-seconds the seconds say how long"),
         (("--epochs", "0"), "epochs is 0; expected a whole number of at least 1"),
         (("-i", "gone"), "gone: no such file or folder"),
@@ -132,14 +134,19 @@ def test_a_users_mistake_is_one_line_and_status_2_and_leaves_nothing(ended, caps
 
 
 def test_rows_that_failed_are_named_at_the_end(ended, capsys, tmp_path, monkeypatch):
-    from udeansr.benchmark import bench, tables
+    from udeansr.benchmark import bench, figures, tables
 
     (tmp_path / "hr").mkdir()
     (tmp_path / "hr" / "sub-1.nii.gz").touch()
     outcome = bench.Outcome(("a udean",), (), ("a sinc",), ("a oracle",))
     monkeypatch.setattr(bench, "run", lambda _: outcome)
     monkeypatch.setattr(tables, "write_tables", lambda _: "the table")
+    monkeypatch.setattr(figures, "write_figures", lambda *_: [Path("out/figures/a/errors.png")])
     assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 2
     told = capsys.readouterr()
-    assert "the table" in told.out and "left to another process: a sinc" in told.out
+    assert (
+        "the table" in told.out
+        and "figures: 1 in out/figures/a\n" in told.out
+        and "left to another process: a sinc" in told.out
+    )
     assert told.err == "udeansr_benchmark: not done, for the reasons above: a oracle\n"

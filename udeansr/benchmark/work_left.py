@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from udeansr.benchmark.bench import Benchmark, check, left_out, row_task, shared_runs
+from udeansr.benchmark.bench import row_task
 from udeansr.benchmark.budget import Length, length_file, measured, of_length
 from udeansr.benchmark.cost import seconds_per_iteration
+from udeansr.benchmark.dealing import dealt, left_out
+from udeansr.benchmark.request import Benchmark, check
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.scenario import Scenario
@@ -28,13 +30,14 @@ def work_left(benchmark: Benchmark) -> Iterator[str]:
     """
     check(benchmark)
     known, unknown = 0.0, 0
-    for scenario in benchmark.scenarios:
+    for scenario, runs in dealt(benchmark.rows, benchmark.scenarios, benchmark.part):
         dataset = read_dataset(benchmark.folder, scenario)
-        for row, shown in shared_runs(benchmark.rows, scenario):
+        for row, shown in runs:
             label = ", shown as well as ".join([row.name, *(other.name for other in shown)])
             words, seconds = _Work(benchmark, row, scenario, dataset).told()
             known, unknown = known + (seconds or 0), unknown + (seconds is None)
             yield f"{scenario}: {label}: {words}{_taking(seconds)}"
+    for scenario in benchmark.scenarios:
         if rows := left_out(benchmark.rows, scenario):
             yield f"{scenario}: {rows}"
     more = f", and {unknown} rows, unknown before planning" if unknown else ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from udeansr.cli.command import command_line
 from udeansr.errors import UdeansrError
+
+if TYPE_CHECKING:
+    from udeansr.benchmark.folder import BenchmarkFolder
 
 PLANNED = "[default: the plan's]"
 
@@ -66,6 +69,12 @@ def benchmark(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes of all other work. Default: one a core, up to 8.")
     ] = None,
+    num_parts: Annotated[int, typer.Option(help="Parts to deal the rows of all scenarios into, one a machine.")] = 1,
+    part_id: Annotated[int, typer.Option(help="Which part this is, from 0.")] = 0,
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take over the rows of this folder, made by the same command; runs nothing. Again for more."),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin the rows again, whatever there is of them.")
     ] = False,
@@ -78,11 +87,13 @@ def benchmark(
     """
     import os
 
-    from udeansr.benchmark.bench import Benchmark, run, scan_names
+    from udeansr.benchmark.bench import run
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+    from udeansr.benchmark.merging import merge_folders
+    from udeansr.benchmark.part import Part
+    from udeansr.benchmark.request import Benchmark, scan_names
     from udeansr.benchmark.rows import choose_rows
     from udeansr.benchmark.scenario import scenarios
-    from udeansr.benchmark.tables import table_files, write_tables
     from udeansr.benchmark.work_left import work_left
     from udeansr.cli.plan_and_preprocess import planning_memory
     from udeansr.training.interruption import StoppedError
@@ -113,24 +124,49 @@ def benchmark(
         ),
         memory_gb=planning_memory(memory_gb)[0],
         processes=processes or min(8, os.cpu_count() or 1),
+        part=Part(num_parts, part_id),
         overwrite=overwrite,
     )
     if dry_run:
         for line in work_left(wanted):
             print(line)
         return
+    if merge:
+        for line in merge_folders(wanted.folder, wanted.settings, merge):
+            print(line)
+        _show_tables(wanted.folder)
+        _draw_figures(wanted.folder, people)
+        return
     try:
         outcome = run(wanted)
     except StoppedError as stop:
         print("udeansr_benchmark: stopped; the same command goes on", file=sys.stderr)
         raise typer.Exit(stop.exit_status) from None
-    print(f"\n{write_tables(wanted.folder)}")
+    _show_tables(wanted.folder)
     print(f"{len(outcome.done)} rows done, {len(outcome.there)} were there already")
     if outcome.elsewhere:
         print(f"left to another process: {', '.join(outcome.elsewhere)}")
-    print(f"tables: {', '.join(str(path) for path in table_files(wanted.folder))}")
+    if outcome.done:
+        _draw_figures(wanted.folder, people)
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
+
+
+def _show_tables(folder: BenchmarkFolder) -> None:
+    """Write the tables, print the whole one and where all of them lie."""
+    from udeansr.benchmark.tables import table_files, write_tables
+
+    print(f"\n{write_tables(folder)}")
+    print(f"tables: {', '.join(str(path) for path in table_files(folder))}")
+
+
+def _draw_figures(folder: BenchmarkFolder, people: str) -> None:
+    """Draw the figures and say where they lie."""
+    from udeansr.benchmark.figures import write_figures
+
+    figures = write_figures(folder, people)
+    folders = sorted({str(path.parent) for path in figures})
+    print(f"figures: {len(figures)} in {', '.join(folders) or 'no folder'}")
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,50 @@
+"""Which rows are run in which scenarios, and by which machine. Knows rows, scenarios and parts; knows no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from udeansr.benchmark.part import Part
+from udeansr.benchmark.row import Row
+from udeansr.benchmark.rows import row_that_runs
+from udeansr.benchmark.scenario import UNPAIRED, Scenario
+
+Run = tuple[Row, list[Row]]
+"""A row that runs, and the other rows that show the same run."""
+
+
+def dealt(rows: Sequence[Row], scenarios: Sequence[Scenario], part: Part) -> list[tuple[Scenario, list[Run]]]:
+    """The runs of a part, scenario by scenario; a scenario of which it has none is left out.
+
+    Runs are dealt like cards, in the order of scenarios and rows: each machine that is told the same rows, scenarios
+    and number of parts deals the same way.
+    """
+    everything = [(scenario, run) for scenario in scenarios for run in shared_runs(rows, scenario)]
+    mine: dict[Scenario, list[Run]] = {}
+    for place, (scenario, run) in enumerate(everything):
+        if part.has(place):
+            mine.setdefault(scenario, []).append(run)
+    return list(mine.items())
+
+
+def shared_runs(rows: Sequence[Row], scenario: Scenario) -> list[Run]:
+    """Rows that run in a scenario, each with the other rows that show the same run."""
+    shared: dict[str, Run] = {}
+    for row in rows:
+        if not _can_run(row, scenario):
+            continue
+        own = row_that_runs(row, scenario.true_degradation)
+        _, shown = shared.setdefault(own.name, (own, []))
+        if row.name != own.name:
+            shown.append(row)
+    return list(shared.values())
+
+
+def left_out(rows: Sequence[Row], scenario: Scenario) -> str:
+    """Which rows cannot be run in a scenario, and why, in a line; empty if there is none."""
+    names = ", ".join(row.name for row in rows if not _can_run(row, scenario))
+    return names and f"{names}: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+
+
+def _can_run(row: Row, scenario: Scenario) -> bool:
+    return not (row.needs_pairs and scenario.pairing == UNPAIRED)

@@ -1,0 +1,94 @@
+"""What a command asks of the benchmark, and whether it can be done. Knows numbers and names; does nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.part import WHOLE, Part
+from udeansr.benchmark.row import Row
+from udeansr.benchmark.scenario import Scenario
+from udeansr.degradation.people import draw_groups, subject
+from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images
+from udeansr.training.precision import choose_device, choose_precision
+from udeansr.training.settings import RunSettings
+
+PEOPLE = ("test", "validation")
+LENGTHS = ("epochs", "iterations_per_epoch")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a command asks for.
+
+    Attributes:
+        hr: folder of HR scans.
+        folder: for all that is made.
+        settings: what holds for all rows.
+        scenarios: those to be done.
+        rows: those to be done in each.
+        people: "test" or "validation": who is scored.
+        options: how to train; None takes the plan's values.
+        memory_gb: what a training may take of the GPU's memory, to plan for; None for a CPU.
+        processes: worker processes.
+        part: of all rows in all scenarios, the one to be done.
+        overwrite: whether to begin the rows again, whatever there is of them.
+    """
+
+    hr: Path
+    folder: BenchmarkFolder
+    settings: BenchmarkSettings
+    scenarios: tuple[Scenario, ...]
+    rows: tuple[Row, ...]
+    people: str
+    options: RunSettings
+    memory_gb: float | None = None
+    processes: int = 1
+    part: Part = WHOLE
+    overwrite: bool = False
+
+
+def scan_names(hr: Path) -> tuple[str, ...]:
+    """The names of the scans of a folder, sorted.
+
+    Raises:
+        UdeansrError: if there is no image.
+    """
+    return tuple(sorted(case_name(path) for path in list_images(hr)))
+
+
+def check(benchmark: Benchmark) -> None:
+    """Refuse what cannot be done; changes nothing.
+
+    Raises:
+        UdeansrError: if the people scored, the budget or the device is none, there is no row, people are too few, or
+            the folder is another benchmark's.
+    """
+    if not benchmark.rows:
+        raise UdeansrError("there is nothing to do without a row; give --rows")
+    if benchmark.people not in PEOPLE:
+        raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
+    if benchmark.settings.budget_seconds is not None:
+        _check_budget(benchmark)
+    choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
+    settings = benchmark.settings
+    people = sorted({subject(name) for name in settings.scans})
+    for scenario in benchmark.scenarios:
+        groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
+        if not groups[benchmark.people]:
+            raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
+    benchmark.folder.check(settings)
+
+
+def _check_budget(benchmark: Benchmark) -> None:
+    """Refuse a budget that is none, and lengths beside it."""
+    seconds, options = benchmark.settings.budget_seconds, benchmark.options
+    if seconds is None or not 0 < seconds < math.inf:
+        raise UdeansrError(f"--budget-seconds is {seconds}; expected a number above 0")
+    named = [f"--{name.replace('_', '-')}" for name in LENGTHS if getattr(options, name) is not None]
+    named += [f"run.{name} of row {row.name}" for row in benchmark.rows for name in LENGTHS if name in row.run]
+    if named:
+        raise UdeansrError(f"{named[0]}: with --budget-seconds the seconds say how long it is trained; leave one out")
