@@ -10,13 +10,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Slabs of other people: nothing in ``hr`` belongs to anything in ``lr``.
+    """Slabs of both cohorts, drawn apart: nothing in ``hr`` belongs to anything in ``lr``.
 
     Attributes:
         hr: Y_s, source HR slabs, (B, slices * sz, Y * sy, X * sx), float32, normalised.
         lr: X_t, target LR slabs, (B, slices, Y, X), float32, normalised.
-        degraded: the slabs of ``hr`` as the measured degradation gives them, noise included, (B, slices, Y, X); None
-            for methods that do not ask for it.
+        degraded: the LR that belongs to ``hr``, (B, slices, Y, X): made of it by the configuration's degradation, noise
+            included, or real where pairs of equal name are trained on; None for methods that do not ask for it.
     """
 
     hr: Tensor
