@@ -10,7 +10,7 @@ from udeansr.methods import build_method, parse_settings
 from udeansr.methods.slab_window import super_resolve_volume
 from udeansr.planning.plan import Plan
 from udeansr.prediction.super_resolver import SuperResolver
-from udeansr.preprocessing.preparation import prepare_lr
+from udeansr.preprocessing.preparation import prepare_hr, prepare_lr
 
 
 @pytest.fixture
@@ -33,17 +33,20 @@ def head(shape, spacing_mm, widest, seed):
 
 
 def test_both_slabs_are_prepared_as_for_training_and_sr_is_what_prediction_gives(model, tmp_path):
-    hr, lr = head((12, 64, 64), (3.0, 1.0, 1.0), 8, 1), head((10, 32, 32), (3.0, 2.0, 2.0), 4, 2)
+    hr, lr = head((12, 64, 64), (3.0, 1.0, 1.0), 8, 1), head((10, 34, 32), (3.0, 2.0, 2.0), 4, 2)
     write_volume(reorient(hr, "RAS"), tmp_path / "sub-1.nii.gz")
     write_volume(lr, tmp_path / "sub-2.nii.gz")
     slabs = slabs_of(model, tmp_path / "sub-1.nii.gz", tmp_path / "sub-2.nii.gz")
     assert (slabs.source, slabs.target) == ("sub-1", "sub-2")
     prepared = prepare_lr(lr, model.plan, model.configuration, tmp_path)
     place = 4 - prepared.start[0]
-    assert np.array_equal(slabs.lr[0].numpy(), prepared.voxels[place - 1 : place + 2])
-    assert slabs.hr.shape[1] == 3 and slabs.hr.max() > 1 > slabs.lr.max()
+    _, y, x = prepared.voxels.shape
+    assert y % 2 and tuple(slabs.lr.shape[2:]) == (y - 1, x - x % 2), "no odd side was tried"
+    assert np.array_equal(slabs.lr[0].numpy(), prepared.voxels[place - 1 : place + 2, : y - 1, : x - x % 2])
+    source = prepare_hr(hr, model.plan, model.configuration, tmp_path).voxels
+    assert any(np.array_equal(slabs.hr[0].numpy(), source[first : first + 3]) for first in range(len(source) - 2))
     whole = super_resolve_volume(model.method, prepared.voxels, device="cpu", precision="fp32")
-    assert np.allclose(slabs.sr, whole[place], atol=1e-5)
+    assert np.allclose(slabs.sr, whole[place, : 2 * (y - 1), : 2 * (x - x % 2)], atol=1e-5)
 
 
 def test_the_most_alike_slice_is_found_whatever_its_place_size_and_level():

@@ -57,7 +57,7 @@ def draw_explanations(method: Method, slabs: Slabs, path: Path, what: str) -> Pa
             colours = FEATURES if is_map else ANATOMY
             image = draw_plane(axes, drawn.pixels, drawn.spacing_mm, cmap=colours, vmin=0, vmax=1)
             if is_map:
-                colour_bar(place(figure, left_in, _HEAD_IN + height_in + 0.06, width_in, 0.07), image, "")
+                colour_bar(place(figure, left_in + 0.1, _HEAD_IN + height_in + 0.06, width_in - 0.2, 0.07), image, "")
         return save_figure(figure, path, _caption(method, list(maps), slabs, what))
 
 

@@ -154,7 +154,8 @@ def feature_figure(rows: tuple[FeatureRow, ...], features: Features) -> Figure:
             draw_plane(axes, drawn.pixels, drawn.spacing_mm, cmap=FEATURES, vmin=low, vmax=high)
         top_in += height_in + _HEAD_IN
     for number, channel in enumerate(features.channels):
-        bar = place(figure, lefts_in[len(rows[0].images) + number], top_in - _HEAD_IN + 0.06, width_in, 0.07)
+        left_in = lefts_in[len(rows[0].images) + number] + 0.1  # the last numbers reach beyond its ends
+        bar = place(figure, left_in, top_in - _HEAD_IN + 0.06, width_in - 0.2, 0.07)
         scale = ScalarMappable(Normalize(*features.limits(number)), FEATURES)
         colour_bar(bar, scale, f"channel {channel}", "both")
     return figure

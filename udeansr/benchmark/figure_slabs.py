@@ -48,7 +48,7 @@ class Slabs:
 
     Attributes:
         source, target: whose HR and whose LR.
-        hr: (1, slices * sz, Y * sy, X * sx) normalised HR.
+        hr: (1, slices * sz, Y * sy, X * sx) normalised HR, Y and X even.
         lr: (1, slices, y, x) normalised LR of other people, in general of another size.
         sr: (y * sy, x * sx), the middle slice of the SR of ``lr``.
         hr_geometry, lr_geometry: of the volumes the slabs were cut from.
@@ -105,13 +105,14 @@ def slabs_of(model: SuperResolver, hr: Path, lr: Path) -> Slabs:
     # With the slabs on either side, so that the middle slice is what prediction gives.
     around = slice(max(lowest - slices, 0), lowest + 2 * slices)
     sr = super_resolve_volume(method, target.voxels[around], device=model.device, precision="fp32")
+    in_plane = (method.scale.y, method.scale.x)
     middle = (lowest - around.start) * thick + slices * thick // 2
     return Slabs(
         source=case_name(hr),
         target=case_name(lr),
-        hr=_tensor(source.voxels[first * thick : (first + slices) * thick], model.device),
-        lr=_tensor(target.voxels[lowest : lowest + slices], model.device),
-        sr=sr[middle],
+        hr=_tensor(_even(source.voxels[first * thick : (first + slices) * thick], in_plane), model.device),
+        lr=_tensor(_even(target.voxels[lowest : lowest + slices], (1, 1)), model.device),
+        sr=_even(sr[middle], in_plane),
         hr_geometry=source.geometry,
         lr_geometry=target.geometry,
         scale=method.scale,
@@ -148,6 +149,12 @@ def middle_slice(slab: Tensor) -> Tensor:
 def _first_of_slab(middle: int, slices: int, length: int) -> int:
     """The first slice of the slab around a slice, as far as the volume goes."""
     return min(max(middle - slices // 2, 0), length - slices)
+
+
+def _even(voxels: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+    """(..., Y, X) without a last row or column of LR pixels that has no partner: some methods take them in pairs."""
+    rows, columns = (side - side % (2 * factor) for side, factor in zip(voxels.shape[-2:], factors, strict=True))
+    return voxels[..., :rows, :columns]
 
 
 def _tensor(slab: np.ndarray, device: str) -> Tensor:
