@@ -19,16 +19,18 @@ def other(tmp_path, settings, result):
         one.save(made.row_file(one.dataset, one.people, row))
     made.sr(one.dataset, "test", "udean").mkdir(parents=True)
     (made.sr(one.dataset, "test", "udean") / "sub-4.nii.gz").touch()
+    write_json({}, made.raw(one.dataset) / "simulation.json")
     write_json({}, made.length_file(one.dataset, "udean"))
     return made
 
 
-def test_rows_are_taken_over_with_sr_and_length(folder, other, settings, result):
+def test_rows_are_taken_over_with_what_belongs_to_them(folder, other, settings, result):
     lines = list(merge_folders(folder, settings, [other.root]))
     assert lines == [f"{other.root}: 2 rows taken over, 0 were here already"]
     one = result("udean")
     assert RowResult.load(folder.row_file(one.dataset, "test", "udean")) == one
     assert (folder.sr(one.dataset, "test", "udean") / "sub-4.nii.gz").is_file()
+    assert (folder.raw(one.dataset) / "simulation.json").is_file()
     assert folder.length_file(one.dataset, "udean").is_file()
     assert list(merge_folders(folder, settings, [other.root])) == [
         f"{other.root}: 0 rows taken over, 2 were here already"

@@ -12,9 +12,9 @@ from udeansr.errors import UdeansrError
 
 
 def merge_folders(folder: BenchmarkFolder, settings: BenchmarkSettings, others: Sequence[Path]) -> Iterator[str]:
-    """Copy the rows, their SR and their lengths of training from other folders of the same benchmark.
+    """Copy the rows, their SR, lengths of training and raw datasets from other folders of the same benchmark.
 
-    What is here already stays as it is. Datasets and models are not copied.
+    What is here already stays as it is. Models and arrays are not copied.
 
     Args:
         folder: that takes them; made if it is not there.
@@ -41,13 +41,14 @@ def _merge(folder: BenchmarkFolder, other: BenchmarkFolder) -> Iterator[str]:
         result = RowResult.load(path)
         names = (result.dataset, result.people, result.row.name)
         own = folder.row_file(*names)
-        with folder.lock(f"{result.dataset}.{result.row.name}"):
+        with folder.lock(result.dataset), folder.lock(f"{result.dataset}.{result.row.name}"):
             if own.is_file():
                 if RowResult.load(own) == result:
                     alike += 1
                 else:
                     yield f"{path}: differs from {own}, which is kept; remove that one to take this one"
                 continue
+            _copy_dataset(other.raw(result.dataset), folder.raw(result.dataset))
             if other.sr(*names).is_dir():
                 shutil.copytree(other.sr(*names), folder.sr(*names), dirs_exist_ok=True)
             length = (result.dataset, result.row.name)
@@ -56,6 +57,16 @@ def _merge(folder: BenchmarkFolder, other: BenchmarkFolder) -> Iterator[str]:
             _copy(path, own)
             taken += 1
     yield f"{other.root}: {taken} rows taken over, {alike} were here already"
+
+
+def _copy_dataset(dataset: Path, to: Path) -> None:
+    """Copy a raw dataset that is not there yet, whole or not at all."""
+    if to.is_dir() or not dataset.is_dir():
+        return
+    partial = to.with_name(f".{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(dataset, partial)
+    partial.rename(to)
 
 
 def _copy(path: Path, to: Path) -> None:
