@@ -103,6 +103,22 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert "made with other options: --test 2 -> 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_dataset_that_is_there_is_taken_as_it_is(ended, capsys):
+    words = ("-i", str(EXAMPLE), "-o", "out", "--rows", "tricubic,oracle", "--memory-gb", "0", *HERE)
+    assert ended(*words, "--scales", "x2x2x1") == 2
+    assert "Dataset001_BrainT1w: is of x2x2x2, --scales says x2x2x1; give --scales x2x2x2" in capsys.readouterr().err
+    assert ended(*words, "--scales", "x2x2x2", "--epochs", "1", "--iterations-per-epoch", "1") == 2
+    assert "made with other options: --epochs left out -> 1" in capsys.readouterr().err
+    assert ended(*words, "--scales", "x2x2x2", "--rows", "tricubic") == 0
+    assert "1 rows done" in capsys.readouterr().out
+    with Path("out/table2.csv").open(encoding="utf-8") as file:
+        (one, _) = csv.DictReader(file)
+    assert (one["row"], one["scale"], one["pairing"]) == ("tricubic", "x2x2x2", "unpaired")
+    assert ended(*words, "--scales", "x2x2x2", "--pairings", "misaligned") == 2
+    assert "is a dataset and is taken as it is; leave it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

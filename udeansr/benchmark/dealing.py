@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from udeansr.benchmark.part import Part
-from udeansr.benchmark.row import Row
+from udeansr.benchmark.row import TRUE, Row
 from udeansr.benchmark.rows import row_that_runs
 from udeansr.benchmark.scenario import UNPAIRED, Scenario
+from udeansr.degradation.simulation import SIMULATION_FILE
 
 Run = tuple[Row, list[Row]]
 """A row that runs, and the other rows that show the same run."""
@@ -31,7 +32,7 @@ def shared_runs(rows: Sequence[Row], scenario: Scenario) -> list[Run]:
     """Rows that run in a scenario, each with the other rows that show the same run."""
     shared: dict[str, Run] = {}
     for row in rows:
-        if not _can_run(row, scenario):
+        if _hindrance(row, scenario):
             continue
         own = row_that_runs(row, scenario.true_degradation)
         _, shown = shared.setdefault(own.name, (own, []))
@@ -42,9 +43,17 @@ def shared_runs(rows: Sequence[Row], scenario: Scenario) -> list[Run]:
 
 def left_out(rows: Sequence[Row], scenario: Scenario) -> str:
     """Which rows cannot be run in a scenario, and why, in a line; empty if there is none."""
-    names = ", ".join(row.name for row in rows if not _can_run(row, scenario))
-    return names and f"{names}: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if reason := _hindrance(row, scenario):
+            named.setdefault(reason, []).append(row.name)
+    return "; ".join(f"{', '.join(names)}: left out, as {reason}" for reason, names in named.items())
 
 
-def _can_run(row: Row, scenario: Scenario) -> bool:
-    return not (row.needs_pairs and scenario.pairing == UNPAIRED)
+def _hindrance(row: Row, scenario: Scenario) -> str:
+    """Why a row cannot be run in a scenario; empty if it can."""
+    if row.needs_pairs and scenario.pairing == UNPAIRED:
+        return "LR and HR are of different people; --pairings misaligned has pairs"
+    if row.source_degradation == TRUE and scenario.true_degradation is None:
+        return f"{scenario.given} has no {SIMULATION_FILE} that tells the true degradation"
+    return ""

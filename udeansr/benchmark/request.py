@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.given_dataset import check_scored, given_scans, is_dataset
 from udeansr.benchmark.part import WHOLE, Part
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.scenario import Scenario
@@ -25,7 +26,7 @@ class Benchmark:
     """What a command asks for.
 
     Attributes:
-        hr: folder of HR scans.
+        hr: folder of HR scans, or a raw dataset.
         folder: for all that is made.
         settings: what holds for all rows.
         scenarios: those to be done.
@@ -52,11 +53,13 @@ class Benchmark:
 
 
 def scan_names(hr: Path) -> tuple[str, ...]:
-    """The names of the scans of a folder, sorted.
+    """The names of the scans of a folder, or of a raw dataset, sorted.
 
     Raises:
         UdeansrError: if there is no image.
     """
+    if is_dataset(hr):
+        return given_scans(hr)
     return tuple(sorted(case_name(path) for path in list_images(hr)))
 
 
@@ -75,12 +78,23 @@ def check(benchmark: Benchmark) -> None:
         _check_budget(benchmark)
     choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
     settings = benchmark.settings
+    if any(scenario.given for scenario in benchmark.scenarios):
+        _check_given(benchmark)
     people = sorted({subject(name) for name in settings.scans})
-    for scenario in benchmark.scenarios:
+    for scenario in (scenario for scenario in benchmark.scenarios if not scenario.given):
         groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
         if not groups[benchmark.people]:
             raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
     benchmark.folder.check(settings)
+
+
+def _check_given(benchmark: Benchmark) -> None:
+    """Refuse a dataset that cannot be scored on, and numbers of people beside its own."""
+    check_scored(benchmark.hr, benchmark.people)
+    counts = benchmark.settings.counts
+    for group in ("source", "target", "validation", "test"):
+        if getattr(counts, group) is not None:
+            raise UdeansrError(f"--{group}: {benchmark.hr} is a dataset and has its people; leave it out")
 
 
 def _check_budget(benchmark: Benchmark) -> None:

@@ -149,7 +149,7 @@ def choose_rows(words: str, added: list[str]) -> tuple[Row, ...]:
     return tuple(rows[name] for name in names | dict.fromkeys(own))
 
 
-def row_that_runs(row: Row, degradation: Degradation) -> Row:
+def row_that_runs(row: Row, degradation: Degradation | None) -> Row:
     """The row whose training this one shows: the first of ``ROWS`` that does the very same, else itself.
 
     Under plain truncation the oracle is what is trained on truncation.
@@ -157,12 +157,12 @@ def row_that_runs(row: Row, degradation: Degradation) -> Row:
     return next((other for other in ROWS.values() if _work(other, degradation) == _work(row, degradation)), row)
 
 
-def _work(row: Row, degradation: Degradation) -> tuple[Any, ...]:
+def _work(row: Row, degradation: Degradation | None) -> tuple[Any, ...]:
     """What a row does, without its names."""
     return row.method, load_settings(row.method, row.settings), row.run, said(row.source_degradation, degradation)
 
 
-def said(source_degradation: str, degradation: Degradation) -> str:
+def said(source_degradation: str, degradation: Degradation | None) -> str:
     """A row's ``source_degradation`` under a degradation of the target: of plain truncation the truth is that word."""
     truth_is_plain = source_degradation == TRUE and degradation == TRUNCATION
     return KNOWN_TRUNCATION if truth_is_plain else source_degradation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 from udeansr.degradation.kspace import DEGRADATIONS, Degradation
 from udeansr.degradation.people import PAIRINGS, Counts
@@ -20,23 +21,29 @@ _NUMBERS = 999
 
 @dataclass(frozen=True)
 class Scenario:
-    """Two cohorts as the benchmark makes them; each scenario is one dataset.
+    """Two cohorts as the benchmark makes them, or as they are given; each scenario is one dataset.
 
     Attributes:
         scale: in-plane x in-plane x through-plane.
         pairing: "unpaired", or "misaligned": LR and HR are of the same people, who moved in between.
-        degradation: of the target, a key of ``DEGRADATIONS``.
+        degradation: of the target, a key of ``DEGRADATIONS``; another word for a dataset that is given.
         seed: of the simulation, so of who is in which group, and of each training.
+        given: name of the raw dataset that is taken as it is; empty for one that is made.
+        truth: of a dataset that is given, the fields of the target's true degradation; None where nobody knows it.
     """
 
     scale: str
     pairing: str
     degradation: str
     seed: int
+    given: str = ""
+    truth: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def dataset(self) -> str:
         """The folder name of its dataset. It hangs on nothing but the scenario, so that others may join later."""
+        if self.given:
+            return self.given
         words = f"{self.scale}_{self.pairing}_{self.degradation}_seed{self.seed}"
         return f"Dataset{1 + zlib.crc32(words.encode()) % _NUMBERS:03d}_{words}"
 
@@ -46,8 +53,10 @@ class Scenario:
         return Scale.parse(self.scale)
 
     @property
-    def true_degradation(self) -> Degradation:
-        """What the simulated target's scanner did."""
+    def true_degradation(self) -> Degradation | None:
+        """What the simulated target's scanner did; None where nobody knows."""
+        if self.given:
+            return None if self.truth is None else Degradation(**self.truth)
         return DEGRADATIONS[self.degradation]
 
     def counts(self, wanted: Counts) -> Counts:
@@ -56,7 +65,8 @@ class Scenario:
 
     def __str__(self) -> str:
         """The words, as the command line takes them."""
-        return f"{self.scale} {self.pairing} {self.degradation} seed {self.seed}"
+        words = f"{self.scale} {self.pairing} {self.degradation} seed {self.seed}"
+        return f"{self.given} {words}".strip()
 
 
 def scenarios(

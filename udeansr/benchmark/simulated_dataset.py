@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+from udeansr.benchmark.given_dataset import people_of
 from udeansr.benchmark.row import KNOWN_TRUNCATION, MEASURED, TRUE
 from udeansr.benchmark.rows import said
 from udeansr.benchmark.scenario import Scenario
@@ -61,7 +62,10 @@ def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDatase
     if not (raw.is_dir() and (preprocessed / PLANS_FILE).is_file()):
         return None
     plan = with_variants(Plan.load(preprocessed / PLANS_FILE), scenario.true_degradation)
-    people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["people"]
+    if scenario.given:
+        people = people_of(load_raw_dataset(raw))
+    else:
+        people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["people"]
     return SimulatedDataset(name, scenario, raw, preprocessed, plan, people)
 
 
@@ -79,7 +83,7 @@ def prepare_dataset(
     Args:
         folder: of the benchmark.
         settings: of the benchmark.
-        hr: folder of HR scans.
+        hr: folder of HR scans, or the raw dataset that is given.
         scenario: what to simulate.
         memory_gb: what a training may take of the GPU's memory; None for a CPU.
         source_degradations: those whose arrays are needed.
@@ -91,31 +95,45 @@ def prepare_dataset(
     raw, preprocessed = folder.raw(name), folder.preprocessed(name)
     with folder.lock(name):
         if not raw.is_dir():
-            _logger.info("%s: simulating", name)
-            recipe = Recipe(scenario.factors, scenario.true_degradation, scenario.pairing, scenario.seed)
-            simulate(hr, raw, recipe, scenario.counts(settings.counts), processes=processes)
+            _make_raw(hr, raw, scenario, settings, processes)
         if not (preprocessed / PLANS_FILE).is_file():
             _logger.info("%s: planning", name)
             plan = plan_dataset(load_raw_dataset(raw), preprocessed, memory_gb, processes=processes).plan
             with_variants(plan, scenario.true_degradation).save(preprocessed / PLANS_FILE)
         dataset = read_dataset(folder, scenario)
         assert dataset is not None, "it was made a moment ago"
+        found = _planned(dataset.plan).scale
+        if scenario.given and found != scenario.scale:
+            raise UdeansrError(f"{name}: is of {found}, --scales says {scenario.scale}; give --scales {found}")
         for configuration in {dataset.configuration(word).name: None for word in source_degradations}:
             if not _is_preprocessed(dataset, configuration):
                 preprocess(load_raw_dataset(raw), dataset.plan, configuration, preprocessed, processes)
     return dataset
 
 
-def with_variants(plan: Plan, degradation: Degradation) -> Plan:
+def _make_raw(hr: Path, raw: Path, scenario: Scenario, settings: BenchmarkSettings, processes: int) -> None:
+    """Simulate the raw dataset, or link the one that is given."""
+    if scenario.given:
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        raw.symlink_to(hr.resolve(), target_is_directory=True)
+        return
+    _logger.info("%s: simulating", raw.name)
+    assert scenario.true_degradation is not None, "a made dataset has a known degradation"
+    recipe = Recipe(scenario.factors, scenario.true_degradation, scenario.pairing, scenario.seed)
+    simulate(hr, raw, recipe, scenario.counts(settings.counts), processes=processes)
+
+
+def with_variants(plan: Plan, degradation: Degradation | None) -> Plan:
     """The plan with a configuration for each source degradation; those that it has already are kept.
 
     Args:
-        plan: of a simulated dataset.
-        degradation: what the simulated target's scanner did. Of plain truncation there is no second variant.
+        plan: of the dataset.
+        degradation: what the simulated target's scanner did; None if nobody knows. Of plain truncation there is no
+            second variant.
     """
     base = _planned(plan)
     known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION}
-    if degradation != TRUNCATION:
+    if degradation not in (None, TRUNCATION):
         known[TRUE] = degradation
     variants = {
         f"{base.name}_{word}": replace(

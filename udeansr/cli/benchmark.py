@@ -18,14 +18,15 @@ PLANNED = "[default: the plan's]"
 
 
 def benchmark(
-    hr: Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one person's.")],
+    hr: Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans, or a raw dataset as it is.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for all that is made, the tables among it.")],
     scales: Annotated[
         str, typer.Option(help="In-plane x in-plane x through-plane: x2x2x2, x2x2x1; several comma-separated.")
     ],
     pairings: Annotated[
-        str, typer.Option(help="unpaired, misaligned (of the same people, who moved), comma-separated.")
-    ] = "unpaired",
+        str | None,
+        typer.Option(help="unpaired, misaligned (of the same people, who moved), comma-separated. Default: unpaired."),
+    ] = None,
     source: Annotated[
         int | None,
         typer.Option(help="People whose HR is learnt from. Default: 40 % of all; misaligned: those of the target."),
@@ -34,8 +35,8 @@ def benchmark(
     validation: Annotated[int | None, typer.Option(help="People to choose settings by. Default: 10 %.")] = None,
     test: Annotated[int | None, typer.Option(help="People to be looked at once. Default: 10 %.")] = None,
     degradations: Annotated[
-        str, typer.Option(help="Of the target, truncation and shifted, comma-separated.")
-    ] = "truncation,shifted",
+        str | None, typer.Option(help="Of the target: truncation, shifted, comma-separated. Default: both.")
+    ] = None,
     rows: Annotated[
         str,
         typer.Option(help="Rows or groups of rows (default, paper_ablation, recipe, adversaries), comma-separated."),
@@ -89,6 +90,7 @@ def benchmark(
 
     from udeansr.benchmark.bench import run
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
+    from udeansr.benchmark.given_dataset import given_scenario, is_dataset
     from udeansr.benchmark.merging import merge_folders
     from udeansr.benchmark.part import Part
     from udeansr.benchmark.request import Benchmark, scan_names
@@ -100,6 +102,14 @@ def benchmark(
     from udeansr.training.settings import RunSettings
 
     counts = {"source": source, "target": target, "validation": validation, "test": test}
+    if is_dataset(hr):
+        for option, text in (("--pairings", pairings), ("--degradations", degradations)):
+            if text is not None:
+                raise UdeansrError(f"{option} {text}: {hr} is a dataset and is taken as it is; leave it out")
+        made = (given_scenario(hr, scales, seeds),)
+    else:
+        words = (scales, pairings or "unpaired", degradations or "truncation,shifted", seeds)
+        made = scenarios(*map(_words, words))
     wanted = Benchmark(
         hr=hr,
         folder=BenchmarkFolder(output),
@@ -111,7 +121,7 @@ def benchmark(
             budget_seconds=budget_seconds,
             **counts,
         ),
-        scenarios=scenarios(_words(scales), _words(pairings), _words(degradations), _words(seeds)),
+        scenarios=made,
         rows=choose_rows(rows, row or []),
         people=people,
         options=RunSettings(
