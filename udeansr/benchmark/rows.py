@@ -53,6 +53,18 @@ _ALL = (
         "udean_paper_image", "UDEAN, paper, image space", "udean_paper",
         settings={"feature_adaptation": False}, about="no discriminator of features",
     ),
+    *(
+        Row(
+            f"udean_adversarial{suffix}", f"UDEAN, adversaries{title}", "udean",
+            settings={"warm_start": 0.0, "lambda_measured": 0.0, **settings},
+            about="the paper's losses and adversaries alone, on the networks of the default: no measured degradation",
+        )
+        for suffix, title, settings in (
+            ("_feature", ", feature space", {"image_adaptation": False}),
+            ("_image", ", image space", {"feature_adaptation": False}),
+            ("", "", {}),
+        )
+    ),
     Row("udean", "UDEAN", "udean", about="the default recipe"),
     Row(
         "no_anchor", "UDEAN without the anchor", "udean", settings={"anchor": False},
@@ -104,11 +116,11 @@ GROUPS = {
     ),
     "table1": (
         "supervised_paired", "supervised_registered", "udean_paper_feature", "udean_paper_image", "udean_paper",
-        "udean", "oracle",
+        "udean_adversarial_feature", "udean_adversarial_image", "udean_adversarial", "udean", "oracle",
     ),
     "table2": (
-        "tricubic", "sinc", "zssr", "dasr", "pseudosr", "blindsr", "udean_paper", "udean", "supervised_truncation",
-        "oracle",
+        "tricubic", "sinc", "zssr", "dasr", "pseudosr", "blindsr", "udean_paper", "udean_adversarial", "udean",
+        "supervised_truncation", "oracle",
     ),
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
     "recipe": (
