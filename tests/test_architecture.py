@@ -19,6 +19,7 @@ FLOORS = [
     {"training"},
     {"prediction"},
     {"benchmark"},
+    {"figures"},
     {"cli"},
 ]
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}

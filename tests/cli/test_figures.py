@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from udeansr.benchmark import figures as library
 from udeansr.cli.figures import main
+from udeansr.figures import all_figures as library
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def _show_tables(folder: BenchmarkFolder) -> None:
 
 def _draw_figures(folder: BenchmarkFolder, people: str) -> None:
     """Draw the figures and say where they lie."""
-    from udeansr.benchmark.figures import write_figures
+    from udeansr.figures.all_figures import write_figures
 
     figures = write_figures(folder, people)
     folders = sorted({str(path.parent) for path in figures})

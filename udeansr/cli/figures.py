@@ -22,8 +22,8 @@ def figures(
     ] = None,
 ) -> None:
     """Draw SR and its errors beside each other, degradation and features: udeansr_figures -i out/."""
-    from udeansr.benchmark.figures import CAPTIONS_FILE, FIGURES_FOLDER, write_figures
     from udeansr.benchmark.folder import BenchmarkFolder
+    from udeansr.figures.all_figures import CAPTIONS_FILE, FIGURES_FOLDER, write_figures
 
     written = write_figures(BenchmarkFolder(folder), people, person, rows)
     for path in written:

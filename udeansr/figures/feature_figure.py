@@ -12,9 +12,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from udeansr.benchmark.figure_plane import draw_plane
-from udeansr.benchmark.figure_slabs import PATTERN_PIXELS, Drawn, Slabs, middle_slice
-from udeansr.benchmark.figure_style import (
+from udeansr.errors import UdeansrError
+from udeansr.figures.plane import draw_plane
+from udeansr.figures.slabs import PATTERN_PIXELS, Drawn, Slabs, middle_slice
+from udeansr.figures.style import (
     ANATOMY,
     FEATURES,
     WIDTH_IN,
@@ -25,7 +26,6 @@ from udeansr.benchmark.figure_style import (
     save_figure,
     write,
 )
-from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS
 from udeansr.methods.method import Method
 from udeansr.methods.udean import Udean

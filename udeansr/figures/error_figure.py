@@ -12,9 +12,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from udeansr.benchmark.error_panels import Answer, ErrorPanels, error_caption, error_panels
-from udeansr.benchmark.figure_plane import VIEWS, Region, draw_plane, draw_region, draw_sides
-from udeansr.benchmark.figure_style import (
+from udeansr.figures.error_panels import Answer, ErrorPanels, error_caption, error_panels
+from udeansr.figures.plane import VIEWS, Region, draw_plane, draw_region, draw_sides
+from udeansr.figures.style import (
     ANATOMY,
     ERRORS,
     MARK,

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from udeansr.benchmark.feature_figure import draw_features, features_of
-from udeansr.benchmark.figure_slabs import Slabs
-from udeansr.benchmark.figure_style import FEATURES, caption_of
 from udeansr.errors import UdeansrError
+from udeansr.figures.feature_figure import draw_features, features_of
+from udeansr.figures.slabs import Slabs
+from udeansr.figures.style import FEATURES, caption_of
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry
 from udeansr.methods import build_method, parse_settings
@@ -59,7 +59,7 @@ def test_a_method_without_these_networks_is_refused(make, slabs, tmp_path, name)
 
 
 def test_the_figure_shows_both_groups_with_the_common_scale_twice_the_same(make, slabs, tmp_path, monkeypatch):
-    from udeansr.benchmark import feature_figure
+    from udeansr.figures import feature_figure
 
     figures = []
     drawn = feature_figure.feature_figure

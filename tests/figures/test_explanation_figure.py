@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from udeansr.benchmark import explanation_figure
-from udeansr.benchmark.explanation_figure import draw_explanations
-from udeansr.benchmark.figure_slabs import Slabs
-from udeansr.benchmark.figure_style import caption_of
+from udeansr.figures import explanation_figure
+from udeansr.figures.explanation_figure import draw_explanations
+from udeansr.figures.slabs import Slabs
+from udeansr.figures.style import caption_of
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry
 from udeansr.methods import build_method, parse_settings

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from udeansr.benchmark.figure_slabs import Slabs, middle_slice, most_alike, slabs_of
+from udeansr.figures.slabs import Slabs, middle_slice, most_alike, slabs_of
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, reorient
 from udeansr.image.volume import Geometry, Volume

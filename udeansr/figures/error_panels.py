@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udeansr.benchmark.figure_plane import ZOOM_PART, Region, cut_region, largest_slice, on_screen, zoom_region
+from udeansr.figures.plane import ZOOM_PART, Region, cut_region, largest_slice, on_screen, zoom_region
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.volume import Volume
 

@@ -10,7 +10,7 @@ import torch
 from skimage.transform import resize
 from torch import Tensor
 
-from udeansr.benchmark.figure_plane import cut_region, largest_slice, plane_on_screen
+from udeansr.figures.plane import cut_region, largest_slice, plane_on_screen
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import case_name, read_volume
 from udeansr.image.grid import Scale

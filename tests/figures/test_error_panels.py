@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from udeansr.benchmark.error_panels import Answer, error_caption, error_panels
-from udeansr.benchmark.figure_plane import VIEWS
+from udeansr.figures.error_panels import Answer, error_caption, error_panels
+from udeansr.figures.plane import VIEWS
 from udeansr.image.grid import Scale, lr_geometry, reorient
 from udeansr.image.volume import Geometry, Volume
 

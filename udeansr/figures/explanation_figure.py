@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from udeansr.benchmark.figure_plane import draw_plane
-from udeansr.benchmark.figure_slabs import Drawn, Slabs, middle_slice
-from udeansr.benchmark.figure_style import (
+from udeansr.figures.plane import draw_plane
+from udeansr.figures.slabs import Drawn, Slabs, middle_slice
+from udeansr.figures.style import (
     ANATOMY,
     FEATURES,
     WIDTH_IN,

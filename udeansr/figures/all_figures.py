@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from udeansr.benchmark.comparison import REFERENCE_ROW
-from udeansr.benchmark.error_figure import draw_errors
-from udeansr.benchmark.error_panels import Answer
-from udeansr.benchmark.explanation_figure import draw_explanations
-from udeansr.benchmark.feature_figure import draw_features
-from udeansr.benchmark.figure_plane import VIEWS
-from udeansr.benchmark.figure_slabs import slabs_of
-from udeansr.benchmark.figure_style import caption_of
 from udeansr.benchmark.folder import BenchmarkFolder
 from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.rows import GROUPS
 from udeansr.benchmark.tables import read_results
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import difference
+from udeansr.figures.error_figure import draw_errors
+from udeansr.figures.error_panels import Answer
+from udeansr.figures.explanation_figure import draw_explanations
+from udeansr.figures.feature_figure import draw_features
+from udeansr.figures.plane import VIEWS
+from udeansr.figures.slabs import slabs_of
+from udeansr.figures.style import caption_of
 from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import reorient, same_grid
 from udeansr.image.normalization import intensity_scale, normalize

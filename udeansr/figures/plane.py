@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from udeansr.benchmark.figure_style import SMALL_POINTS
+from udeansr.figures.style import SMALL_POINTS
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume
 

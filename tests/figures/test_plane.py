@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from udeansr.benchmark import figure_plane as planes
-from udeansr.benchmark.figure_plane import Region
-from udeansr.benchmark.figure_style import new_figure, place
+from udeansr.figures import plane as planes
+from udeansr.figures.plane import Region
+from udeansr.figures.style import new_figure, place
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume
 

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from udeansr.benchmark import figure_style as style
 from udeansr.errors import UdeansrError
+from udeansr.figures import style as style
 
 
 def drawn(path, caption="what it shows"):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from udeansr.benchmark.error_figure import MOST_COLUMNS, draw_errors, error_figure
-from udeansr.benchmark.error_panels import Answer, error_panels
-from udeansr.benchmark.figure_style import ANATOMY, ERRORS, caption_of, figure_style
+from udeansr.figures.error_figure import MOST_COLUMNS, draw_errors, error_figure
+from udeansr.figures.error_panels import Answer, error_panels
+from udeansr.figures.style import ANATOMY, ERRORS, caption_of, figure_style
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.volume import Geometry, Volume
 

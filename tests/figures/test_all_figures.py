@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from udeansr.benchmark.figures import median_person, write_figures
+from udeansr.benchmark.folder import BenchmarkFolder
+from udeansr.benchmark.row_result import RowResult, Training
+from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
+from udeansr.figures.all_figures import median_person, write_figures
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.volume import Geometry, Volume
@@ -29,7 +33,23 @@ def head(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def filled(folder, result, tiny_configuration):
+def folder(tmp_path):
+    return BenchmarkFolder(tmp_path / "out")
+
+
+def result(row: str, training: bool) -> RowResult:
+    """A finished row of two people, of whom the second has 1 more of everything."""
+    one = {"psnr_db": 30.0, "ssim_2d": 0.9}
+    other = {key: score + 1 for key, score in one.items()}
+    cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
+    people = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
+    identity = {"people": people, "plan": {"name": "x2x2x1"}}
+    scenario = Scenario("x2x2x1", "unpaired", "shifted", 1)
+    return RowResult(ROWS[row], DATASET, scenario, "test", identity, cost, 12.3, {"sub-4": one, "sub-5": other})
+
+
+@pytest.fixture
+def filled(folder, tiny_configuration):
     """SR of tricubic, udean and supervised for two people; a checkpoint of the latter two."""
     raw = folder.raw(DATASET)
     write_volume(Volume(head(1), GRID), raw / "sourceHR" / "sub-1.nii.gz")
@@ -43,9 +63,8 @@ def filled(folder, result, tiny_configuration):
     configuration = tiny_configuration("x2x2x1", lr_spacing_mm=(3.0, 2.0, 2.0), patch_size=(16, 16))
     plan = Plan(DATASET, "SPL", 1.0, {"x2x2x1": configuration})
     for row in ("tricubic", "supervised_measured", "udean"):
-        made = result(row, training=row != "tricubic", psnr_db=30.0, ssim_2d=0.9)
-        identity = {**made.identity, "plan": {"name": "x2x2x1"}}
-        replace(made, dataset=DATASET, identity=identity).save(folder.row_file(DATASET, "test", row))
+        made = result(row, training=row != "tricubic")
+        made.save(folder.row_file(DATASET, "test", row))
         if row == "tricubic":
             continue
         settings = parse_settings(made.row.method, [])
@@ -98,16 +117,16 @@ def test_rows_without_sr_or_checkpoint_are_left_out_with_a_line(filled, caplog):
     assert told[2].startswith(f"{DATASET} udean: no figure of its networks: ")
 
 
-def test_an_oracle_that_shows_another_rows_run_takes_its_sr(filled, result):
-    shown = replace(result("oracle"), dataset=DATASET, same_as="tricubic", identity={"plan": {"name": "x2x2x1"}})
+def test_an_oracle_that_shows_another_rows_run_takes_its_sr(filled):
+    shown = replace(result("oracle", True), same_as="tricubic")
     shown.save(filled.row_file(DATASET, "test", "oracle"))
     assert names(write_figures(filled, rows="oracle")) == [f"errors_{view}_sub-4.png" for view in VIEWS]
 
 
-def test_the_median_person_is_by_udean_the_lower_of_two(result):
+def test_the_median_person_is_by_udean_the_lower_of_two():
     scored = [{"psnr_db": value} for value in (31.0, 29.0, 33.0, 30.0)]
-    udean = replace(result("udean"), cases=dict(zip("abcd", scored, strict=True)))
-    other = replace(result("tricubic"), cases={name: {"psnr_db": 0.0} for name in "abcd"})
+    udean = replace(result("udean", True), cases=dict(zip("abcd", scored, strict=True)))
+    other = replace(result("tricubic", False), cases={name: {"psnr_db": 0.0} for name in "abcd"})
     assert median_person([udean, other]) == "d"
     assert median_person([other]) == "b"
 

@@ -1,0 +1,1 @@
+"""Figures of the paper from the folder of a benchmark: SR and its errors, degradation and features."""
