@@ -150,14 +150,15 @@ def test_a_users_mistake_is_one_line_and_status_2_and_leaves_nothing(ended, caps
 
 
 def test_rows_that_failed_are_named_at_the_end(ended, capsys, tmp_path, monkeypatch):
-    from udeansr.benchmark import bench, figures, tables
+    from udeansr.benchmark import bench, tables
+    from udeansr.figures import all_figures
 
     (tmp_path / "hr").mkdir()
     (tmp_path / "hr" / "sub-1.nii.gz").touch()
     outcome = bench.Outcome(("a udean",), (), ("a sinc",), ("a oracle",))
     monkeypatch.setattr(bench, "run", lambda _: outcome)
     monkeypatch.setattr(tables, "write_tables", lambda _: "the table")
-    monkeypatch.setattr(figures, "write_figures", lambda *_: [Path("out/figures/a/errors.png")])
+    monkeypatch.setattr(all_figures, "write_figures", lambda *_: [Path("out/figures/a/errors.png")])
     assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 2
     told = capsys.readouterr()
     assert (
