@@ -5,6 +5,7 @@ import torch
 
 from udeansr.batches.batch import Batch
 from udeansr.image.grid import Scale
+from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
 
 
@@ -27,3 +28,19 @@ def batch() -> Callable[[Configuration], Batch]:
         return Batch(hr=hr, lr=lr, degraded=degraded)
 
     return make
+
+
+@pytest.fixture
+def learn() -> Callable[..., Method]:
+    """Plays a method on one batch with plain optimisers; gives it back."""
+
+    def play(method: Method, data: Batch, steps: int = 5, lr: float = 1e-3) -> Method:
+        optimisers = {name: torch.optim.Adam(method.get_submodule(name).parameters(), lr) for name in method.players}
+        for _ in range(steps):
+            for player, losses in method.turns(data):
+                method.zero_grad(set_to_none=True)
+                torch.stack(list(losses.values())).sum().backward()
+                optimisers[player].step()
+        return method
+
+    return play

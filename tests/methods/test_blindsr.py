@@ -14,18 +14,7 @@ def built(configuration, settings=None, seed=0):
     return build_method("blindsr", configuration, settings or BlindSrSettings())
 
 
-def learn(method, data, steps=5):
-    """Play with plain optimisers; the weights after it."""
-    optimisers = {name: torch.optim.Adam(method.get_submodule(name).parameters(), 1e-3) for name in method.players}
-    for _ in range(steps):
-        for player, losses in method.turns(data):
-            method.zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
-            optimisers[player].step()
-    return method
-
-
-def test_its_second_stage_alone_is_supervised_on_clean_lr(configuration, batch):
+def test_its_second_stage_alone_is_supervised_on_clean_lr(configuration, batch, learn):
     data = batch(configuration())
     alone = learn(built(configuration(), BlindSrSettings(first_stage=0.0)), data)
     torch.manual_seed(0)
@@ -37,7 +26,7 @@ def test_its_second_stage_alone_is_supervised_on_clean_lr(configuration, batch):
         torch.testing.assert_close(alone.super_resolve(lr), supervised.super_resolve(lr))
 
 
-def test_the_stages_share_nothing_but_the_batch(configuration, batch):
+def test_the_stages_share_nothing_but_the_batch(configuration, batch, learn):
     data = batch(configuration())
     method = built(configuration())
     assert [player for player, _ in method.turns(data)] == ["translators", "discriminators"]

@@ -10,25 +10,14 @@ def built(configuration, settings=None):
     return build_method("pseudosr", configuration, settings or PseudoSrSettings())
 
 
-def learn(method, data, steps):
-    """Play with plain optimisers."""
-    optimisers = {name: torch.optim.Adam(method.get_submodule(name).parameters(), 3e-3) for name in method.players}
-    for _ in range(steps):
-        for player, losses in method.turns(data):
-            method.zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
-            optimisers[player].step()
-    return method
-
-
-def test_clean_lr_stays_nearly_as_it_is(configuration, batch):
+def test_clean_lr_stays_nearly_as_it_is(configuration, batch, learn):
     data = batch(configuration())
     data.lr.mul_(0.5)  # a target of another look: translators have something to do
     clean = torch.nn.functional.avg_pool3d(data.hr[:, None], 2)[:, 0]
     moved = {}
     for weight in (2.0, 0.0):
         settings = PseudoSrSettings(lambda_identity=weight, lambda_cycle=weight)
-        method = learn(built(configuration(), settings), data, steps=25)
+        method = learn(built(configuration(), settings), data, steps=25, lr=3e-3)
         with torch.inference_mode():
             moved[weight] = (method.translators["to_clean"](clean) - clean).abs().mean().item()
     assert moved[2.0] < 0.3 * moved[0.0]
