@@ -17,23 +17,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.batches.batch import Batch
+from udeansr.benchmark.cost import random_batch
 from udeansr.methods import METHODS, build_method, parse_settings
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import Plan
 from udeansr.training.precision import autocast, choose_device, choose_precision
 from udeansr.training.trainer import Trainer
 
 VARIANTS = {"udean, adversaries": ("udean", ["udean.warm_start=0.5"])}
 """Beside the methods as they are."""
-
-
-def noise_batch(configuration: Configuration) -> Batch:
-    """A batch of the plan's size."""
-    slices, scale = configuration.slab_slices, configuration.factors
-    rows, columns = configuration.patch_size
-    hr = torch.rand(configuration.batch_size, slices * scale.z, rows * scale.y, columns * scale.x)
-    lr, degraded = torch.rand(2, configuration.batch_size, slices, rows, columns)
-    return Batch(hr, lr, degraded)
 
 
 def deployed_weights(method: Method, slab: torch.Tensor) -> int:
@@ -65,7 +57,7 @@ def main() -> None:
     configuration = Plan.load(arguments.preprocessed / "plans.json").configuration(arguments.configuration)
     device = choose_device(arguments.device)
     precision = choose_precision("auto", device)
-    batch = noise_batch(configuration)
+    batch = random_batch(configuration)
     variants = {name: (name, []) for name, kind in METHODS.items() if kind.players} | VARIANTS
     print("| method | weights, trained | deployed | GFLOP a slab | seconds an iteration | ms a slab |")
     print("|---|---|---|---|---|---|")

@@ -70,7 +70,7 @@ def _batches(task: RowTask, method: Method, configuration: Configuration) -> Ite
     try:
         dataset = PreprocessedDataset.open(task.dataset.preprocessed, task.configuration)
     except UdeansrError:
-        return (_random_batch(configuration) for _ in range(count))
+        return (random_batch(configuration) for _ in range(count))
     return slab_batches(
         dataset.cases(SOURCE_HR),
         dataset.cases(TARGET_LR),
@@ -83,7 +83,8 @@ def _batches(task: RowTask, method: Method, configuration: Configuration) -> Ite
     )
 
 
-def _random_batch(configuration: Configuration) -> Batch:
+def random_batch(configuration: Configuration) -> Batch:
+    """A batch of noise of the shape that a configuration wants."""
     scale = configuration.factors
     coarse = (configuration.batch_size, configuration.slab_slices, *configuration.patch_size)
     fine = [n * factor for n, factor in zip(coarse, (1, *scale.zyx), strict=True)]

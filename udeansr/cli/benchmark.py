@@ -39,7 +39,10 @@ def benchmark(
     ] = None,
     rows: Annotated[
         str,
-        typer.Option(help="Rows or groups of rows (default, paper_ablation, recipe, adversaries), comma-separated."),
+        typer.Option(
+            help="Rows or groups of rows (default, table1, table2, paper_ablation, recipe, adversaries), "
+            "comma-separated."
+        ),
     ] = "default",
     row: Annotated[
         list[str] | None,
