@@ -22,13 +22,13 @@ from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Volume
-from udeansr.planning.fingerprint import extract_fingerprint
+from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
 from udeansr.planning.raw_dataset import load_raw_dataset
 
 
-def measure_dataset(folder: Path) -> MeasuredDegradation:
-    """The measure of a raw dataset, as planning takes it."""
-    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1).degradation
+def measure_dataset(folder: Path) -> Fingerprint:
+    """What planning finds in a raw dataset."""
+    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1)
 
 
 def true_noise(folder: Path) -> float:
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
     parser.add_argument("--degradation", default="shifted", choices=DEGRADATIONS)
     arguments = parser.parse_args()
-    print("| seed | error of H, Z | Y | X | noise (true) | of it | gain | residual | width Z, Y, X (mm) |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| seed | error of H, Z | Y | X | noise (true) | of it | gain | residual | width Z, Y, X (mm) | p |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     if (arguments.hr / SIMULATION_FILE).is_file():
         account = json.loads((arguments.hr / SIMULATION_FILE).read_text())
         _row(arguments.hr, Degradation(**account["degradation"]), account["seed"])
@@ -82,7 +82,8 @@ def main() -> None:
 
 
 def _row(dataset: Path, degradation: Degradation, seed: int) -> None:
-    measured, truth = measure_dataset(dataset), true_noise(dataset)
+    fingerprint, truth = measure_dataset(dataset), true_noise(dataset)
+    measured, p = fingerprint.degradation, fingerprint.degradation_p
     of_axes = errors(measured, degradation)
     cells = [
         str(seed),
@@ -92,6 +93,7 @@ def _row(dataset: Path, degradation: Degradation, seed: int) -> None:
         f"{measured.gain:.2f}",
         f"{measured.residual:.3f}",
         ", ".join(f"{mm:.2f}" for mm in measured.width_mm),
+        "-" if p is None else f"{p:.3f}",
     ]
     print("| " + " | ".join(cells) + " |", flush=True)
 

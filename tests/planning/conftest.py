@@ -63,6 +63,7 @@ def make_fingerprint():
         smallest=(40, 96, 96),
         blur_x=0.6,
         level_gain=1.05,
+        degradation_p=0.001,
         cases=(),
     ) -> Fingerprint:
         cohort = CohortFacts(4, (40, 96, 96), lr_spacing_mm, (10, 50, 99), 0.4, {axis: (0.0, None) for axis in "ZYX"})
@@ -70,7 +71,7 @@ def make_fingerprint():
         degradation = MeasuredDegradation((0.25, 0.75), curves, (2.4, 2.4, 2.4), 0.01, 1.3, 0.05)
         return Fingerprint(
             "Dataset001_Tiny", "SPL", lr_spacing_mm, hr_spacing_mm, smallest,
-            {"sourceHR": cohort, "targetLR": cohort}, degradation, level_gain, cases,
+            {"sourceHR": cohort, "targetLR": cohort}, degradation, degradation_p, level_gain, cases,
         )  # fmt: skip
 
     return make

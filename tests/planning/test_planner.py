@@ -50,6 +50,21 @@ def test_any_plan_is_whole_reasoned_deterministic_and_goes_through_json(make_fin
 
 
 @pytest.mark.parametrize(
+    ("p", "made_by", "why"),
+    [
+        (0.0286, "measured", "by more than people do (p = 0.029)"),
+        (0.05, "truncation", "no more than people do (p = 0.05)"),
+        (None, "measured", "too few to tell"),
+    ],
+)
+def test_a_degradation_that_may_be_chance_is_not_learnt(make_fingerprint, p, made_by, why):
+    plan = make_plan(make_fingerprint(degradation_p=p), None)
+    assert only(plan).source_degradation == made_by
+    assert why in only(plan).reasons["source_degradation"]
+    assert plan.degradation is not None  # it is told, whatever is learnt from
+
+
+@pytest.mark.parametrize(
     ("lr_mm", "hr_mm", "scale"),
     [
         ((2.0, 1.736, 1.736), (2.0, 0.868, 0.868), "x2x2x1"),

@@ -16,7 +16,7 @@ def fingerprint() -> Fingerprint:
     measured = MeasuredDegradation((0.25, 0.5, 0.75, 1.0), curves, (4.8, 2.51, 2.5), 0.0123, 1.077, 0.05)
     cohorts = {"sourceHR": replace(cohort, spacing_mm=(2.0, 1.0, 1.0)), "targetLR": cohort}
     return Fingerprint(
-        "Dataset001_A", "SPL", (4.0, 2.0, 2.0), (2.0, 1.0, 1.0), (40, 96, 96), cohorts, measured, 1.055, ()
+        "Dataset001_A", "SPL", (4.0, 2.0, 2.0), (2.0, 1.0, 1.0), (40, 96, 96), cohorts, measured, 0.0286, 1.055, ()
     )
 
 
@@ -26,12 +26,17 @@ def test_the_facts_that_a_person_judges_by_are_told(fingerprint):
         "towards S, P, L; slabs along S",
         "4 images, median 40 x 96 x 98.5 voxels of 4 x 2 x 2 mm, 42% foreground",
         "misfit 0.05 decades",
+        "chance        p = 0.029 that there is no more than truncation",
         "along Z       transfer 1.00 0.90 0.50 0.25 at 0.25 0.5 0.75 1.0 Nyquist; width 4.80 mm",
         "noise         0.0123",
         "gain          1.077",
         "level gain      1.055",
     ):
         assert words in table
+
+
+def test_people_who_are_too_few_to_tell_are_told_so(fingerprint):
+    assert "chance        people are too few" in fingerprint_table(replace(fingerprint, degradation_p=None))
 
 
 def test_every_value_of_the_plan_is_told_with_its_reason(fingerprint):

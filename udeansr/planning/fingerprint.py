@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.permutation import permutation_p
 from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.errors import UdeansrError
 from udeansr.parallel import parallel_map
@@ -59,6 +60,7 @@ class Fingerprint:
         smallest_lr_voxels: the smallest foreground of any training image along (Z, Y, X), HR counted in LR voxels.
         cohorts: medians by training group.
         degradation: what lies between the cohorts beyond truncation, measured without pairs.
+        degradation_p: of the hypothesis that there is nothing beyond truncation; None where people are too few to tell.
         level_gain: level of normalised LR over that of normalised HR of the same person: from HR degraded as measured.
         cases: the facts of every image.
     """
@@ -70,6 +72,7 @@ class Fingerprint:
     smallest_lr_voxels: tuple[int, int, int]
     cohorts: dict[str, CohortFacts]
     degradation: MeasuredDegradation
+    degradation_p: float | None
     level_gain: float
     cases: tuple[CaseFacts, ...]
 
@@ -152,6 +155,7 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
             group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
         },
         degradation=with_hidden_noise(degradation, calibrations, grid.lr_spacing_mm),
+        degradation_p=permutation_p(spectra[SOURCE_HR], spectra[TARGET_LR]),
         level_gain=round(float(np.median([one.level_gain for one in calibrations])), 4),
         cases=facts,
     )

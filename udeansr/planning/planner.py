@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from udeansr.degradation.permutation import SIGNIFICANT
 from udeansr.errors import UdeansrError
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.cohort_grid import SPACING_TOLERANCE, in_mm
@@ -33,6 +34,7 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         raise ValueError(f"the smallest foreground is {smallest} LR voxels, expected at least {SMALLEST_PATCH}")
     grid = fingerprint.grid
     turns, why_turns = _turns(fingerprint)
+    source_degradation, why_degradation = _source_degradation(fingerprint)
     # The sizes are placeholders of 1 until the memory decides them.
     base = Configuration(
         name=str(grid.scale),
@@ -49,7 +51,8 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         discriminator_features=1,
         epochs=1,
         iterations_per_epoch=ITERATIONS_PER_EPOCH,
-        reasons=_data_reasons(fingerprint) | {"turns": why_turns},
+        source_degradation=source_degradation,
+        reasons=_data_reasons(fingerprint) | {"turns": why_turns, "source_degradation": why_degradation},
     )
     configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
     return Plan(
@@ -89,6 +92,22 @@ def _turns(fingerprint: Fingerprint) -> tuple[bool, str]:
     return True, f"spacing and factors in the plane are equal, and the blur along Y and X agrees within {apart:.2f}"
 
 
+def _source_degradation(fingerprint: Fingerprint) -> tuple[str, str]:
+    """What makes LR of the source HR: as measured, unless there may be nothing to measure."""
+    p = fingerprint.degradation_p
+    if p is None:
+        return (
+            "measured",
+            "people are too few to tell whether there is more than truncation; it is as measured",
+        )
+    if p < SIGNIFICANT:
+        return "measured", f"LR differs from truncated HR by more than people do (p = {p:.2g})"
+    return "truncation", (
+        f"LR differs from truncated HR no more than people do (p = {p:.2g}): the blur and noise that were measured may "
+        "be chance"
+    )
+
+
 def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
     """Why what the data decide is so."""
     grid = fingerprint.grid
@@ -113,5 +132,4 @@ def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
         "lr_spacing_mm": "the median of the target LR, which agree within 2 %",
         "hr_spacing_mm": why_hr,
         "slab_slices": "the paper's thin slab: a slice and its two neighbours",
-        "source_degradation": "HR degraded as measured looks as the target's LR does; plain truncation is sharper",
     }

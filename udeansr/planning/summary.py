@@ -28,6 +28,9 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
              f"{cohort.foreground_fraction:.0%} foreground")
         )  # fmt: skip
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
+    p = fingerprint.degradation_p
+    chance = "people are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
+    rows.append(("  chance", chance))
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in SHOWN]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
