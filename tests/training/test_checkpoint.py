@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.training.checkpoint import KEYS, load_checkpoint, save_checkpoint
+from udeansr.training.checkpoint import KEYS, check_weights, load_checkpoint, save_checkpoint
 
 
 def a_state(**values) -> dict:
@@ -73,3 +73,15 @@ def test_what_is_no_checkpoint_is_refused(tmp_path) -> None:
     torch.save({"format": 1, "version": "0.1"}, path)
     with pytest.raises(UdeansrError, match="the checkpoint has no 'plan'; it is broken"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("weights", "named"), [({}, "1 of them, first b"), ({"b": torch.zeros(3)}, "first b"), ({"c": torch.zeros(2)}, "2")]
+)
+def test_weights_of_another_version_are_told_in_one_line(weights, named) -> None:
+    state = {"weights": {"a": torch.zeros(1), **weights}, "method": "udean", "version": "0.0.1"}
+    with pytest.raises(
+        UdeansrError, match=rf"^latest\.pt: holds other weights than udean has .*{named}.*\(0\.0\.1\): in"
+    ):
+        check_weights(state, {"a": torch.zeros(1), "b": torch.zeros(2)}, "latest.pt")
+    check_weights({**state, "weights": {"b": torch.ones(2)}}, {"b": torch.zeros(2)}, "latest.pt")

@@ -14,7 +14,7 @@ from udeansr.methods import build_method, load_settings, parse_settings
 from udeansr.paths import Root, dataset_folders
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.super_resolver import SuperResolver
-from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.checkpoint import check_weights, load_checkpoint
 from udeansr.training.settings import RunSettings
 
 
@@ -46,7 +46,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
     """Make the model of a checkpoint ready: its method with the averaged weights, and the plan it was made for.
 
     Raises:
-        UdeansrError: if the file is no checkpoint of ours, or of a method this version does not have.
+        UdeansrError: if the file is no checkpoint of ours, or of a method or weights this version does not have.
     """
     state = load_checkpoint(path)
     plan, configuration = _plan(path, state)
@@ -54,6 +54,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
         method = build_method(state["method"], configuration, load_settings(state["method"], state["settings"]))
     except UdeansrError as error:
         raise UdeansrError(f"{path}: made by another version of udeansr ({error}); install that one") from error
+    check_weights(state, method.state_dict(), str(path))
     method.load_state_dict({**state["weights"], **state["averaged"]})
     method.requires_grad_(False)
     method.to(device)

@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import torch
+from torch import Tensor
 
 import udeansr
 from udeansr.errors import UdeansrError
@@ -69,3 +70,24 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if missing:
         raise UdeansrError(f"{path}: the checkpoint has no '{missing[0]}'; it is broken, take another or train again")
     return state
+
+
+def check_weights(state: dict[str, Any], expected: dict[str, Tensor], where: str) -> None:
+    """See that a checkpoint holds the weights that its method has here.
+
+    Args:
+        state: as :func:`load_checkpoint` gave it.
+        expected: the method's own ``state_dict``.
+        where: the checkpoint, for messages.
+    Raises:
+        UdeansrError: naming a weight that is missing, unknown or of another shape.
+    """
+    found = {name: weight.shape for name, weight in state["weights"].items()}
+    wanted = {name: weight.shape for name, weight in expected.items()}
+    other = sorted(name for name in found | wanted if found.get(name) != wanted.get(name))
+    if other:
+        raise UdeansrError(
+            f"{where}: holds other weights than {state['method']} has in udeansr {udeansr.__version__} "
+            f"({len(other)} of them, first {other[0]}); it was made by another version ({state['version']}): install "
+            "that one, or train again with --overwrite"
+        )

@@ -19,6 +19,7 @@ from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training.beginning import save_beginning
+from udeansr.training.checkpoint import check_weights
 from udeansr.training.holdout import split_cases
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
@@ -88,6 +89,7 @@ def train(
     if state is not None:
         where = str(output_folder)
         check_same_training(state, identity, plan, where)
+        check_weights(state, method.state_dict(), where)
         check_continuation(RunSettings.from_dict(state["run"], where), run, where)
     epochs_done = -1 if state is None or state["progress"]["iteration"] == 0 else state["progress"]["epoch"]
     with RunLog(output_folder, epochs_done, run.tensorboard) as log:
