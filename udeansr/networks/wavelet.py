@@ -38,6 +38,9 @@ def haar(slab: Tensor) -> tuple[Tensor, Tensor]:
 class BandDiscriminator(nn.Module):
     """Judges the high bands of a slab place by place.
 
+    The source brings bands to 0 to 1 first (x / 2 + 1/2). The half is left out here: the first bias can hold it, and
+    with it, at the learning rate of this project, judges stay undecided.
+
     Args:
         slices: of a slab.
         width: channels of the first layer (the source: 64).
@@ -59,7 +62,7 @@ class BandDiscriminator(nn.Module):
 
     def forward(self, bands: Tensor) -> Tensor:
         """(B, 3 * slices, Y, X) high bands -> (B, 1, Y, X) logits: above 0 for real."""
-        return self.layers(bands * 0.5 + 0.5)
+        return self.layers(bands * 0.5)
 
 
 def spread(scores: Tensor, size: tuple[int, int]) -> Tensor:
