@@ -7,7 +7,7 @@ from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc, tricubic
 from udeansr.paths import Root
 from udeansr.prediction.models import find_models, interpolator, load_model
-from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_a_model_predicts_with_the_averaged_weights(train, tmp_path):
@@ -56,6 +56,17 @@ def test_a_model_of_a_method_or_setting_that_is_not_here_is_refused(train, tmp_p
         load_model(path)
     path = train(tmp_path / "best.pt", settings={"gamma": 1.0})
     with pytest.raises(UdeansrError, match=r"best.pt: made by another version of udeansr \(.*'gamma'"):
+        load_model(path)
+
+
+def test_a_model_of_other_weights_is_refused_in_one_line(train, tmp_path):
+    path = train(tmp_path / "best.pt")
+    state = {key: value for key, value in load_checkpoint(path).items() if key not in ("format", "version")}
+    _, weight = state["weights"].popitem()
+    save_checkpoint(path, {**state, "weights": {**state["weights"], "of.before": weight}})
+    with pytest.raises(
+        UdeansrError, match=r"best.pt: holds other weights than .* \(2 of them, first .*\); it was made"
+    ):
         load_model(path)
 
 
