@@ -152,5 +152,26 @@ def test_degraded_slabs_get_fresh_noise(cohorts: Cohorts, configuration: Configu
     assert 0.015 < float(first.std()) < 0.025
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_of_a_variety_one_scanner_is_drawn_and_shown_restored_and_as_it_is(
+    workers: int, cohorts: Cohorts, configuration: Configuration
+) -> None:
+    various = replace(configuration, source_degradation="variety")
+    for case in cohorts[0]:  # scanner s: restored is -10 (s + 1) times the cells' mean, as it is 3 times the restored
+        cells = np.array(case.degraded)
+        restored = np.stack([-10.0 * (scanner + 1) * cells for scanner in range(4)])
+        np.save(case.folder / "degraded.npy", np.stack([restored, 3 * restored], axis=1).astype(np.float32))
+    drawn = set()
+    for batch in slab_batches(*cohorts, various, seed=4, first=0, count=6, degraded=True, workers=workers):
+        assert batch.degraded is not None and batch.degraded.shape == (3, 6, 8, 8)
+        restored, plain = batch.degraded[:, :3], batch.degraded[:, 3:]
+        torch.testing.assert_close(plain, 3 * restored)
+        means = batch.hr.reshape(3, 3, 2, 8, 2, 8, 2).mean((2, 4, 6))
+        factors = (restored / means).mean((1, 2, 3))
+        torch.testing.assert_close(restored, factors[:, None, None, None] * means)
+        drawn |= {round(float(factor)) for factor in factors}
+    assert drawn <= {-10, -20, -30, -40} and len(drawn) > 1
+
+
 def test_nobody_who_does_not_ask_pays_for_degraded_slabs(cohorts: Cohorts, configuration: Configuration) -> None:
     assert next(slab_batches(*cohorts, configuration, seed=4, first=0, count=1)).degraded is None

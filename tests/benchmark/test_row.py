@@ -16,7 +16,7 @@ def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, true"),
+        ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, variety, true"),
         ("a=magic", "there is no method 'magic'; expected udean"),
         ("a=udean:beat=1", "the method 'udean' has no setting 'beat'; it has"),
         ("a=udean:beta=much", "udean.beta is 'much'; expected a number"),

@@ -17,7 +17,7 @@ def test_each_source_degradation_has_a_configuration_that_differs_in_it_alone(pl
 
 def test_of_plain_truncation_there_is_one_variant(planned):
     dataset = planned("truncation")
-    assert list(dataset.plan.configurations) == ["x2x2x1", "x2x2x1_truncation"]
+    assert list(dataset.plan.configurations) == ["x2x2x1", "x2x2x1_truncation", "x2x2x1_variety"]
     assert dataset.configuration("true") is dataset.configuration("truncation")
 
 

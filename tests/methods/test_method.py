@@ -3,13 +3,19 @@
 import json
 from dataclasses import asdict, fields, is_dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from udeansr.batches.batch import Batch
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, load_settings, parse_settings
 from udeansr.methods.method import frozen
+from udeansr.networks.anchor import stretch
+from udeansr.planning.domain import find_domain
 
 SCALES = ["x2x2x2", "x2x2x1", "x3x2x1", "x4x4x2", "x1x1x3"]
 
@@ -155,3 +161,39 @@ def test_frozen_lets_gradients_pass_and_leaves_nothing_behind():
     assert held.weight.grad is None
     assert held.weight.requires_grad
     assert not held.bias.requires_grad  # what was fixed before stays so
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_variety_of_lr_is_learnt_from_or_refused(name, configuration, learn):
+    various = configuration(source_degradation="variety")
+    if METHODS[name].players and not METHODS[name].serves_unknown_scanners:
+        with pytest.raises(UdeansrError, match=f"{name} does not learn from a variety of LR.*expected --method superv"):
+            built(name, various)
+        return
+    method = built(name, various)
+    if not method.players:
+        assert np.array_equal(method.shown(np.ones((4, 5, 6), np.float32)), np.ones((1, 4, 5, 6)))
+        return
+    slices, (y, x), scale = various.slab_slices, various.patch_size, various.factors
+    hr = torch.rand(2, slices * scale.z, y * scale.y, x * scale.x)
+    data = Batch(hr=hr, lr=torch.rand(2, slices, y, x), degraded=torch.rand(2, 2 * slices, y, x))
+    before = method.super_resolve(data.degraded).detach()
+    torch.testing.assert_close(before, stretch(data.degraded[:, :slices], hr.shape[1], (scale.y, scale.x)))
+    after = learn(method, data, lr=1e-2).super_resolve(data.degraded)
+    other = data.degraded.clone()
+    other[:, slices:] += 1
+    assert not torch.allclose(after, before, atol=1e-4)
+    assert not torch.allclose(method.super_resolve(other), after, atol=1e-4), "the LR as it is has no say"
+
+
+def test_what_is_shown_is_restored_by_its_own_measure(configuration):
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(0.5, 1, (8, 48, 48)).astype(np.float32)
+    method = built("supervised", configuration("x2x2x1", source_degradation="variety"))
+    spectrum = foreground_spectrum(hr, method.scale)
+    lr = np.abs(truncate_kspace(hr, method.scale))
+    method.domain = find_domain([spectrum], [foreground_spectrum(lr)], (2.0, 2.0, 2.0), None)
+    shown = method.shown(lr)
+    assert shown.shape == (2, *lr.shape)
+    assert np.array_equal(shown[1], lr)
+    assert np.corrcoef(shown[0].ravel(), lr.ravel())[0, 1] > 0.9

@@ -13,7 +13,7 @@ from udeansr.planning.raw_dataset import load_raw_dataset
 
 
 def extracted(dataset) -> Fingerprint:
-    return extract_fingerprint(load_raw_dataset(dataset.folder), processes=1)
+    return extract_fingerprint(load_raw_dataset(dataset.folder), processes=1)[0]
 
 
 def test_the_fingerprint_tells_what_is_so(dataset):
@@ -99,7 +99,7 @@ def test_a_blur_along_one_axis_and_a_gain_are_found(tmp_path):
             Volume(low.astype(np.float32), Geometry(low.shape, (3.0, 2.0, 2.0))),
             folder / "targetLR" / f"{number}.nii.gz",
         )
-    found = extract_fingerprint(load_raw_dataset(folder), processes=1).degradation
+    found = extract_fingerprint(load_raw_dataset(folder), processes=1)[0].degradation
     f = np.asarray(found.frequencies)
     np.testing.assert_allclose(found.transfer[1], np.cos(np.pi * f / 2) ** 2, atol=0.1)
     np.testing.assert_allclose(found.transfer[2], 1, atol=0.1)

@@ -141,9 +141,12 @@ def test_a_known_degradation_may_stand_in_the_plan(plan, tmp_path):
     [
         (
             "blur",
-            "'source_degradation' is 'blur'; expected measured, truncation, or an object with some of apodization",
+            "'source_degradation' is 'blur'; expected measured, truncation, variety, or an object with some of",
         ),
-        ({"blur": 1}, "'source_degradation' is {'blur': 1}; expected measured, truncation, or an object with some of"),
+        (
+            {"blur": 1},
+            "'source_degradation' is {'blur': 1}; expected measured, truncation, variety, or an object with some of",
+        ),
         ({"noise": 2}, "noise is 2; expected a fraction of the foreground's mean from 0 to 1"),
     ],
 )

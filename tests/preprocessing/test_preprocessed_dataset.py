@@ -34,6 +34,10 @@ def test_cases_of_each_group_by_name(folder: Path, configuration: Configuration)
         dataset.cases("testLR")
 
 
+def test_without_what_planning_measured_there_is_no_domain(folder: Path, configuration: Configuration) -> None:
+    assert PreprocessedDataset.open(folder, configuration).domain() is None
+
+
 def test_a_case_gives_its_arrays_mapped(folder: Path, configuration: Configuration, plan: Plan) -> None:
     for group in PREPROCESSED_GROUPS:
         for case in PreprocessedDataset.open(folder, configuration).cases(group):

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from udeansr.degradation.kspace import Degradation, degrade, truncate_kspace
+from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.degradation.transfer import MeasuredDegradation, add_rician_noise
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Volume
+from udeansr.planning.domain import find_domain
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
 from udeansr.preprocessing import preprocessor
+from udeansr.preprocessing.many_scanners import SCANNERS
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import draw_foreground, preprocess
 
@@ -91,6 +94,24 @@ def test_a_known_degradation_makes_the_lr_that_simulation_makes(run, folder: Pat
         noisy = add_rician_noise(np.array(case.degraded), case.noise, np.random.default_rng(1))
         expected = degrade(hr, Scale(2, 2, 2), known, np.random.default_rng(2))
         assert np.std(noisy - silent) == pytest.approx(np.std(expected - silent), rel=0.1)
+
+
+def test_lr_of_many_scanners_is_kept_with_what_was_measured_of_it(run, folder: Path, changed, blobs) -> None:
+    various = changed(source_degradation="variety")
+    with pytest.raises(UdeansrError, match=r"domain.json: missing or no JSON; run udeansr_plan_and_preprocess again"):
+        run(plan=various)
+    hr = [foreground_spectrum(blobs.hr(seed).voxels, blobs.scale) for seed in (1, 2)]
+    domain = find_domain(hr, [foreground_spectrum(blobs.lr(blobs.hr(3)).voxels)], (2.0, 2.0, 2.0), "T1w")
+    domain.save(folder / "domain.json")
+    run(plan=various)
+    dataset = PreprocessedDataset.open(folder, various.configurations["x2x2x2"])
+    for case in dataset.cases("sourceHR"):
+        coarse = truncate_kspace(np.array(case.voxels), Scale(2, 2, 2))
+        assert case.degraded.shape == (SCANNERS, 2, *coarse.shape)
+        assert case.noise == 0
+    seen = dataset.domain()
+    assert seen is not None and seen.log_spectrum == domain.log_spectrum
+    assert seen.noise > domain.noise and min(seen.lowest_transfer) < min(domain.lowest_transfer)
 
 
 def test_a_second_run_does_nothing(run) -> None:

@@ -17,7 +17,7 @@ def move(slab: np.ndarray, rng: np.random.Generator, turns: bool) -> np.ndarray:
     """Mirror a slab along each axis or not, and turn it in its plane; nothing is interpolated.
 
     Args:
-        slab: (slices, Y, X).
+        slab: (..., slices, Y, X).
         rng: draws four numbers whatever ``turns`` says.
         turns: turn by 0, 90, 180 or 270 degrees; needs a square patch of square voxels.
     Returns: a view of the same shape.
@@ -26,7 +26,7 @@ def move(slab: np.ndarray, rng: np.random.Generator, turns: bool) -> np.ndarray:
     """
     mirrored = rng.random(3) < 0.5
     quarters = int(rng.integers(4))
-    if turns and slab.shape[1] != slab.shape[2]:
-        raise ValueError(f"a patch of {slab.shape[1:]} cannot be turned: it is not square")
-    slab = np.flip(slab, axis=tuple(axis for axis in range(3) if mirrored[axis]))
-    return np.rot90(slab, quarters, axes=(1, 2)) if turns else slab
+    if turns and slab.shape[-2] != slab.shape[-1]:
+        raise ValueError(f"a patch of {slab.shape[-2:]} cannot be turned: it is not square")
+    slab = np.flip(slab, axis=tuple(axis - 3 for axis in range(3) if mirrored[axis]))
+    return np.rot90(slab, quarters, axes=(-2, -1)) if turns else slab

@@ -101,6 +101,7 @@ class SlabLoader(SlimDataLoaderBase):
         slab = (configuration.slab_slices, *configuration.patch_size)
         fine = tuple(n * s for n, s in zip(slab, configuration.factors.zyx, strict=True))
         self._slab_shapes = (fine, slab)
+        self._shown = slab[0] * (2 if configuration.restores else 1)
         self._turns = configuration.turns
         self._seed, self._augment, self._degraded = seed, augment, degraded
         self._numbers = numbers
@@ -128,7 +129,7 @@ class SlabLoader(SlimDataLoaderBase):
     def _make(self, number: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng((self._seed, number))
         fine, coarse = self._slab_shapes
-        shapes = {"hr": fine, "lr": coarse} | ({"degraded": coarse} if self._degraded else {})
+        shapes = {"hr": fine, "lr": coarse} | ({"degraded": (self._shown, *coarse[1:])} if self._degraded else {})
         made = {name: np.empty((self.batch_size, *shape), dtype=np.float32) for name, shape in shapes.items()}
         for element in range(self.batch_size):
             gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
@@ -146,14 +147,21 @@ class SlabLoader(SlimDataLoaderBase):
         return {name: move(slab, rng, self._turns) if self._augment else slab}
 
     def _draw_pair(self, case: PreprocessedCase, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """A slab of an HR case and the same of its LR, moved alike, with fresh noise in the LR."""
+        """A slab of an HR case and the same of its LR, moved alike, with fresh noise in the LR.
+
+        Of a variety of LR, which have their noise, one is drawn: the restored slices, then those as they are.
+        """
         voxels, foreground, degraded = self._open(case)
+        various = degraded.ndim == 5
+        if various:
+            degraded = degraded[rng.integers(len(degraded))]
         pair = draw_pair(voxels, degraded, foreground, self._slab_shapes[1], rng)
         if self._augment:
             seed = int(rng.integers(2**63))
             pair = (move(slab, np.random.default_rng(seed), self._turns) for slab in pair)
         hr, lr = pair
-        return {"hr": hr, "degraded": add_rician_noise(lr, case.noise, rng)}
+        made = lr.reshape(-1, *lr.shape[-2:]) if various else add_rician_noise(lr, case.noise, rng)
+        return {"hr": hr, "degraded": made}
 
     def _open(self, case: PreprocessedCase) -> tuple[np.ndarray, ...]:
         """The arrays of a case, mapped once in each process."""

@@ -30,19 +30,19 @@ def draw_pair(
 
     Args:
         hr: (Z * sz, Y * sy, X * sx).
-        lr: (Z, Y, X), at least as large as the slab.
+        lr: (..., Z, Y, X), at least as large as the slab.
         foreground: (N, 3) indices of HR voxels to draw from.
         shape: of the LR slab, (slices, Y, X).
         rng: draws one number.
-    Returns: views of HR and LR.
+    Returns: views of HR and LR, (..., slices, Y, X).
     Raises:
         ValueError: as :func:`draw_slab`.
     """
-    factors = [fine // coarse for fine, coarse in zip(hr.shape, lr.shape, strict=True)]
-    starts = draw_place(lr.shape, foreground, shape, rng, factors)
+    factors = [fine // coarse for fine, coarse in zip(hr.shape, lr.shape[-3:], strict=True)]
+    starts = draw_place(lr.shape[-3:], foreground, shape, rng, factors)
     places = list(zip(starts, shape, factors, strict=True))
     fine = hr[tuple(slice(a * s, (a + n) * s) for a, n, s in places)]
-    return fine, lr[tuple(slice(a, a + n) for a, n, _ in places)]
+    return fine, lr[(..., *(slice(a, a + n) for a, n, _ in places))]
 
 
 def draw_place(

@@ -10,7 +10,7 @@ from udeansr.errors import UdeansrError
 from udeansr.methods import parse_settings
 from udeansr.planning.plan import SOURCE_DEGRADATIONS
 
-MEASURED, KNOWN_TRUNCATION = SOURCE_DEGRADATIONS
+MEASURED, KNOWN_TRUNCATION, VARIETY = SOURCE_DEGRADATIONS
 TRUE = "true"
 """Of a row's ``source_degradation``: what the target's scanner really did, which nobody knows but the simulation."""
 

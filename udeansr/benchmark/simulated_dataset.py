@@ -9,7 +9,7 @@ from pathlib import Path
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.given_dataset import people_of
-from udeansr.benchmark.row import KNOWN_TRUNCATION, MEASURED, TRUE
+from udeansr.benchmark.row import KNOWN_TRUNCATION, MEASURED, TRUE, VARIETY
 from udeansr.benchmark.rows import said
 from udeansr.benchmark.scenario import Scenario
 from udeansr.degradation.kspace import TRUNCATION, Degradation
@@ -132,7 +132,7 @@ def with_variants(plan: Plan, degradation: Degradation | None) -> Plan:
             second variant.
     """
     base = _planned(plan)
-    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION}
+    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION, VARIETY: VARIETY}
     if degradation not in (None, TRUNCATION):
         known[TRUE] = degradation
     variants = {

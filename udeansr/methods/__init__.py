@@ -73,10 +73,16 @@ def build_method(name: str, configuration: Configuration, settings: Any) -> Meth
         configuration: the data's numbers and the networks' size.
         settings: as :func:`parse_settings` gave them for this method.
     Raises:
-        UdeansrError: if there is no such method.
+        UdeansrError: if there is no such method, or it cannot learn from the configuration's variety of LR.
         ValueError: if the settings are another method's.
     """
     kind = method_type(name)
     if not isinstance(settings, kind.settings_type):
         raise ValueError(f"{name} takes {kind.settings_type.__name__}, not {type(settings).__name__}")
+    if configuration.restores and kind.players and not kind.serves_unknown_scanners:
+        able = ", ".join(name for name, method in METHODS.items() if method.serves_unknown_scanners)
+        raise UdeansrError(
+            f"{name} does not learn from a variety of LR, which is the source_degradation of {configuration.name}; "
+            f"expected --method {able}, or another source_degradation in the plan"
+        )
     return kind(configuration, settings)

@@ -21,9 +21,12 @@ class SlabNetwork(nn.Module):
         anchor: whether features carry a copy of the image and the decoder adds to its interpolation.
         takes_hr: whether slabs on the HR grid go in; else on the LR grid.
         gives_hr: whether slabs on the HR grid come out; else on the LR grid.
+        beside: further channels of a slab that goes in, after its slices.
     """
 
-    def __init__(self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool) -> None:
+    def __init__(
+        self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool, beside: int = 0
+    ) -> None:
         super().__init__()
         size, scale, slices = configuration, configuration.factors, configuration.slab_slices
         in_plane = (scale.y, scale.x)
@@ -31,20 +34,24 @@ class SlabNetwork(nn.Module):
         given, upscale = (slices * scale.z, in_plane) if gives_hr else (slices, (1, 1))
         depth = (size.groups, size.blocks, size.patch_size)
         if anchor:
-            self.encoder = AnchoredEncoder(taken, slices, size.features, downscale)
+            self.encoder = AnchoredEncoder(taken, slices, size.features, downscale, beside)
             self.decoder = AnchoredDecoder(slices, given, size.features, *depth, upscale)
         else:
-            self.encoder = Encoder(taken, size.features, downscale)
+            self.encoder = Encoder(taken + beside, size.features, downscale)
             self.decoder = Decoder(given, size.features, *depth, upscale)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """(B, slices, Y, X) on the grid that goes in -> the same slab on the grid that comes out; any Y and X."""
+        """(B, slices + beside, Y, X) on the grid that goes in -> the same slab on that which comes out; any Y and X."""
         return self.decoder(self.encoder(slab))
 
 
 def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork:
-    """LR to HR: (B, slices, Y, X) -> (B, slices * sz, Y * sy, X * sx)."""
-    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True)
+    """LR to HR: (B, slices, Y, X) -> (B, slices * sz, Y * sy, X * sx).
+
+    Where the configuration restores, (B, 2 * slices, Y, X) go in: restored and as they are.
+    """
+    beside = configuration.slab_slices if configuration.restores else 0
+    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, beside=beside)
 
 
 def lr_translator(configuration: Configuration, anchor: bool = True) -> SlabNetwork:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
+from udeansr.degradation.restoration import with_restored
 from udeansr.errors import UdeansrError
+from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration
 
 
@@ -28,6 +31,9 @@ class Method(nn.Module, ABC):
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
         lr, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights (0: none),
             and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
+        serves_unknown_scanners: whether it can learn from a variety of LR, each beside itself restored
+            (:attr:`Configuration.restores`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
+        domain: of the people that it learns from; whoever builds a method to learn or to predict sets it.
         learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         pairs: what ``batch.degraded`` is: ``made`` of the HR; ``named``: target LR of the HR's name, at the same place;
@@ -49,6 +55,7 @@ class Method(nn.Module, ABC):
     ema_decay: ClassVar[float] = 0.999
     augment: ClassVar[bool] = True
     learns_in_prediction: ClassVar[bool] = False
+    serves_unknown_scanners: ClassVar[bool] = False
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
         """Keep the data's numbers and the method's own; subclasses build their networks."""
@@ -60,6 +67,7 @@ class Method(nn.Module, ABC):
         self.margin_slices = 0
         self.uses_degraded = False
         self.pairs = "made"
+        self.domain: Domain | None = None
         self.progress = 0.0
         self.stage_starts: tuple[float, ...] = (0.0,)
 
@@ -103,6 +111,19 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def super_resolve(self, lr: Tensor) -> Tensor:
         """(B, slices, Y, X) normalised LR -> (B, slices * sz, Y * sy, X * sx) in the same unit; any Y and X."""
+
+    def shown(self, lr: np.ndarray) -> np.ndarray:
+        """What the networks are shown of an LR volume.
+
+        Args:
+            lr: (Z, Y, X) normalised.
+        Returns: (1, Z, Y, X), the LR; or (2, Z, Y, X), restored by its own measured degradation and as it is.
+        """
+        if not self.configuration.restores or not self.players:
+            return lr[None]
+        assert self.domain is not None, f"{self.name} restores LR and was given no domain"
+        measured = self.domain.measure(lr, self.configuration.lr_spacing_mm)
+        return with_restored(lr, measured, self.domain.spectrum)
 
     def degrade(self, hr: Tensor) -> Tensor | None:
         """(B, slices * sz, Y * sy, X * sx) HR -> (B, slices, Y, X) as the target's scanner would give it.

@@ -56,6 +56,7 @@ class Supervised(Method):
     players = ("generators",)
     averaged = ("generators",)
     lr = 1e-3
+    serves_unknown_scanners = True
 
     settings: SupervisedSettings
 
@@ -67,7 +68,7 @@ class Supervised(Method):
         self.generators = sr_network(configuration, settings.anchor)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
-        """X -> Y."""
+        """X -> Y; X beside X restored, where the configuration restores."""
         return self.generators(lr)
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -23,16 +23,20 @@ class AnchoredEncoder(nn.Module):
         lr_slices: slices of the same slab on the LR grid; divides ``slices``.
         features: channels of the output, ``lr_slices`` of them the image.
         downscale: in-plane factors (Y, X), 1 for a slab on the LR grid.
+        beside: further channels after those slices, of which there is no copy.
     """
 
-    def __init__(self, slices: int, lr_slices: int, features: int, downscale: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, slices: int, lr_slices: int, features: int, downscale: tuple[int, int] = (1, 1), beside: int = 0
+    ) -> None:
         super().__init__()
-        self.lr_slices, self.downscale = lr_slices, downscale
-        self.learned = Encoder(slices, features - lr_slices, downscale)
+        self.slices, self.lr_slices, self.downscale = slices, lr_slices, downscale
+        self.learned = Encoder(slices + beside, features - lr_slices, downscale)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """(B, slices, Y * y, X * x) -> (B, features, Y, X)."""
-        return torch.cat([shrink(slab, self.lr_slices, self.downscale), self.learned(slab)], dim=1)
+        """(B, slices + beside, Y * y, X * x) -> (B, features, Y, X)."""
+        copied = shrink(slab[:, : self.slices], self.lr_slices, self.downscale)
+        return torch.cat([copied, self.learned(slab)], dim=1)
 
 
 class AnchoredDecoder(nn.Module):

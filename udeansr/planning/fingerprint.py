@@ -18,6 +18,7 @@ from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.calibration import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
+from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.json_file import check_keys, read_json, write_json
 from udeansr.planning.raw_dataset import RawDataset
@@ -128,8 +129,8 @@ class Fingerprint:
         return cls.from_dict(read_json(path, "fingerprint", _REMEDY), str(path))
 
 
-def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
-    """Check a dataset, then find what is so in it; each image is read once.
+def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, Domain]:
+    """Check a dataset, then find what is so in it, and the domain of what is learnt from it; each image is read once.
 
     Args:
         raw: the dataset.
@@ -145,7 +146,7 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
     trained = [case for case in facts if case.group in spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
     depth, height, width = (int(n) for n in np.min(extents, axis=0))
-    return Fingerprint(
+    fingerprint = Fingerprint(
         dataset=raw.name,
         orientation=grid.orientation,
         lr_spacing_mm=grid.lr_spacing_mm,
@@ -159,6 +160,8 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> Fingerprint:
         level_gain=round(float(np.median([one.level_gain for one in calibrations])), 4),
         cases=facts,
     )
+    singly = spectra[TARGET_LR][:IMAGES]
+    return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, raw.about.contrast or None)
 
 
 def _calibrate(

@@ -22,7 +22,7 @@ _COUNTS = (
 _WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
 _REMEDY = "udeansr_plan_and_preprocess -d DATASET"
 
-SOURCE_DEGRADATIONS = ("measured", "truncation")
+SOURCE_DEGRADATIONS = ("measured", "truncation", "variety")
 
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
@@ -44,8 +44,9 @@ class Configuration:
         features, groups, blocks: width and depth of the networks (paper: 64, 5, 5).
         discriminator_features: width of the discriminators' first layer (paper: 64).
         epochs, iterations_per_epoch: length of training.
-        source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation", or
-            a degradation that is known, as an object with the fields of :class:`Degradation`.
+        source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation",
+            "variety" (those of many scanners: the model then serves LR of a scanner that nobody knows), or a
+            degradation that is known, as an object with the fields of :class:`Degradation`.
         inherits_from: the configuration whose values hold where this one has none, or None.
         reasons: why each value is what it is, in words.
     """
@@ -72,6 +73,11 @@ class Configuration:
     def factors(self) -> Scale:
         """The scale as factors along (Z, Y, X)."""
         return Scale.parse(self.scale)
+
+    @property
+    def restores(self) -> bool:
+        """Whether a network is shown each LR restored by its own measured degradation, beside the LR as it is."""
+        return self.source_degradation == "variety"
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,7 @@ def _source_degradation(value: Any) -> str | Degradation:
     known = {item.name for item in fields(Degradation)}
     if not isinstance(value, dict) or set(value) - known:
         raise ValueError(
-            f"'source_degradation' is {value!r}; expected measured, truncation, or an object with some of "
+            f"'source_degradation' is {value!r}; expected measured, truncation, variety, or an object with some of "
             f"{', '.join(sorted(known))}"
         )
     return Degradation(**value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from udeansr.errors import UdeansrError
+from udeansr.planning.domain import DOMAIN_FILE
 from udeansr.planning.fingerprint import FINGERPRINT_FILE, Fingerprint, extract_fingerprint
 from udeansr.planning.plan import PLANS_FILE, Plan
 from udeansr.planning.planner import make_plan
@@ -46,9 +47,10 @@ def plan_dataset(
     Raises:
         UdeansrError: with every fault of the dataset, or if the plan that is kept cannot be read.
     """
-    fingerprint = extract_fingerprint(raw, processes)
+    fingerprint, domain = extract_fingerprint(raw, processes)
     plans = folder / PLANS_FILE
     if plans.is_file() and not again and _is_saved(fingerprint, folder / FINGERPRINT_FILE):
+        domain.save(folder / DOMAIN_FILE)
         return PlannedDataset(fingerprint, Plan.load(plans), kept=True)
     plan = make_plan(fingerprint, memory_gb)
     earlier = folder / EARLIER_PLANS_FILE if plans.is_file() else None
@@ -56,6 +58,7 @@ def plan_dataset(
     if earlier is not None:
         plans.replace(earlier)
     fingerprint.save(folder / FINGERPRINT_FILE)
+    domain.save(folder / DOMAIN_FILE)
     plan.save(plans)
     return PlannedDataset(fingerprint, plan, kept=False, earlier=earlier)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.transfer import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.domain import DOMAIN_FILE, Domain
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
@@ -85,7 +87,8 @@ class PreprocessedCase:
     def degraded(self) -> np.memmap:
         """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
 
-        Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; as
+        Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; where the
+        configuration says "variety", (scanners, 2, Z / sz, Y / sy, X / sx): restored and as it is, noise included; as
         :attr:`voxels`.
         """
         return read_array(self.folder / DEGRADED_FILE)
@@ -126,6 +129,21 @@ class PreprocessedDataset:
                 found = f"'{name}' {made_with.get(name)}, the plan says {value}"
                 raise UdeansrError(f"{own}: the arrays were made with {found}; {again}")
         return cls(own)
+
+    def domain(self) -> Domain | None:
+        """What is learnt from: the dataset's domain, of a variety with the limits of all LR that were made.
+
+        None where planning left none, as versions before 0.2 did.
+
+        Raises:
+            UdeansrError: if it is broken, or a case is.
+        """
+        if not (self.folder.parent / DOMAIN_FILE).is_file():
+            return None
+        domain = Domain.load(self.folder.parent / DOMAIN_FILE)
+        records = [read_record(case.folder) or {} for case in self.cases(SOURCE_HR)]
+        made = [MeasuredDegradation.from_dict(one) for record in records for one in record.get("measured", ())]
+        return domain.widened(made) if made else domain
 
     def cases(self, group: str) -> tuple[PreprocessedCase, ...]:
         """The cases of a group, sorted by name; none where the raw dataset has none.

@@ -17,6 +17,7 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.domain import DOMAIN_FILE, Domain
 from udeansr.planning.json_file import write_json
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.planning.raw_dataset import Case, RawDataset
@@ -28,6 +29,7 @@ from udeansr.preprocessing.case_folder import (
     sha256_of,
     write_case,
 )
+from udeansr.preprocessing.many_scanners import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
 
@@ -83,7 +85,8 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     waiting = [task for task in tasks if not _looks_current(task, values)]
     if waiting:
         (own / COMPLETE_FILE).unlink(missing_ok=True)
-    work = partial(_run, plan=plan, configuration=configuration, values=values)
+    domain = Domain.load(folder / DOMAIN_FILE) if configuration.restores else None
+    work = partial(_run, plan=plan, configuration=configuration, values=values, domain=domain)
     done = sum(parallel_map(work, waiting, processes, f"preprocess {configuration_name}"))
     kept = {path for task in tasks for path in task.folders}
     there = [path for group in PREPROCESSED_GROUPS for path in sorted((own / group).glob("*")) if path.is_dir()]
@@ -123,8 +126,8 @@ def _looks_current(task: _Task, values: dict[str, Any], contents: bool = False) 
     return True
 
 
-def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str, Any]) -> bool:
-    """Do one task; False if its files turn out to be the same under another time."""
+def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str, Any], domain: Domain | None) -> bool:
+    """Do one task; False if its files turn out to be the same under another time. A domain: for a variety of LR."""
     if _looks_current(task, values, contents=True):
         for folder in task.folders:
             record = read_record(folder)
@@ -147,7 +150,11 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         foreground = draw_foreground(prepared.voxels, folder.name)
         degraded = None
         if task.outputs[0][0] == SOURCE_HR:
-            degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
+            if domain is not None:
+                degraded, measured = degrade_variously(prepared.voxels, configuration, domain, folder.name)
+                record["measured"] = [one.as_dict() for one in measured]
+            else:
+                degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
         write_case(folder, prepared.voxels, foreground, record, degraded)
     return True
 

@@ -20,6 +20,8 @@ KEYS = (
     *("format", "version", "plan", "configuration", "method", "settings", "run", "weights", "averaged"),
     *("optimizers", "scaler", "schedule", "random", "progress"),
 )
+OPTIONAL_KEYS = ("domain",)
+"""Checkpoints of before 0.2 lack them."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -27,13 +29,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     Args:
         path: the file; its folder exists.
-        state: all of ``KEYS`` but format and version, made of tensors, numbers, strings, lists and dicts only.
+        state: all of ``KEYS`` but format and version, and any of ``OPTIONAL_KEYS``; made of tensors, numbers, strings,
+            lists and dicts only.
     Raises:
         ValueError: if a key is missing or unknown.
     """
     state = {"format": FORMAT, "version": udeansr.__version__, **state}
-    if set(state) != set(KEYS):
-        raise ValueError(f"keys missing or unknown: {sorted(set(state) ^ set(KEYS))}")
+    if set(state) - set(OPTIONAL_KEYS) != set(KEYS):
+        raise ValueError(f"keys missing or unknown: {sorted((set(state) - set(OPTIONAL_KEYS)) ^ set(KEYS))}")
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         torch.save(state, file)

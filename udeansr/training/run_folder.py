@@ -68,7 +68,8 @@ def write_run(folder: Path, identity: dict[str, Any], device: str, precision: st
         "python": platform.python_version(),
     }
     values = {"version": udeansr.__version__, "dataset": identity["plan"]["dataset"], **identity, "computed": machine}
-    del values["plan"]  # it lies beside the arrays, and in every checkpoint
+    for name in ("plan", "domain"):  # they lie beside the arrays, and in every checkpoint
+        values.pop(name, None)
     partial = folder / f".{RUN_FILE}.partial"
     partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     partial.replace(folder / RUN_FILE)

@@ -75,6 +75,7 @@ def train(
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
     seed_everything(run.seed)
     method = build_method(method_name, configuration, settings)
+    method.domain = dataset.domain()
     _check_batch_size(method, run)
     if method.pairs != "made":
         check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
@@ -85,6 +86,7 @@ def train(
         "method": method_name,
         "settings": json.loads(json.dumps(asdict(settings))),
         "run": run.as_dict(),
+        "domain": method.domain and method.domain.as_dict(),
     }
     if state is not None:
         where = str(output_folder)

@@ -1,0 +1,173 @@
+"""What a training was made for, as measured on its people. Knows spectra and numbers; knows no network and no image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
+from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
+from udeansr.errors import UdeansrError
+
+DOMAIN_FILE = "domain.json"
+
+_DECIMALS = 3
+"""Of the natural logarithm of the power: a tenth of a percent."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Facts about the people of a training, against which each LR that comes in is held.
+
+    Attributes:
+        contrast: in the words of BIDS, such as ``T1w``; None where nobody said.
+        people: whose HR the spectrum is the mean of.
+        log_spectrum: their mean :func:`~udeansr.degradation.spectrum.log_spectrum`, truncated to the LR's k-space.
+        residual: what the measure leaves of the log power of a single LR, decades; the most that was seen.
+        noise: of each complex channel, normalised intensity; the most that was seen.
+        lowest_transfer: along (Z, Y, X), mean of the transfer over the LR's k-space; the least that was seen.
+    """
+
+    contrast: str | None
+    people: int
+    log_spectrum: tuple[tuple[tuple[float, ...], ...], ...]
+    residual: float
+    noise: float
+    lowest_transfer: tuple[float, float, float]
+
+    @property
+    def spectrum(self) -> np.ndarray:
+        """``log_spectrum`` as an array."""
+        return np.asarray(self.log_spectrum)
+
+    def measure(self, lr: np.ndarray, lr_spacing_mm: tuple[float, float, float]) -> MeasuredDegradation:
+        """Measure what the scanner of one LR did beyond truncation, against the mean of the people.
+
+        Args:
+            lr: (Z, Y, X), slab axis first, any unit.
+            lr_spacing_mm: (Z, Y, X).
+        Raises:
+            ValueError: if no voxel is positive.
+        """
+        return _measured(foreground_spectrum(lr), self, lr_spacing_mm)
+
+    def widened(self, measured: Iterable[MeasuredDegradation]) -> Domain:
+        """The domain, its limits set by what was measured of each LR that belongs to it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        seen = list(measured)
+        if not seen:
+            raise ValueError("a domain without LR has no limits")
+        z, y, x = np.min([mean_transfer(one) for one in seen], axis=0)
+        return replace(
+            self,
+            residual=max(one.residual for one in seen),
+            noise=max(one.noise for one in seen),
+            lowest_transfer=(float(z), float(y), float(x)),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as JSON takes them."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Domain:
+        """The way back from :meth:`as_dict`.
+
+        Raises:
+            UdeansrError: naming what is unknown, missing or of no sense.
+        """
+        known = {item.name for item in fields(cls)}
+        if not isinstance(values, dict) or set(values) != known:
+            raise UdeansrError(f"domain: expected an object with {', '.join(sorted(known))}")
+        try:
+            spectrum = np.asarray(values["log_spectrum"], dtype=np.float64)
+            if spectrum.ndim != 3 or not np.isfinite(spectrum).all():
+                raise ValueError("'log_spectrum' is no block of finite numbers")
+            z, y, x = (float(number) for number in values["lowest_transfer"])
+            return cls(
+                contrast=None if values["contrast"] is None else str(values["contrast"]),
+                people=int(values["people"]),
+                log_spectrum=_block(spectrum),
+                residual=float(values["residual"]),
+                noise=float(values["noise"]),
+                lowest_transfer=(z, y, x),
+            )
+        except (TypeError, ValueError) as error:
+            raise UdeansrError(f"domain: {error}; expected what udeansr measured of a cohort") from error
+
+    def save(self, path: Path) -> None:
+        """Write the facts as JSON, whole or not at all; the folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(self.as_dict(), allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Domain:
+        """Read ``domain.json``.
+
+        Raises:
+            UdeansrError: if it is missing or holds something else.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UdeansrError(f"{path}: missing or no JSON; run udeansr_plan_and_preprocess again") from error
+        return cls.from_dict(values)
+
+
+def find_domain(
+    hr_spectra: Sequence[np.ndarray],
+    lr_spectra: Sequence[np.ndarray],
+    lr_spacing_mm: tuple[float, float, float],
+    contrast: str | None,
+) -> Domain:
+    """The domain of two cohorts; its limits are those of the single LR.
+
+    Args:
+        hr_spectra: :func:`log_spectrum` of HR truncated to the LR's k-space.
+        lr_spectra: of LR.
+        lr_spacing_mm: (Z, Y, X).
+        contrast: in the words of BIDS, or None.
+    Raises:
+        ValueError: if a cohort is empty.
+    """
+    domain = Domain(contrast, len(hr_spectra), _block(_filled(mean_spectrum(hr_spectra))), 0.0, 0.0, (1.0, 1.0, 1.0))
+    return domain.widened(_measured(spectrum, domain, lr_spacing_mm) for spectrum in lr_spectra)
+
+
+def mean_transfer(measured: MeasuredDegradation) -> tuple[float, float, float]:
+    """The mean of each axis' transfer over the LR's k-space; its single bins scatter more."""
+    z, y, x = (float(np.mean(curve)) for curve in measured.transfer)
+    return z, y, x
+
+
+def _measured(
+    lr_spectrum: np.ndarray, domain: Domain, lr_spacing_mm: tuple[float, float, float]
+) -> MeasuredDegradation:
+    """One LR against the mean of the people, which scatters the less the more they are."""
+    return measure_degradation([domain.spectrum] * domain.people, [lr_spectrum], lr_spacing_mm)
+
+
+def _filled(spectrum: np.ndarray) -> np.ndarray:
+    """Cells that no volume was large enough to fill, along each axis from the filled ones beside them."""
+    for axis in range(3):
+        lines = np.moveaxis(spectrum, axis, -1).copy()
+        for line in lines.reshape(-1, lines.shape[-1]):
+            known = np.isfinite(line)
+            if known.any():
+                line[:] = np.interp(np.arange(len(line)), np.flatnonzero(known), line[known])
+        spectrum = np.moveaxis(lines, -1, axis)
+    return spectrum
+
+
+def _block(spectrum: np.ndarray) -> tuple[tuple[tuple[float, ...], ...], ...]:
+    return tuple(tuple(tuple(row) for row in plane) for plane in np.round(spectrum, _DECIMALS).tolist())
