@@ -1,0 +1,123 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from udeansr.degradation.kspace import Degradation, degrade, truncate_kspace
+from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.image.grid import Scale
+from udeansr.planning.domain import Domain, find_domain
+from udeansr.prediction.trust import Trust, TrustMeter
+
+SCALE = Scale(2, 2, 2)
+SPACING_MM = (2.0, 2.0, 2.0)
+
+
+def person(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    shape = (40, 64, 60)
+    z, y, x = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
+    texture = np.fft.ifftn(np.fft.fftn(rng.standard_normal(shape)) / (0.03 + np.sqrt(z**2 + y**2 + x**2)) ** 1.2).real
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    return np.where((grid**2).sum(0) < 0.8, np.maximum(0.6 + 0.1 * texture / texture.std(), 0), 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def domain() -> Domain:
+    hr = [foreground_spectrum(person(seed), SCALE) for seed in range(5)]
+    lr = [foreground_spectrum(np.abs(truncate_kspace(person(seed), SCALE))) for seed in range(5, 9)]
+    return find_domain(hr, lr, SPACING_MM, "T1w")
+
+
+def judged(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
+    meter = TrustMeter(SCALE, len(lr))
+    for first in range(0, len(sr), block):
+        meter(first, sr[first : first + block])
+    return meter.trust(lr, SPACING_MM, **known)
+
+
+def test_the_truth_is_consistent_wherever_the_slices_were_cut():
+    hr = person(20)
+    lr = np.abs(truncate_kspace(hr, SCALE))
+    one, other = judged(hr, lr), judged(hr, lr, block=16)
+    assert one.consistency_db > 80
+    assert one.shift_voxels < 0.01
+    assert one.gain == pytest.approx(1, abs=1e-4)
+    assert one.consistency_db == pytest.approx(other.consistency_db, abs=0.5)
+    assert (one.noise, one.outside) == (None, None)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_shift_is_told_in_hr_voxels(axis):
+    hr = person(20)
+    found = judged(np.roll(hr, 1, axis), np.abs(truncate_kspace(hr, SCALE)))
+    assert found.shift_voxels == pytest.approx(1, abs=0.05)
+    assert found.consistency_db < 45
+
+
+def test_a_wrong_level_and_what_lr_does_not_hold_are_told():
+    hr = person(20)
+    lr = np.abs(truncate_kspace(hr, SCALE))
+    assert judged(1.1 * hr, lr).gain == pytest.approx(1.1, abs=0.005)
+    invented = hr.copy()
+    invented[16:24, 20:30, 20:30] += 0.3
+    assert judged(invented, lr).consistency_db < judged(hr, lr).consistency_db - 30
+
+
+def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain):
+    hr = person(20)
+    lr = degrade(hr, SCALE, Degradation(apodization=0.4, noise=0.01), np.random.default_rng(0))
+    assert judged(hr, lr, domain=domain).consistency_db > judged(hr, lr).consistency_db + 3
+
+
+def test_lr_like_those_learnt_from_is_in_the_domain(domain):
+    for seed in (20, 21):
+        hr = person(seed)
+        found = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=domain)
+        assert found.outside == ()
+        assert str(found).endswith("in the model's domain")
+        assert found.noise is not None and found.misfit is not None and found.width_mm is not None
+
+
+def test_what_is_unlike_is_told_with_its_number(domain):
+    hr = person(20)
+    noisy = degrade(hr, SCALE, Degradation(noise=0.3), np.random.default_rng(0))
+    told = judged(hr, noisy, domain=domain)
+    assert told.outside and any(word.startswith(f"noise {told.noise:.4f} (learnt up to") for word in told.outside)
+    assert "OUTSIDE the model's domain: " in str(told)
+
+    blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
+    assert any("a mean transfer of" in word for word in judged(hr, blurred, domain=domain).outside or ())
+    wide = replace(domain, lowest_transfer=(0.3, 0.3, 0.3))
+    assert not any("transfer" in word for word in judged(hr, blurred, domain=wide, restores=True).outside or ())
+
+    plates = hr * (1 + np.sin(np.arange(60) * 2 * np.pi / 6)).astype(np.float32)
+    told = judged(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()
+    assert any(" decades from the people's (theirs up to " in word for word in told)
+
+
+def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain):
+    hr = person(20)
+    blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
+    expected = domain.measure(blurred, SPACING_MM)
+    own = replace(domain, lowest_transfer=(0.5, 0.5, 0.5))
+    assert not any("transfer" in w for w in judged(hr, blurred, domain=own, expected=expected).outside or ())
+    sharp = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=own, expected=expected).outside or ()
+    assert any("learnt from 0." in word for word in sharp)
+
+
+def test_it_goes_to_json_whatever_it_found():
+    found = Trust(math.inf, 0.1, 1.0, 0.01, (1.0, 2.0, 3.0), 0.1, ("noise",))
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False)) == {
+        "consistency_db": None, "shift_voxels": 0.1, "gain": 1.0, "noise": 0.01, "width_mm": [1.0, 2.0, 3.0],
+        "misfit": 0.1, "outside": ["noise"],
+    }  # fmt: skip
+
+
+def test_a_missing_slice_is_the_callers_mistake():
+    meter = TrustMeter(SCALE, 20)
+    meter(0, person(0)[:10])
+    with pytest.raises(ValueError, match="not all slices"):
+        meter.trust(np.abs(truncate_kspace(person(0), SCALE)), SPACING_MM)

@@ -1,0 +1,162 @@
+"""How far to trust the SR of one volume, told by its own LR. Knows arrays, scales and domains; knows no file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.shift import shift_voxels
+from udeansr.degradation.transfer import MeasuredDegradation, blur_as_measured
+from udeansr.evaluation.fidelity import gain
+from udeansr.image.grid import Scale
+from udeansr.planning.domain import Domain, mean_transfer
+
+MARGIN = 1.25
+"""How far misfit and noise may lie above the most that the domain had before a volume counts as outside."""
+
+TRANSFER_MARGIN = 0.1
+"""How far the mean transfer of an axis may lie from what the domain had; one volume measures it to some 0.05."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What an LR says of its SR.
+
+    Attributes:
+        consistency_db: PSNR of the SR, degraded as the LR was measured to be, against the LR; the peak is the level
+            that becomes 1. No more than the LR's own noise allows.
+        shift_voxels: how far the content of SR lies from that of its LR along the worst axis, HR voxels.
+        gain: level of the SR, degraded, over that of its LR.
+        noise: of each complex channel of the LR, normalised intensity; None where there is no domain to measure with.
+        width_mm: full width at half maximum of the LR's point spread along (Z, Y, X); None as for noise.
+        misfit: root mean square of what the measure leaves of the log power, decades; None as for noise.
+        outside: in which respects the LR is unlike those that the model was made for, each with its number; empty if
+            it is like them, None where nobody can tell.
+    """
+
+    consistency_db: float
+    shift_voxels: float
+    gain: float
+    noise: float | None = None
+    width_mm: tuple[float, float, float] | None = None
+    misfit: float | None = None
+    outside: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        """The line that prediction tells of a volume."""
+        words = [
+            f"consistent with its LR to {self.consistency_db:.1f} dB",
+            f"shift {self.shift_voxels:.3f} HR voxels",
+            f"gain {self.gain:.3f}",
+        ]
+        if self.noise is not None:
+            words.append(f"noise {self.noise:.4f}")
+        if self.outside is not None:
+            words.append("in the model's domain" if not self.outside else f"OUTSIDE the model's domain: {self.why}")
+        return ", ".join(words)
+
+    @property
+    def why(self) -> str:
+        """What is unlike, in one line."""
+        return "; ".join(self.outside or ())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON takes it; what is no finite number is null."""
+        values = asdict(self)
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in values.items()
+        }
+
+
+class TrustMeter:
+    """Watches an SR volume go by slice by slice, then holds it to its LR; of each slice it keeps its LR resolution.
+
+    Args:
+        scale: between LR and SR.
+        lr_slices: of the LR.
+    """
+
+    def __init__(self, scale: Scale, lr_slices: int) -> None:
+        self._scale = scale
+        self._slices: list[np.ndarray | None] = [None] * (lr_slices * scale.z)
+
+    def __call__(self, first: int, block: np.ndarray) -> None:
+        """See some slices.
+
+        Args:
+            first: number of the first HR slice.
+            block: (n, Y * sy, X * sx), normalised.
+        """
+        coarse = truncate_kspace(block, Scale(1, self._scale.y, self._scale.x))
+        self._slices[first : first + len(coarse)] = list(coarse)
+
+    def trust(
+        self,
+        lr: np.ndarray,
+        lr_spacing_mm: tuple[float, float, float],
+        domain: Domain | None = None,
+        expected: MeasuredDegradation | None = None,
+        restores: bool = False,
+    ) -> Trust:
+        """Judge, once all slices have gone by.
+
+        Args:
+            lr: (Z, Y, X), in the unit of the slices.
+            lr_spacing_mm: (Z, Y, X).
+            domain: of the model, or None.
+            expected: what the model takes the scanner to do beyond truncation; None: nothing. It has no say where the
+                model restores each LR by its own measure.
+            restores: whether it does.
+        Raises:
+            ValueError: if a slice has not gone by.
+        """
+        if any(piece is None for piece in self._slices):
+            raise ValueError("not all slices of the SR have gone by")
+        coarse = truncate_kspace(np.stack(self._slices), Scale(self._scale.z, 1, 1))  # type: ignore[arg-type]
+        measured = domain.measure(lr, lr_spacing_mm) if domain is not None else None
+        known = measured or expected
+        again = np.abs(blur_as_measured(coarse, known) if known is not None else coarse)
+        error = float(np.mean(np.square(again - lr), dtype=np.float64))
+        shift = np.abs(shift_voxels(coarse, lr, Scale(1, 1, 1))) * self._scale.zyx
+        found = {}
+        if measured is not None and domain is not None:
+            found = {
+                "noise": measured.noise,
+                "width_mm": measured.width_mm,
+                "misfit": measured.residual,
+                "outside": _outside(measured, domain, None if restores else expected, restores),
+            }
+        return Trust(
+            consistency_db=-10 * math.log10(error) if error > 0 else math.inf,
+            shift_voxels=float(shift.max()),
+            gain=gain(again, lr),
+            **found,
+        )
+
+
+def _outside(
+    measured: MeasuredDegradation, domain: Domain, expected: MeasuredDegradation | None, restores: bool
+) -> tuple[str, ...]:
+    """In which respects an LR is unlike those of a domain."""
+    found = []
+    if measured.residual > MARGIN * domain.residual:
+        found.append(
+            f"its spectrum differs by {measured.residual:.2f} decades from the people's (theirs up to "
+            f"{domain.residual:.2f}): another contrast, part of the body or field of view"
+        )
+    if measured.noise > MARGIN * domain.noise:
+        found.append(f"noise {measured.noise:.4f} (learnt up to {domain.noise:.4f})")
+    wanted = (1.0, 1.0, 1.0) if expected is None else mean_transfer(expected)
+    for axis, transfer, lowest, learnt in zip(
+        "ZYX", mean_transfer(measured), domain.lowest_transfer, wanted, strict=True
+    ):
+        if restores and transfer < lowest - TRANSFER_MARGIN:
+            found.append(f"blur along {axis}: a mean transfer of {transfer:.2f} (learnt down to {lowest:.2f})")
+        elif not restores and not min(lowest, learnt) - TRANSFER_MARGIN <= transfer <= learnt + TRANSFER_MARGIN:
+            found.append(f"blur along {axis}: a mean transfer of {transfer:.2f} (learnt from {learnt:.2f})")
+    return tuple(found)
