@@ -249,7 +249,7 @@ def test_a_series_that_lacks_a_slice_is_refused(tmp_path):
 def test_folders_that_hold_no_series_or_several_are_refused(tmp_path):
     write_dicom(tmp_path / "both", series=1)
     write_dicom(tmp_path / "both", series=2)
-    with pytest.raises(UdeansrError, match=r"both: 2 DICOM series; expected one; give each a folder of its own"):
+    with pytest.raises(UdeansrError, match=r"both: 2 DICOM series; expected one; give one of @series, @series_2"):
         read_volume(tmp_path / "both")
     (tmp_path / "none").mkdir()
     with pytest.raises(UdeansrError, match=r"none: a folder without a DICOM series; expected"):

@@ -11,47 +11,38 @@ import numpy as np
 import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
+from udeansr.image.dicom import is_series, list_series
+from udeansr.image.dicom_volume import read_series, read_series_geometry
+from udeansr.image.names import IMAGE_SUFFIXES, case_name, image_suffix
 from udeansr.image.nifti_content import check_whole
 from udeansr.image.sitk_image import sitk_image
 from udeansr.image.volume import Geometry, Triple, Volume
-
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 _FORMATS = ", ".join(IMAGE_SUFFIXES) + " or a folder with one DICOM series"
 _ORTHONORMAL = "expected an orthonormal direction; resample it onto straight axes"
 _logger = logging.getLogger(__name__)
 
 
-def image_suffix(path: Path) -> str:
-    """The image suffix of a file name, "" where it has none of ``IMAGE_SUFFIXES``."""
-    return next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), "")
-
-
-def case_name(path: Path) -> str:
-    """A file's name without its image suffix; the name of a DICOM folder as it is."""
-    suffix = image_suffix(path)
-    return path.name[: -len(suffix)] if suffix else path.name
-
-
 def list_images(path: Path) -> list[Path]:
     """The images that a path means: itself, or all images directly in a folder, sorted by name.
 
-    Hidden files are passed over. A folder that holds a DICOM series counts as one image.
+    Hidden files are passed over. A folder that holds one DICOM series counts as one image; one with several holds as
+    many, by names that :func:`read_volume` understands (:func:`udeansr.image.dicom.list_series`).
 
     Raises:
         UdeansrError: if the path does not exist or means no image.
     """
+    if is_series(path) and not path.is_dir():
+        return [path]
     if not path.exists():
         raise UdeansrError(f"{path}: no such file or folder; expected {_FORMATS}, or a folder of those")
     if path.is_file():
         if not image_suffix(path):
             raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
         return [path]
-    if _holds_dicom(path):
-        return [path]
-    visible = sorted(child for child in path.iterdir() if not child.name.startswith("."))
     # A link that leads nowhere counts, so that its reader says so.
-    images = [child for child in visible if (_holds_dicom(child) if child.is_dir() else image_suffix(child))]
+    visible = [child for child in path.iterdir() if not child.name.startswith(".") and not child.is_dir()]
+    images = sorted([*(child for child in visible if image_suffix(child)), *list_series(path)])
     if not images:
         raise UdeansrError(f"{path}: no image in this folder; expected {_FORMATS}")
     return images
@@ -63,8 +54,8 @@ def read_geometry(path: Path) -> Geometry:
     Raises:
         UdeansrError: as :func:`read_volume`, but for what only the voxels can tell.
     """
-    if path.is_dir():
-        return read_volume(path).geometry
+    if is_series(path):
+        return read_series_geometry(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(_existing(path)))
     try:
@@ -79,15 +70,18 @@ def read_volume(path: Path) -> Volume:
     """Read an image as it is stored: voxels (Z, Y, X) in their own type and unit.
 
     Args:
-        path: a file with one of ``IMAGE_SUFFIXES``, or a folder with one DICOM series. A 4-D image with one volume
-            is taken as that volume. What is not finite comes as NaN.
+        path: a file with one of ``IMAGE_SUFFIXES``, a folder with one DICOM series, or a series of a folder as
+            :func:`list_images` names it. A 4-D image with one volume is taken as that volume. What is not finite
+            comes as NaN.
     Raises:
         UdeansrError: if it cannot be read, is not one 3-D scalar image, or its axes are not orthonormal.
     """
     if path.is_file() and image_suffix(path).startswith(".nii"):
         check_whole(path)
     try:
-        image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(_existing(path)))
+        if is_series(path):
+            return read_series(path)
+        image = sitk.ReadImage(str(_existing(path)))
     except RuntimeError as error:
         raise _unreadable(path, error) from error
     _check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
@@ -134,48 +128,6 @@ def _existing(path: Path) -> Path:
     if not image_suffix(path):
         raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
     return path
-
-
-def _holds_dicom(folder: Path) -> bool:
-    """Whether a file of a folder carries DICOM's magic word, and none is an image of another format."""
-    if not folder.is_dir():
-        return False
-    files = [child for child in sorted(folder.iterdir()) if child.is_file() and not child.name.startswith(".")]
-    return not any(image_suffix(file) for file in files) and any(_is_dicom(file) for file in files)
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _read_dicom(folder: Path) -> sitk.Image:
-    if not _holds_dicom(folder):
-        raise UdeansrError(f"{folder}: a folder without a DICOM series; expected {_FORMATS}")
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        raise UdeansrError(f"{folder}: {len(series)} DICOM series; expected one; give each a folder of its own")
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    reader.MetaDataDictionaryArrayUpdateOn()
-    image = reader.Execute()
-    _check_no_slice_is_missing(folder, reader)
-    return image
-
-
-def _check_no_slice_is_missing(folder: Path, reader: sitk.ImageSeriesReader) -> None:
-    """Refuse slices at uneven distances, which the reader stacks as if they were even."""
-    position = "0020|0032"  # Image Position (Patient)
-    slices = range(len(reader.GetFileNames()))
-    if not all(reader.HasMetaDataKey(i, position) for i in slices):
-        return
-    places = np.array([[float(mm) for mm in reader.GetMetaData(i, position).split("\\")] for i in slices])
-    steps_mm = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    if len(steps_mm) and steps_mm.max() - steps_mm.min() > 0.02 * np.median(steps_mm):
-        raise UdeansrError(
-            f"{folder}: its slices lie {steps_mm.min():.3g} to {steps_mm.max():.3g} mm apart; expected one distance; "
-            "a slice may be missing or given twice: export the series again"
-        )
 
 
 def _check_kind(path: Path, size: tuple[int, ...], components: int) -> None:
