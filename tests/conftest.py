@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 for variable in ("UDEANSR_RAW", "UDEANSR_PREPROCESSED", "UDEANSR_RESULTS"):
     os.environ.pop(variable, None)
+os.environ["UDEANSR_MODELS"] = os.devnull  # no folder: none of the user's imported models
 
 
 @pytest.fixture(autouse=True)

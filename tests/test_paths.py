@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.paths import Root, dataset_number, find_dataset, preprocessed_root, raw_root, results_root
+from udeansr.paths import Root, dataset_number, find_dataset, models_root, preprocessed_root, raw_root, results_root
 
 ROOTS = {"raw": raw_root, "preprocessed": preprocessed_root, "results": results_root}
 
@@ -19,6 +19,19 @@ def test_flag_goes_before_environment_goes_before_default(name, tmp_path, monkey
     assert ROOTS[name]().flag == ""
     assert ROOTS[name](Path("mine")) == Root(Path("mine"), f"--{name}")
     assert ROOTS[name](Path("my own")).flag == f" --{name} 'my own'"
+
+
+def test_imported_models_lie_where_the_user_keeps_data(monkeypatch):
+    for variable in ("UDEANSR_MODELS", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert models_root() == Root(Path("/home/anna/.local/share/udeansr/models"), "default")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # which the standard says to pass over
+    assert models_root().folder == Path("/home/anna/.local/share/udeansr/models")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert models_root() == Root(Path("/data/udeansr/models"), "default")
+    monkeypatch.setenv("UDEANSR_MODELS", "mine")
+    assert models_root() == Root(Path("mine"), "$UDEANSR_MODELS")
 
 
 def test_a_clone_without_raw_data_falls_back_on_the_example_and_says_so(tmp_path, monkeypatch):

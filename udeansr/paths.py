@@ -57,6 +57,15 @@ def results_root(flag: Path | None = None) -> Root:
     return _root(flag, "results")
 
 
+def models_root() -> Root:
+    """Where imported models lie: ``$UDEANSR_MODELS``, else the user's own data folder, as XDG has it."""
+    if os.environ.get("UDEANSR_MODELS"):
+        return Root(Path(os.environ["UDEANSR_MODELS"]), "$UDEANSR_MODELS")
+    data = os.environ.get("XDG_DATA_HOME")
+    home = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
+    return Root(home / "udeansr" / "models", "default")
+
+
 def _root(flag: Path | None, name: str) -> Root:
     variable = f"UDEANSR_{name.upper()}"
     if flag is not None:

@@ -43,6 +43,14 @@ def test_a_subcommand_ends_as_the_command_of_that_name_does(monkeypatch, capsys,
     assert told.err.count("\n") == 1 and told.out == ""
 
 
+def test_models_is_a_subcommand_with_subcommands_of_its_own(monkeypatch, capsys, tmp_path):
+    assert ended(monkeypatch, "-h") == 0
+    assert "  models " in capsys.readouterr().out
+    assert ended(monkeypatch, "models", "import", str(tmp_path / "gone.zip")) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("udeansr models import: ") and told.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["predikt"], ["predict", "--fast"], ["--fast"]])
 def test_what_is_mistyped_is_refused(words, monkeypatch, capsys):
     assert ended(monkeypatch, *words) == 2

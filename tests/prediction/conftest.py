@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import torch
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import build_method, parse_settings
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.prediction import bundled
+from udeansr.prediction.export import ExportWish, export_model
 from udeansr.training.checkpoint import save_checkpoint
 
 GRID = Geometry((6, 9, 8), (4.0, 2.0, 2.0), (3.0, -4.0, 5.0))
@@ -34,6 +37,12 @@ def plan_for(spacing_mm: tuple[float, float, float], orientation: str, scale: st
         iterations_per_epoch=1,
     )
     return Plan("Dataset007_Tiny", orientation, lr_gain, {scale: configuration})
+
+
+@pytest.fixture(name="plan_for")
+def plan_for_fixture() -> Callable[..., Plan]:
+    """Makes the plan of a tiny model."""
+    return plan_for
 
 
 @pytest.fixture
@@ -70,6 +79,23 @@ def train() -> Callable[..., Path]:
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(path, state)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def portable(train, tmp_path, monkeypatch) -> Callable[..., Path]:
+    """Writes a tiny model file, by default among the bundled ones, of which there are no others; gives its path."""
+    monkeypatch.setattr(bundled, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "imported"))
+
+    def write(
+        name: str = "tiny-t1w-x2x2x2", contrast: str = "T1w", folder: str = "bundled", half: bool = True, **changed: Any
+    ) -> Path:
+        training = train(tmp_path / "trained" / f"{name}.pt", **changed)
+        path = tmp_path / folder / f"{name}.zip"
+        export_model(training, path, ExportWish(name=name, contrast=contrast, half=half))
         return path
 
     return write

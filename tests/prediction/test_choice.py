@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from udeansr.errors import UdeansrError
@@ -6,6 +8,11 @@ from udeansr.image.grid import Scale, reorient
 from udeansr.image.volume import Geometry, Volume
 from udeansr.paths import Root
 from udeansr.prediction.choice import Wish, wished_model
+
+
+@pytest.fixture(autouse=True)
+def bare(portable):
+    """No model is bundled but those that a test writes."""
 
 
 @pytest.fixture
@@ -137,3 +144,81 @@ def test_several_of_which_none_fits_are_listed_with_their_spacings(train, result
     assert "no trained model fits the spacing 2 x 4 x 2 mm; there are -d Dataset001_A" in str(told.value)
     assert "-d Dataset002_B -c x2x2x2 --method udean (LR 1 x 1 x 1 mm as LSP)" in str(told.value)
     assert "--method tricubic --scale" in str(told.value)
+
+
+def taken(wish: Wish, *images) -> str | None:
+    """The name of the bundled or imported model that is chosen; None for a training."""
+    return wished_model(wish, images).name or None
+
+
+def test_without_trained_models_a_bundled_one_is_taken_and_told(portable, results, image, caplog):
+    path = portable()
+    with caplog.at_level("INFO"):
+        assert taken(Wish(results), image) == "tiny-t1w-x2x2x2"
+    assert caplog.messages == [
+        "contrast unknown, taken for T1w, which tiny-t1w-x2x2x2 was made for: a.nii.gz",
+        f"model: {path}",
+    ]
+
+
+def test_a_trained_model_that_fits_goes_before_a_bundled_one_and_one_that_does_not_fit_does_not(
+    train, portable, results, image
+):
+    portable()
+    train(place(results, "Dataset001_A"), spacing_mm=(3.0, 2.0, 2.0))
+    assert taken(Wish(results), image) == "tiny-t1w-x2x2x2"
+    train(place(results, "Dataset002_B"))
+    assert taken(Wish(results), image) is None
+
+
+def test_whoever_names_a_training_gets_no_bundled_model(train, portable, results, image):
+    portable()
+    with pytest.raises(UdeansrError, match=r"no trained model of -c x2x2x2 with best.pt"):
+        wished_model(Wish(results, configuration="x2x2x2"), [image])
+    train(place(results, "Dataset001_A"), spacing_mm=(3.0, 2.0, 2.0))
+    assert taken(Wish(results, dataset="1"), image) is None
+
+
+def test_a_trained_model_that_does_not_fit_is_taken_where_nothing_else_does(train, portable, results, image):
+    portable(spacing_mm=(9.0, 2.0, 2.0))
+    train(place(results, "Dataset001_A"), spacing_mm=(3.0, 2.0, 2.0))
+    assert taken(Wish(results), image) is None
+
+
+def test_a_bundled_model_can_be_named_and_is_used_at_any_spacing(portable, results, image, lr, caplog):
+    path = portable(spacing_mm=(6.0, 3.0, 2.0))
+    for words in ("tiny-t1w-x2x2x2", path):
+        caplog.clear()
+        resolver = wished_model(Wish(results, path=Path(words)), [image])
+        assert resolver.name == "tiny-t1w-x2x2x2" and caplog.messages[0].startswith("contrast unknown, taken for T1w")
+        assert resolver(lr).voxels.shape == (12, 18, 16)
+    with pytest.raises(UdeansrError, match=r"^other: neither a file or folder, .*; there: tiny-t1w-x2x2x2"):
+        wished_model(Wish(results, path=Path("other")), [image])
+    with pytest.raises(UdeansrError, match=r"-m names a model already"):
+        wished_model(Wish(results, path=Path("tiny-t1w-x2x2x2"), method="udean"), [image])
+
+
+def test_nobodys_choice_ends_at_15_percent_image_by_image(portable, results, tmp_path, lr):
+    portable(spacing_mm=(4.4, 2.0, 2.0))
+    write_volume(lr, tmp_path / "a_T1w.nii")
+    resolver = wished_model(Wish(results), [tmp_path / "a_T1w.nii"])
+    assert resolver(lr).voxels.shape == (12, 18, 16)
+    with pytest.raises(UdeansrError, match=r"spacing 2 x 2 x 2 mm"):
+        resolver(Volume(lr.voxels, Geometry(lr.geometry.shape, (2.0, 2.0, 2.0))))
+
+
+def test_where_no_bundled_model_fits_all_are_listed(portable, results, image):
+    portable(spacing_mm=(9.0, 2.0, 2.0))
+    with pytest.raises(UdeansrError) as told:
+        wished_model(Wish(results), [image])
+    assert str(told.value).startswith("no trained model with best.pt in ")
+    assert "Or one that is here: no bundled or imported model fits a.nii.gz (contrast unknown, " in str(told.value)
+    assert "tiny-t1w-x2x2x2 (T1w, LR 9 x 2 x 2 mm as SPL, 56 % off)" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_images_of_which_none_can_be_read_choose_nothing(portable, results, image):
+    portable()
+    image.write_bytes(b"no image")
+    with pytest.raises(UdeansrError, match=r"a.nii.gz: "):
+        wished_model(Wish(results), [image])

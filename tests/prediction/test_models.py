@@ -1,12 +1,20 @@
+import json
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc, tricubic
+from udeansr.methods import build_method, load_settings, parse_settings
 from udeansr.paths import Root
-from udeansr.prediction.models import find_models, interpolator, load_model
+from udeansr.planning.domain import Domain
+from udeansr.prediction.archive import read_archive, write_archive
+from udeansr.prediction.model_file import DESCRIPTION, LIMITS_BYTES, WEIGHTS
+from udeansr.prediction.models import checkpoint_file, find_models, interpolator, load_model
 from udeansr.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -68,6 +76,100 @@ def test_a_model_of_other_weights_is_refused_in_one_line(train, tmp_path):
         UdeansrError, match=r"best.pt: holds other weights than .* \(2 of them, first .*\); it was made"
     ):
         load_model(path)
+
+
+def test_networks_that_only_training_needs_are_neither_loaded_nor_exported(train, portable, plan_for, tmp_path):
+    settings = asdict(parse_settings("udean", ["udean.warm_start=0.5"]))
+    plan = plan_for((4.0, 2.0, 2.0), "SPL", "x2x2x2")
+    method = build_method("udean", plan.configuration("x2x2x2"), load_settings("udean", settings))
+    path = train(tmp_path / "best.pt", settings=settings, weights=method.state_dict())
+    assert any(name.startswith("discriminators.") for name in load_checkpoint(path)["weights"])
+    loaded = set(load_model(path).method.state_dict())
+    assert loaded and all(name.startswith("generators.") for name in loaded)
+    deployed = set(load_model(portable(settings=settings, weights=method.state_dict())).method.state_dict())
+    assert {name.split(".")[1] for name in deployed} == {"lr_encoder", "sr_decoder"}
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_model_file_predicts_what_its_training_does(train, portable, tmp_path, lr, half):
+    expected = load_model(train(tmp_path / "best.pt"))(lr).voxels.astype(float)
+    resolver = load_model(portable(half=half))
+    assert resolver.plan is not None and resolver.plan.dataset == "Dataset007_Tiny"
+    assert not resolver.method.training and next(resolver.method.parameters()).dtype == torch.float32
+    np.testing.assert_allclose(resolver(lr).voxels, expected, atol=2 if half else 0)
+
+
+def test_the_folder_of_a_training_is_its_best(train, tmp_path, lr):
+    path = train(tmp_path / "run" / "best.pt")
+    np.testing.assert_array_equal(load_model(path.parent)(lr).voxels, load_model(path)(lr).voxels)
+    with pytest.raises(
+        UdeansrError, match=r"run: no final.pt, but best.pt; give a .pt file or choose with --checkpoint"
+    ):
+        checkpoint_file(path.parent, "final")
+
+
+def rewritten(path, weights=None, **values):
+    """A model file, changed by somebody who knows how."""
+    members = read_archive(path, LIMITS_BYTES)
+    told = json.loads(members[DESCRIPTION])
+    plan = told["plan"]["configurations"]["x2x2x2"]
+    for key, value in values.items():
+        (plan if key in plan else told)[key] = value
+    members[DESCRIPTION] = json.dumps(told).encode()
+    if weights is not None:
+        members[WEIGHTS] = safetensors.torch.save(weights(safetensors.torch.load(members[WEIGHTS])))
+    write_archive(path, members)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"weights": lambda w: dict(list(w.items())[1:])},
+            "holds other weights than udean has here; it was made by an",
+        ),
+        ({"weights": lambda w: w | {"other": torch.zeros(1)}}, "holds other weights than udean has here"),
+        ({"weights": lambda w: {name: x[None] for name, x in w.items()}}, "holds other weights than udean has here"),
+        ({"features": 8}, "holds other weights than udean has here"),
+        ({"groups": 10**9}, "holds other weights than udean has here"),
+        ({"features": 10**5}, "its plan tells of more than 268435456 weights; get the file again"),
+        ({"method": "os.system"}, "made by another version of udeansr .*'os.system'"),
+        ({"method": "tricubic", "settings": {}}, "tricubic learns nothing; expected a model that was trained"),
+        (
+            {"method": "supervised", "settings": {}, "source_degradation": "variety"},
+            "holds other weights than supervised",
+        ),
+        ({"settings": {"gamma": 1.0}}, "made by another version of udeansr .*'gamma'"),
+        ({"run": {"epochs": "many"}}, "its 'run' is of no sense .*; get the file again"),
+        ({"run": {"hook": 1}}, "unknown key 'hook' in the run's settings"),
+    ],
+)
+def test_a_model_file_of_something_else_is_refused_in_one_line(portable, change, told):
+    path = rewritten(portable(), **change)
+    with pytest.raises(UdeansrError, match=f"{path.name}: {told}") as error:
+        load_model(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_that_restores_needs_its_domain(train, portable, plan_for, tmp_path):
+    plan = plan_for((4.0, 2.0, 2.0), "SPL", "x2x2x2")
+    configuration = replace(plan.configuration("x2x2x2"), source_degradation="variety")
+    method = build_method("supervised", configuration, parse_settings("supervised", []))
+    domain = Domain("T1w", 6, (((-1.5, -2.0), (-2.0, -3.0)),) * 2, 0.1, 0.02, (0.9, 0.8, 0.7))
+    state = {
+        "plan": replace(plan, configurations={"x2x2x2": configuration}).as_dict(),
+        "method": "supervised",
+        "settings": {},
+        "weights": method.state_dict(),
+        "averaged": {},
+        "domain": domain.as_dict(),
+    }
+    assert load_model(train(tmp_path / "best.pt", **state)).method.domain == domain
+    path = portable(**state)
+    assert load_model(path).method.domain == domain
+    with pytest.raises(UdeansrError, match="it restores each LR and has no domain to do so by; export it again"):
+        load_model(rewritten(path, domain=None))
 
 
 @pytest.mark.parametrize(("name", "function"), [("tricubic", tricubic), ("sinc", sinc)])

@@ -13,6 +13,7 @@ from udeansr.cli.demo import demo
 from udeansr.cli.evaluate import evaluate
 from udeansr.cli.figures import figures
 from udeansr.cli.info import info
+from udeansr.cli.models import models_app
 from udeansr.cli.plan_and_preprocess import plan_and_preprocess
 from udeansr.cli.predict import predict
 from udeansr.cli.simulate import simulate
@@ -33,6 +34,8 @@ def main() -> None:
     app = typer_app(no_args_is_help=True)
     for command in COMMANDS:
         app.command(command.__name__)(ending_well(command, f"udeansr {command.__name__}"))
+
+    app.add_typer(models_app("udeansr models"), name="models")
 
     @app.callback()
     def umbrella(

@@ -1,10 +1,13 @@
-"""Which model the user means. Knows models, their plans and the grids of images; predicts nothing."""
+"""Which model the user means. Knows models, their plans and the grids of images; predicts nothing.
+
+What the user named comes first; then trained models; then, if nothing was named, bundled and imported ones.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +18,16 @@ from udeansr.image.grid import Scale, slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.methods import METHODS
 from udeansr.paths import Root, find_dataset
-from udeansr.prediction.models import TrainedModel, find_models, interpolator, load_model
+from udeansr.prediction.bundled import model_path, portable_models
+from udeansr.prediction.model_file import read_description
+from udeansr.prediction.models import TrainedModel, checkpoint_file, find_models, interpolator, load_model
+from udeansr.prediction.portable_choice import (
+    AUTOMATIC_TOLERANCE,
+    Image,
+    choose_portable,
+    none_suits,
+    warn_of_contrast,
+)
 from udeansr.prediction.super_resolver import SuperResolver, fits, shown_mm
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +41,7 @@ class Wish:
 
     Attributes:
         results: where trained models lie.
-        path: a checkpoint, or the folder of a training.
+        path: a checkpoint, the folder of a training, a model file, or the name of a bundled or imported model.
         dataset: 1, 001 or Dataset001_Name.
         configuration: of the plan.
         method: a key of ``METHODS``.
@@ -67,25 +79,46 @@ def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str 
     if wish.path is not None:
         if any(names):
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
-        return _loaded(_checkpoint_file(wish.path, wish.checkpoint), device)
-    return _loaded(_choose(wish, images).path, device)
+        return _named(wish.path, wish.checkpoint, images, device)
+    if any(names):
+        return _loaded(_choose(wish, images).path, device)
+    return _fitting(wish, images, device)
 
 
 def _loaded(path: Path, device: torch.device | str) -> SuperResolver:
-    """The model of a checkpoint; the log says which, since the user may not have named it."""
+    """The model of a file; the log says which, since the user may not have named it."""
     model = load_model(path, device)
     _logger.info("model: %s", path)
     return model
 
 
-def _checkpoint_file(path: Path, checkpoint: str) -> Path:
-    """The file that ``-m`` means: itself, or a checkpoint in the folder of a training."""
-    if not path.is_dir():
-        return path
-    if not (path / f"{checkpoint}.pt").is_file():
-        there = ", ".join(found.name for found in sorted(path.glob("*.pt"))) or "no .pt file"
-        raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
-    return path / f"{checkpoint}.pt"
+def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.device | str) -> SuperResolver:
+    """What ``-m`` means: a file, the folder of a training, or the name of a model."""
+    path = checkpoint_file(model_path(words), checkpoint)
+    if path.suffix.lower() == ".zip":
+        warn_of_contrast(images, read_description(path))
+    return _loaded(path, device)
+
+
+def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> SuperResolver:
+    """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
+    trained, portables = find_models(wish.results, wish.checkpoint), portable_models()
+    plans = [model.plan() for model in trained] if portables else []
+    if not portables or any(fits(geometry, *plan) for _, geometry in _readable(images) for plan in plans):
+        return _loaded(_choose(wish, images).path, device)
+    described = [Image.of(image, geometry) for image, geometry in _readable(images)]
+    portable = choose_portable(described, portables) if described else None
+    if portable is not None:
+        warn_of_contrast(images, portable.description)
+        model = _loaded(portable.path, device)
+        return replace(model, spacing_tolerance=AUTOMATIC_TOLERANCE) if hasattr(model, "spacing_tolerance") else model
+    if trained:
+        return _loaded(_choose(wish, images).path, device)
+    if not described:
+        for image in images:
+            read_geometry(image)  # says what is wrong with the first
+    reason = f". Or one that is here: {none_suits(described[0], portables)}" if described else ""
+    raise UdeansrError(f"{_no_model(wish, trained)}{reason}")
 
 
 def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
@@ -104,7 +137,7 @@ def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
     if len(named) == 1:
         return named[0]
     plans = [model.plan() for model in named]
-    geometries = _readable_geometries(images)
+    geometries = [geometry for _, geometry in _readable(images)]
     fitting = [
         (model, plan)
         for model, (plan, configuration) in zip(named, plans, strict=True)
@@ -144,12 +177,11 @@ def _no_model(wish: Wish, everything: list[TrainedModel]) -> str:
     )
 
 
-def _readable_geometries(images: Sequence[Path]) -> list[Geometry]:
+def _readable(images: Sequence[Path]) -> Iterator[tuple[Path, Geometry]]:
     """The grids of the images that can be read; the others are told of when their turn comes."""
-    geometries = []
     for image in images:
         try:
-            geometries.append(read_geometry(image))
+            geometry = read_geometry(image)
         except UdeansrError:
             continue
-    return geometries
+        yield image, geometry

@@ -1,8 +1,8 @@
-"""Finding trained models and making one ready. Knows results folders and checkpoints; chooses and predicts nothing."""
+"""Finding trained models and making one ready. Knows results folders, checkpoints and model files; chooses nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,18 @@ import torch
 
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
-from udeansr.methods import build_method, load_settings, parse_settings
+from udeansr.methods import Method, build_method, parse_settings
 from udeansr.paths import Root, dataset_folders
+from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.prediction.deployment import empty_method, fill, keep_averaged, keep_deployed
+from udeansr.prediction.model_file import read_model
 from udeansr.prediction.super_resolver import SuperResolver
 from udeansr.training.checkpoint import check_weights, load_checkpoint
 from udeansr.training.settings import RunSettings
+
+LARGEST_METHOD = 2**28
+"""Weights of a method in a model file, those that only training needs among them: some hundred times the paper's."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class TrainedModel:
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""
-        return _plan(self.path, load_checkpoint(self.path))
+        return plan_of(self.path, load_checkpoint(self.path))
 
 
 def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:
@@ -42,25 +48,101 @@ def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:
     return [TrainedModel(path, path.parts[-4], path.parts[-3], path.parts[-2]) for path in paths]
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
-    """Make the model of a checkpoint ready: its method with the averaged weights, and the plan it was made for.
+def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
+    """The file that a path means: itself, or a checkpoint in the folder of a training.
 
     Raises:
-        UdeansrError: if the file is no checkpoint of ours, or of a method or weights this version does not have.
+        UdeansrError: if the folder has none of that name.
     """
-    state = load_checkpoint(path)
-    plan, configuration = _plan(path, state)
+    if not path.is_dir():
+        return path
+    if not (path / f"{checkpoint}.pt").is_file():
+        there = ", ".join(found.name for found in sorted(path.glob("*.pt"))) or "no .pt file"
+        raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
+    return path / f"{checkpoint}.pt"
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
+    """Make a model ready: its method with the averaged weights, and the plan it was made for.
+
+    Args:
+        path: a checkpoint (.pt), the folder of a training, of which ``best.pt`` is taken, or a model file (.zip).
+        device: where it will compute.
+    Raises:
+        UdeansrError: if the file is no checkpoint or model of ours, or of a method or weights this version lacks.
+    """
+    path = checkpoint_file(path)
+    return load_model_file(path, device) if path.suffix.lower() == ".zip" else _trained(path, device)
+
+
+def load_model_file(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
+    """Make the model of a model file ready; whoever names one may use it at any spacing.
+
+    Raises:
+        UdeansrError: as :func:`load_model`.
+    """
+    description, weights = read_model(path)
+    configuration = description.configuration
+    other = UdeansrError(
+        f"{path}: holds other weights than {description.method} has here; it was made by another version "
+        f"({description.version}): install that one"
+    )
+    if configuration.groups * configuration.blocks > len(weights):
+        raise other  # before a network of any size that the file says is built
+    method = _empty(path, description.method, configuration, description.settings)
+    if not method.players:
+        raise UdeansrError(f"{path}: {description.method} learns nothing; expected a model that was trained")
+    if sum(weight.numel() for weight in method.state_dict().values()) > LARGEST_METHOD:
+        raise UdeansrError(f"{path}: its plan tells of more than {LARGEST_METHOD} weights; get the file again")
+    keep_deployed(method)
+    if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in method.state_dict().items()}:
+        raise other
+    fill(method, weights, device)
+    method.domain = description.domain
+    if configuration.restores and method.domain is None:
+        raise UdeansrError(f"{path}: it restores each LR and has no domain to do so by; export it again")
     try:
-        method = build_method(state["method"], configuration, load_settings(state["method"], state["settings"]))
-    except UdeansrError as error:
-        raise UdeansrError(f"{path}: made by another version of udeansr ({error}); install that one") from error
+        run = RunSettings.from_dict(description.run, str(path))
+    except TypeError as error:
+        raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
+    return _ready(
+        method,
+        configuration.factors,
+        description.plan,
+        configuration,
+        str(device),
+        run=run if method.learns_in_prediction else None,
+        name=description.name,
+        domain=description.domain,
+        calibration=description.calibration,
+        spacing_tolerance=float("inf"),
+    )
+
+
+def trained_method(path: Path, state: dict[str, Any]) -> Method:
+    """The method of a checkpoint with the averaged weights; networks that only training needs are left out.
+
+    Args:
+        path: the checkpoint, for messages.
+        state: as :func:`load_checkpoint` gave it.
+    Raises:
+        UdeansrError: if it is of a method or weights this version lacks.
+    """
+    _, configuration = plan_of(path, state)
+    method = _empty(path, state["method"], configuration, state["settings"])
     check_weights(state, method.state_dict(), str(path))
-    method.load_state_dict({**state["weights"], **state["averaged"]})
-    method.requires_grad_(False)
-    method.to(device)
-    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
-    return SuperResolver(method.eval(), configuration.factors, plan, configuration, str(device), run=run)
+    keep_averaged(method)
+    weights = {**state["weights"], **state["averaged"]}
+    fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
+    if state.get("domain") is not None:
+        method.domain = Domain.from_dict(state["domain"])
+    return method
+
+
+def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
+    """The plan and the configuration of a checkpoint."""
+    plan = Plan.from_dict(state["plan"], str(path))
+    return plan, plan.configuration(state["configuration"])
 
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> SuperResolver:
@@ -85,6 +167,31 @@ def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") ->
     return SuperResolver(method.eval(), scale, device=str(device))
 
 
-def _plan(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
-    plan = Plan.from_dict(state["plan"], str(path))
-    return plan, plan.configuration(state["configuration"])
+def _trained(path: Path, device: torch.device | str) -> SuperResolver:
+    """A checkpoint, ready."""
+    state = load_checkpoint(path)
+    method = trained_method(path, state).to(device)
+    plan, configuration = plan_of(path, state)
+    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
+    return _ready(
+        method,
+        configuration.factors,
+        plan,
+        configuration,
+        str(device),
+        run=run,
+        domain=method.domain,
+    )
+
+
+def _ready(*given: Any, **named: Any) -> SuperResolver:
+    known = {item.name for item in fields(SuperResolver)}
+    return SuperResolver(*given, **{name: value for name, value in named.items() if name in known})
+
+
+def _empty(path: Path, method: str, configuration: Configuration, settings: dict[str, Any]) -> Method:
+    """The method, without weights."""
+    try:
+        return empty_method(method, configuration, settings)
+    except UdeansrError as error:
+        raise UdeansrError(f"{path}: made by another version of udeansr ({error}); install that one") from error

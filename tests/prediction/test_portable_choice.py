@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from udeansr.errors import UdeansrError
+from udeansr.image.volume import Geometry
+from udeansr.prediction.bundled import portable_models
+from udeansr.prediction.portable_choice import (
+    Image,
+    choose_portable,
+    none_suits,
+    spacing_deviation,
+    suits,
+    warn_of_contrast,
+)
+
+
+def image(z: float = 4.0, y: float = 2.0, x: float = 2.0, contrast: str | None = "T1w") -> Image:
+    return Image(Path("lr/a.nii.gz"), Geometry((6, 9, 8), (z, y, x)), contrast)
+
+
+def chosen(*images: Image) -> str | None:
+    model = choose_portable(images, portable_models())
+    return model and model.name
+
+
+def test_spacing_chooses_and_15_percent_is_the_end(portable):
+    portable("thick", spacing_mm=(4.0, 2.0, 2.0))
+    portable("thin", spacing_mm=(2.0, 2.0, 2.0))
+    assert chosen(image()) == "thick" and chosen(image(2.0)) == "thin"
+    assert chosen(image(4.0 * 1.14)) == "thick" and chosen(image(4.0, 2.0 * 0.86, 2.0)) == "thick"
+    assert chosen(image(4.0 * 1.16)) is None and chosen(image(4.0, 2.0, 2.0 * 0.84)) is None
+    thick = portable_models()[0]
+    assert spacing_deviation(image(4.4).geometry, thick) == pytest.approx(0.1)
+
+
+def test_another_contrast_is_not_taken_and_an_unknown_one_is(portable):
+    portable("brain")
+    assert chosen(image(contrast="T2w")) is None
+    assert chosen(image(contrast=None)) == "brain"
+    portable("brain-t2w", contrast="T2w", spacing_mm=(4.2, 2.0, 2.0))
+    assert chosen(image(contrast="T2w")) == "brain-t2w" and chosen(image(contrast=None)) == "brain"
+    assert not suits(image(contrast="FLAIR"), portable_models()[0])
+
+
+def test_the_model_that_suits_most_images_is_taken(portable):
+    portable("thick", spacing_mm=(4.0, 2.0, 2.0))
+    portable("thin", spacing_mm=(2.0, 2.0, 2.0))
+    assert chosen(image(4.0), image(2.0), image(2.0)) == "thin"
+    assert chosen(image(4.0), image(4.0), image(9.0)) == "thick"
+
+
+def test_of_equal_models_the_own_spacing_then_the_imported_then_the_nearest(portable):
+    portable("a", spacing_mm=(4.4, 2.0, 2.0))
+    assert chosen(image()) == "a"
+    portable("b", spacing_mm=(4.2, 2.0, 2.0))
+    assert chosen(image()) == "b"
+    portable("c", spacing_mm=(4.3, 2.0, 2.0), folder="imported")
+    assert chosen(image()) == "c"
+    portable("d", spacing_mm=(4.0, 2.0, 2.0))
+    assert chosen(image()) == "d"
+
+
+def test_of_isotropic_ones_the_slab_axis_decides(portable):
+    portable("axial", spacing_mm=(2.0, 2.0, 2.0), orientation="SPL")
+    portable("sagittal", spacing_mm=(2.0, 2.0, 2.0), orientation="LSP")
+    assert chosen(image(2.0)) == "axial"
+
+
+def test_models_that_nothing_tells_apart_are_listed(portable):
+    portable("a")
+    portable("b", scale="x3x3x1")
+    with pytest.raises(
+        UdeansrError, match=r"2 bundled or imported models fit the images alike; choose one: -m a, -m b$"
+    ):
+        chosen(image())
+
+
+def test_contrasts_that_do_not_fit_are_told_of(portable, caplog):
+    portable("brain")
+    description = portable_models()[0].description
+    warn_of_contrast([Path("a_T1w.nii")], description)
+    assert caplog.messages == []
+    warn_of_contrast([Path(f"{name}.nii") for name in ("a", "b_T2w", "c", "d", "e")], description)
+    assert caplog.messages == [
+        "contrast unknown, taken for T1w, which brain was made for: a.nii, c.nii, d.nii and 1 more",
+        "another contrast than T1w, which brain was made for, do not trust the SR of: b_T2w.nii (T2w)",
+    ]
+
+
+def test_why_none_suits_is_told_with_numbers(portable):
+    portable("brain")
+    assert none_suits(image(5.0, contrast=None), portable_models()) == (
+        "no bundled or imported model fits a.nii.gz (contrast unknown, 5 x 2 x 2 mm as SPL) to 15 %: brain (T1w, LR "
+        "4 x 2 x 2 mm as SPL, 25 % off). To use one all the same, name it: -m brain"
+    )
+
+
+def test_an_image_tells_its_contrast_by_its_name():
+    assert Image.of(Path("a_T2w.nii"), image().geometry).contrast == "T2w"

@@ -1,0 +1,143 @@
+"""The command udeansr_models. Knows options and what to print; the work is in udeansr/prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from udeansr.cli.command import ending_well, typer_app
+from udeansr.errors import UdeansrError
+
+Named = Annotated[str, typer.Argument(metavar="NAME", help="Of a bundled or imported model.")]
+
+
+def list_models() -> None:
+    """Show the models that can be called by name: bundled with udeansr, and imported."""
+    from udeansr.paths import models_root
+    from udeansr.prediction.bundled import portable_models
+    from udeansr.prediction.super_resolver import shown_mm
+
+    rows = [("name", "contrast", "scale", "LR spacing (mm)", "axes", "where", "MB")]
+    for model in portable_models():
+        told, configuration = model.description, model.description.configuration
+        size = f"{model.path.stat().st_size / 1e6:.1f}"
+        spacing = shown_mm(configuration.lr_spacing_mm)
+        rows.append((told.name, told.contrast, configuration.scale, spacing, told.plan.orientation, model.where, size))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows if len(rows) > 1 else []:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"{len(rows) - 1} models; imported ones lie in {models_root()}")
+
+
+def info(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or a model file.")],
+) -> None:
+    """Print a model's card, and where it lies."""
+    import hashlib
+
+    from udeansr.prediction.bundled import named_portable
+    from udeansr.prediction.model_file import read_card, read_description
+
+    path = Path(model) if Path(model).is_file() else named_portable(model).path
+    description, card = read_description(path), read_card(path)
+    print(card)
+    print(f"file:        {path}, {path.stat().st_size / 1e6:.1f} MB")
+    print(f"sha256:      {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    print(f"domain:      {'not measured' if description.domain is None else f'{description.domain.people} people'}")
+    print(f"uncertainty: {'not calibrated' if description.calibration is None else 'calibrated'}")
+    print(f"next:        udeansr_predict -i lr/ -o sr/ -m {model}")
+
+
+def export(
+    training: Annotated[Path, typer.Option("-m", "--model", help="Checkpoint (.pt) or the folder of a training.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model file to write, a .zip.")],
+    name: Annotated[str | None, typer.Option(help="How it is called. Default: of dataset, contrast, scale.")] = None,
+    contrast: Annotated[str | None, typer.Option(help="T1w, T2w, FLAIR, ... Default: the dataset's.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Markdown for people. Default: what the training tells.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="JSON of the uncertainty's calibration.")] = None,
+    float32: Annotated[bool, typer.Option("--float32", help="Whole weights, not float16: twice the size.")] = False,
+) -> None:
+    """Write a training to one file that others can import."""
+    from udeansr.planning.json_file import read_json
+    from udeansr.prediction.calibration import Calibration
+    from udeansr.prediction.export import ExportWish, export_model
+
+    read = calibration and read_json(calibration, "calibration", "leave --calibration out")
+    wish = ExportWish(
+        name=name,
+        contrast=contrast,
+        card=card and _text(card),
+        calibration=None if read is None else Calibration.from_dict(read),
+        half=not float32,
+    )
+    description = export_model(training, output, wish)
+    print(f"{description.name}: {output}, {output.stat().st_size / 1e6:.1f} MB")
+    print(f"next: udeansr_models import {output}")
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A model file that udeansr_models export wrote.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an imported model of this name.")] = False,
+) -> None:
+    """Take a model file into your models, so that it can be called by its name."""
+    from udeansr.prediction.bundled import import_model
+
+    model = import_model(file, replace=force)
+    print(f"{model.name}: {model.path}")
+    print(f"next: udeansr_predict -i lr/ -o sr/ -m {model.name}")
+
+
+def remove(name: Named) -> None:
+    """Remove an imported model."""
+    from udeansr.prediction.bundled import remove_model
+
+    print(f"removed {remove_model(name)}")
+
+
+def onnx(
+    model: Annotated[str, typer.Option("-m", "--model", help="Checkpoint, folder of a training, model file, name.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
+) -> None:
+    """Write the network of a model as ONNX, for programs without torch."""
+    from udeansr.prediction.bundled import model_path
+    from udeansr.prediction.models import load_model
+    from udeansr.prediction.onnx import export_onnx
+
+    metadata = export_onnx(load_model(model_path(model)), output)
+    for key, value in metadata.items():
+        print(f"{key}: {value}")
+    print(f"network: {output}, {output.stat().st_size / 1e6:.1f} MB")
+
+
+SUBCOMMANDS = {
+    "list": list_models,
+    "info": info,
+    "export": export,
+    "import": import_file,
+    "remove": remove,
+    "onnx": onnx,
+}
+"""What follows ``udeansr_models``, or ``udeansr models``."""
+
+
+def models_app(program: str) -> typer.Typer:
+    """The subcommands as a typer application, each telling of mistakes under its whole name."""
+    app = typer_app(no_args_is_help=True, help="Models that can be called by name: show, export, import, remove.")
+    for name, command in SUBCOMMANDS.items():
+        app.command(name)(ending_well(command, f"{program} {name}"))
+    return app
+
+
+def _text(path: Path) -> str:
+    """What a text file holds."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UdeansrError(f"{path}: cannot be read as text; give a Markdown file with --card") from error
+
+
+def main() -> None:
+    """Run the command."""
+    models_app("udeansr_models")(prog_name="udeansr_models")

@@ -1,0 +1,55 @@
+"""Which contrast an image has, as far as its name or its sidecar tells. Knows words; looks at no voxel."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from udeansr.image.files import case_name
+
+CONTRASTS = (
+    *("T1w", "T2w", "PDw", "FLAIR", "T2starw", "PDT2", "inplaneT1", "inplaneT2", "UNIT1", "T1map", "T2map"),
+    *("angio", "MTw", "SWI", "DIR", "bold", "sbref", "dwi", "epi", "asl", "M0map"),
+)
+"""Suffixes of file names in BIDS."""
+
+_WORDS = {"T1w": {"t1", "t1w", "mprage"}, "T2w": {"t2", "t2w"}, "PDw": {"pd", "pdw"}, "FLAIR": {"flair"}}
+"""What scanners' protocols are called by."""
+
+_LONGEST_SIDECAR_BYTES = 2**24
+
+
+def image_contrast(path: Path) -> str | None:
+    """The contrast of an image, in the words of BIDS; None where neither its name nor its sidecar tells.
+
+    Args:
+        path: an image; ``sub-01_T1w.nii.gz`` tells by its name, another by the ``.json`` of its name beside it.
+    """
+    return _suffix(case_name(path)) or _sidecar_contrast(path.with_name(f"{case_name(path)}.json"))
+
+
+def _suffix(name: str) -> str | None:
+    """The contrast that a name ends in, after its last underscore."""
+    last = name.rpartition("_")[2].lower()
+    return next((contrast for contrast in CONTRASTS if contrast.lower() == last), None)
+
+
+def _sidecar_contrast(path: Path) -> str | None:
+    """What a sidecar in the manner of dcm2niix tells: its own guess of the name in BIDS, else the protocol."""
+    try:
+        if path.stat().st_size > _LONGEST_SIDECAR_BYTES:
+            return None
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None  # a sidecar is no input of ours: what cannot be read tells nothing
+    if not isinstance(values, dict):
+        return None
+    guess = values.get("BidsGuess")
+    if isinstance(guess, list) and guess and (told := _suffix(str(guess[-1]))):
+        return told
+    words = set(re.split(r"[^a-z0-9]+", f"{values.get('SeriesDescription')} {values.get('ProtocolName')}".lower()))
+    named = [contrast for contrast, synonyms in _WORDS.items() if words & synonyms]
+    if "FLAIR" in named:
+        return "FLAIR"  # which is T2-weighted as well, and is often called so
+    return named[0] if len(named) == 1 else None

@@ -1,0 +1,123 @@
+"""Which bundled or imported model suits images, by their spacing and contrast. Knows grids and names; loads nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from udeansr.errors import UdeansrError
+from udeansr.image.grid import reorient_geometry, slab_orientation
+from udeansr.image.volume import Geometry
+from udeansr.prediction.bundled import PortableModel
+from udeansr.prediction.contrast import image_contrast
+from udeansr.prediction.model_description import ModelDescription
+from udeansr.prediction.super_resolver import SPACING_TOLERANCE, shown_mm
+
+AUTOMATIC_TOLERANCE = 0.15
+"""How far, as a part of it, a spacing may lie from that of a model which nobody named."""
+
+_SHOWN = 3
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image tells before its voxels are read."""
+
+    path: Path
+    geometry: Geometry
+    contrast: str | None
+
+    @classmethod
+    def of(cls, path: Path, geometry: Geometry) -> Image:
+        """With the contrast that its name or its sidecar tells."""
+        return cls(path, geometry, image_contrast(path))
+
+
+def choose_portable(images: Sequence[Image], models: Sequence[PortableModel]) -> PortableModel | None:
+    """The model that suits most images; of equal ones that of their own spacing, then the imported, then the nearest.
+
+    Args:
+        images: at least one.
+        models: that can be called by name.
+    Returns: the model, or None if none suits any image.
+    Raises:
+        UdeansrError: if there are several that nothing tells apart.
+    """
+    ranked = {}
+    for model in models:
+        suited = [image for image in images if suits(image, model)]
+        if suited:
+            farthest = max(spacing_deviation(image.geometry, model) for image in suited)
+            own_slabs = model.description.plan.orientation in {slab_orientation(image.geometry) for image in suited}
+            rank = (-len(suited), farthest > SPACING_TOLERANCE, model.bundled, round(farthest, 3), not own_slabs)
+            ranked.setdefault(rank, []).append(model)
+    if not ranked:
+        return None
+    best = ranked[min(ranked)]
+    if len(best) > 1:
+        names = ", ".join(f"-m {model.name}" for model in best)
+        raise UdeansrError(f"{len(best)} bundled or imported models fit the images alike; choose one: {names}")
+    return best[0]
+
+
+def suits(image: Image, model: PortableModel) -> bool:
+    """Whether a model may be taken for an image without being named: spacing to 15 %, and no other known contrast."""
+    close = spacing_deviation(image.geometry, model) <= AUTOMATIC_TOLERANCE
+    return close and image.contrast in (None, model.description.contrast)
+
+
+def spacing_deviation(geometry: Geometry, model: PortableModel) -> float:
+    """How far a grid, in the model's orientation, is from its LR spacing: the worst axis, as a part of the model's."""
+    spacing_mm = np.asarray(reorient_geometry(geometry, model.description.plan.orientation).spacing_mm)
+    return float(np.max(np.abs(spacing_mm / np.asarray(model.description.configuration.lr_spacing_mm) - 1)))
+
+
+def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:
+    """Tell of images whose contrast is not the model's, or is not known."""
+    wanted = model.contrast
+    silent, other = [], []
+    for image in images:
+        contrast = image_contrast(image)
+        if contrast is None:
+            silent.append(image.name)
+        elif contrast != wanted:
+            other.append(f"{image.name} ({contrast})")
+    if silent:
+        _logger.warning(
+            "contrast unknown, taken for %s, which %s was made for: %s", wanted, model.name, _shortened(silent)
+        )
+    if other:
+        _logger.warning(
+            "another contrast than %s, which %s was made for, do not trust the SR of: %s",
+            *(wanted, model.name, _shortened(other)),
+        )
+
+
+def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
+    """Why no model was taken for an image, with the numbers, and what to do about it."""
+    listed = "; ".join(
+        f"{model.name} ({model.description.contrast}, LR {shown_mm(model.description.configuration.lr_spacing_mm)} mm "
+        f"as {model.description.plan.orientation}, {_percent(spacing_deviation(image.geometry, model))} off)"
+        for model in models
+    )
+    return (
+        f"no bundled or imported model fits {image.path.name} ({image.contrast or 'contrast unknown'}, "
+        f"{shown_mm(image.geometry.spacing_mm)} mm as {image.geometry.orientation}) to "
+        f"{_percent(AUTOMATIC_TOLERANCE)}: {listed}. To use one all the same, name it: -m {models[0].name}"
+    )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """The first names, and how many more."""
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.0f} %"
