@@ -1,0 +1,115 @@
+"""Label maps of LR to the grid of SR. Knows files and grids; interpolates nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images, read_volume, write_volume
+from udeansr.image.grid import same_grid
+from udeansr.image.volume import Geometry, Volume
+
+TOLERANCE = 0.01
+"""How far the corners of an LR and its label map may lie apart, in parts of the smallest spacing."""
+
+_logger = logging.getLogger(__name__)
+
+
+def find_labels(labels: Path, images: Sequence[Path]) -> dict[Path, Path]:
+    """The label map of each image that has one: the file of the same name, the suffix apart.
+
+    What is without a partner, on either side, is told in one line of the log.
+
+    Raises:
+        UdeansrError: if there is no label map, two have one name, or none belongs to an image.
+    """
+    by_name: dict[str, Path] = {}
+    for path in list_images(labels):
+        if case_name(path) in by_name:
+            raise UdeansrError(
+                f"{path}: has the name of {by_name[case_name(path)].name}; expected one label map a name"
+            )
+        by_name[case_name(path)] = path
+    found = {image: by_name[case_name(image)] for image in images if case_name(image) in by_name}
+    if not found:
+        raise UdeansrError(
+            f"{labels}: no label map has the name of an image; expected such as {case_name(images[0])}.nii.gz"
+        )
+    without = sorted(case_name(image) for image in images if image not in found)
+    extra = sorted(name for name, path in by_name.items() if path not in found.values())
+    told = [
+        f"{text}: {', '.join(names)}"
+        for text, names in (("images without labels", without), ("labels without an image", extra))
+        if names
+    ]
+    if told:
+        _logger.warning("%s: %s", labels, "; ".join(told))
+    return found
+
+
+def check_labels(path: Path, labels: Volume, lr: Geometry) -> None:
+    """Refuse a label map that is not one, or does not lie on the grid of its LR.
+
+    Raises:
+        UdeansrError: naming the first of size, spacing, origin and direction that differs, or a value that is no label.
+    """
+    own, near = labels.geometry, TOLERANCE * min(lr.spacing_mm)
+    pairs = {
+        "size": (own.shape, lr.shape, 0.5),
+        "spacing": (own.spacing_mm, lr.spacing_mm, near / max(lr.shape)),
+        "origin": (own.origin_mm, lr.origin_mm, near),
+        "direction": (own.axes, lr.axes, near / (max(lr.shape) * max(lr.spacing_mm))),
+    }
+    if own.shape != lr.shape or not same_grid(own, lr, near):
+        differing = {key: pair for key, pair in pairs.items() if np.abs(np.subtract(*pair[:2])).max() > pair[2]}
+        what, (found, expected, _) = next(iter((differing or pairs).items()))
+        raise UdeansrError(
+            f"{path}: its {what} (Z, Y, X) is {_shown(found)}, that of its image {_shown(expected)}; "
+            "expected a label map on the grid of the LR"
+        )
+    if labels.voxels.dtype.kind == "f" and not np.array_equal(labels.voxels, np.rint(labels.voxels)):
+        raise UdeansrError(f"{path}: holds values that are not whole; expected a label map, a whole number a voxel")
+
+
+def labels_to_sr(labels: Volume, sr: Geometry) -> Volume:
+    """Bring a label map from the LR grid to the SR grid by nearest neighbour.
+
+    SR voxels tile LR voxels, so that each takes the label of the voxel it lies in: nothing is rounded.
+
+    Args:
+        labels: on the LR grid.
+        sr: the grid of the SR image of that LR, as it is stored.
+    Returns: the same numeric type and labels.
+    Raises:
+        ValueError: if the SR grid does not tile the one of the labels.
+    """
+    voxels = labels.voxels
+    for axis, (coarse, fine) in enumerate(zip(labels.geometry.shape, sr.shape, strict=True)):
+        if fine % coarse:
+            raise ValueError(f"{sr.shape} voxels do not tile {labels.geometry.shape}")
+        voxels = np.repeat(voxels, fine // coarse, axis=axis)
+    return Volume(voxels, sr)
+
+
+def write_labels(path: Path, lr: Geometry, sr: Geometry, target: Path) -> None:
+    """Read a label map, check it against its LR, and write it on the SR grid, whole or not at all.
+
+    Args:
+        path: the label map.
+        lr: grid of the LR image it belongs to.
+        sr: grid of the SR image.
+        target: the file to write.
+    Raises:
+        UdeansrError: if it cannot be read or written, or does not lie on the grid of the LR.
+    """
+    labels = read_volume(path)
+    check_labels(path, labels, lr)
+    write_volume(labels_to_sr(labels, sr), target)
+
+
+def _shown(values: object) -> str:
+    return str(np.round(np.asarray(values, dtype=np.float64), 4).tolist())

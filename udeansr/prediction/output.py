@@ -1,0 +1,155 @@
+"""Where what is made of each image goes, and in which format. Knows names and formats; computes no voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from udeansr.errors import UdeansrError
+from udeansr.image.dicom import is_series
+from udeansr.image.dicom_series import Derivation, write_series
+from udeansr.image.files import case_name, image_suffix, list_images, write_volume
+from udeansr.image.volume import Volume
+from udeansr.prediction.bids import ANAT_SUFFIXES, BidsTarget, bids_targets, write_sidecar
+from udeansr.prediction.sidecar import Provenance, write_provenance
+
+UNCERTAINTY, LABELS = "uncertainty", "labels"
+"""Sub-folders of the output, where it is no BIDS dataset."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where what is made of one image goes.
+
+    Attributes:
+        image: the LR image.
+        sr: its SR: a file, or the folder of a DICOM series.
+        uncertainty: the uncertainty of SR, as SR.
+        labels: its label map, a file.
+        sidecar: its JSON.
+        dicom: whether SR and uncertainty are DICOM series derived from the image.
+        bids: its place in a derivative dataset; None outside of one.
+    """
+
+    image: Path
+    sr: Path
+    uncertainty: Path
+    labels: Path
+    sidecar: Path
+    dicom: bool = False
+    bids: BidsTarget | None = None
+
+    def write_sr(self, sr: Volume, how: str) -> None:
+        """Write SR, whole or not at all, and in a BIDS dataset its sidecar after it.
+
+        Args:
+            sr: on the HR grid of the image.
+            how: scale, model and version, in words.
+        Raises:
+            UdeansrError: if it cannot be written.
+        """
+        self._write(sr, self.sr, Derivation(how), how)
+
+    def write_uncertainty(self, uncertainty: Volume, how: str) -> None:
+        """Write the uncertainty of SR; as :meth:`write_sr`."""
+        text = f"Uncertainty, in the unit of the image, of: {how}"
+        self._write(uncertainty, self.uncertainty, Derivation(text, "SR uncertainty", 2000), text)
+
+    def write_provenance(self, provenance: Provenance, how: str) -> None:
+        """Write how SR was made: a file beside it, or in a BIDS dataset the key ``udeansr`` of its sidecar."""
+        if self.bids is None:
+            write_provenance(provenance, self.sidecar)
+        else:
+            self._describe(self.sr, how, {"udeansr": provenance.as_dict()})
+
+    def describe_labels(self, how: str) -> None:
+        """Write the sidecar of the label map, where the output is a BIDS dataset."""
+        if self.bids is not None:
+            self._describe(self.labels, f"Label map, to the grid of SR by nearest neighbour; SR: {how}", {})
+
+    def _write(self, volume: Volume, path: Path, derivation: Derivation, description: str) -> None:
+        if self.dicom:
+            write_series(volume, self.image, path, derivation)
+            return
+        write_volume(volume, path)
+        if self.bids is not None:
+            self._describe(path, description, {})
+
+    def _describe(self, path: Path, description: str, more: dict[str, Any]) -> None:
+        assert self.bids is not None
+        write_sidecar(path, self.bids, "Grid that tiles the voxels of the source with smaller ones", description, more)
+
+
+def plan_outputs(
+    lr: Path, sr_folder: Path, *, dicom: bool = False, bids: bool = False, suffixes: Sequence[str] = ANAT_SUFFIXES
+) -> dict[Path, Output]:
+    """The images that are meant, and where what is made of each goes; nothing is written.
+
+    Names are kept: ``sr_folder/<name>`` with the suffix of the image, ``.nii.gz`` for a DICOM series, none for a series
+    written as DICOM. Uncertainty and labels go under sub-folders. In a BIDS dataset the standard says it all.
+
+    Args:
+        lr: an image, a DICOM folder, a folder of images; with ``bids`` a dataset or a part of it.
+        sr_folder: the output.
+        dicom: whether SR becomes a DICOM series derived from the image.
+        bids: whether input and output are BIDS datasets.
+        suffixes: with ``bids``, which images.
+    Raises:
+        UdeansrError: if there is no image, two would become one, the formats exclude each other, or the output may
+            not lie there.
+    """
+    if sr_folder.exists() and not sr_folder.is_dir():
+        raise UdeansrError(f"{sr_folder}: the output is a file; expected a folder; give one with -o")
+    if bids:
+        if dicom:
+            raise UdeansrError("--bids and --dicom were both given; BIDS holds NIfTI only; give one of them")
+        targets = bids_targets(lr, sr_folder, suffixes)
+        return {image: _in_bids(target) for image, target in targets.items()}
+    images = list_images(lr)
+    _check_apart(lr, sr_folder, images)
+    outputs: dict[Path, Output] = {}
+    for image in images:
+        if dicom and not is_series(image):
+            raise UdeansrError(
+                f"{image}: no DICOM; --dicom derives SR from a DICOM series; leave it out for this image"
+            )
+        output = _plain(image, sr_folder, dicom)
+        twin = next((other for other in outputs.values() if other.sr == output.sr), None)
+        if twin is not None:
+            raise UdeansrError(
+                f"{image.name} and {twin.image.name} would both become {output.sr}; rename one, or predict them apart"
+            )
+        outputs[image] = output
+    return outputs
+
+
+def _plain(image: Path, folder: Path, dicom: bool) -> Output:
+    name, suffix = case_name(image), image_suffix(image) or ".nii.gz"
+    own = "" if dicom else suffix
+    return Output(
+        image=image,
+        sr=folder / f"{name}{own}",
+        uncertainty=folder / UNCERTAINTY / f"{name}{own}",
+        labels=folder / LABELS / f"{name}{suffix}",
+        sidecar=folder / f"{name}.json",
+        dicom=dicom,
+    )
+
+
+def _in_bids(target: BidsTarget) -> Output:
+    sidecar = target.sr.with_name(f"{case_name(target.sr)}.json")
+    return Output(target.image, target.sr, target.uncertainty, target.labels, sidecar, bids=target)
+
+
+def _check_apart(lr: Path, sr_folder: Path, images: list[Path]) -> None:
+    """Refuse an output among the inputs; DICOM is looked for in sub-folders as well."""
+    home, output = (lr if lr.is_dir() else lr.parent).resolve(), sr_folder.resolve()
+    if output == home:
+        raise UdeansrError(f"{sr_folder}: input and output are one folder; SR would replace LR; choose another with -o")
+    if home in output.parents and any(is_series(image) for image in images):
+        raise UdeansrError(
+            f"{sr_folder}: the output lies within the DICOM folder {home}, where SR would be taken for LR the next "
+            "time; choose another with -o"
+        )
