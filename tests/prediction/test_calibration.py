@@ -50,13 +50,13 @@ def test_it_comes_back_from_json(voxels):
 @pytest.mark.parametrize(
     "values",
     [
-        {"spread": [0.1, 0.1], "error": [1, 2]},
-        {"spread": [0.1, 0.2], "error": [2, 1]},
-        {"spread": [0.1], "error": [1, 2]},
-        {"spread": [], "error": []},
-        {"spread": [-0.1], "error": [1]},
-        {"spread": ["a"], "error": [1]},
-        {"spread": [0.1]},
+        {"spread": [0.1, 0.1], "error": [1, 2], "quality": "best"},
+        {"spread": [0.1, 0.2], "error": [2, 1], "quality": "best"},
+        {"spread": [0.1], "error": [1, 2], "quality": "best"},
+        {"spread": [], "error": [], "quality": "best"},
+        {"spread": [-0.1], "error": [1], "quality": "best"},
+        {"spread": ["a"], "error": [1], "quality": "best"},
+        {"spread": [0.1], "error": [1]},
         None,
     ],
 )

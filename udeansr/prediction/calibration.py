@@ -22,10 +22,12 @@ class Calibration:
     Attributes:
         spread: standard deviations of the answers for one voxel, rising, normalised intensity.
         error: root mean square of the error that voxels of this spread had, normalised intensity.
+        quality: of the predictions it was found on; the answers of another quality are spread otherwise.
     """
 
     spread: tuple[float, ...]
     error: tuple[float, ...]
+    quality: str = "best"
 
     def __post_init__(self) -> None:
         """Refuse what is no curve."""
@@ -48,12 +50,13 @@ class Calibration:
         return np.interp(spread, self.spread, self.error).astype(np.float32)
 
     @classmethod
-    def fitted(cls, spread: np.ndarray, error: np.ndarray) -> Calibration:
+    def fitted(cls, spread: np.ndarray, error: np.ndarray, quality: str = "best") -> Calibration:
         """The curve of voxels whose error is known.
 
         Args:
             spread: (N,) of voxels of people with truth, normalised intensity.
             error: (N,) SR - HR of the same voxels.
+            quality: of the predictions.
         Raises:
             ValueError: if there are fewer voxels than knots, or the two are of different length.
         """
@@ -65,11 +68,11 @@ class Calibration:
         squares = np.array([np.mean(np.square(error[part], dtype=np.float64)) for part in parts])
         places, first = np.unique(places, return_index=True)
         squares = np.add.reduceat(squares, first) / np.diff([*first, KNOTS])
-        return cls(_floats(places), _floats(np.sqrt(isotonic_regression(squares).x)))
+        return cls(_floats(places), _floats(np.sqrt(isotonic_regression(squares).x)), quality)
 
     def as_dict(self) -> dict[str, Any]:
         """The curve as JSON takes it."""
-        return {"spread": list(self.spread), "error": list(self.error)}
+        return {"spread": list(self.spread), "error": list(self.error), "quality": self.quality}
 
     @classmethod
     def from_dict(cls, values: Any) -> Calibration:
@@ -79,12 +82,12 @@ class Calibration:
             UdeansrError: if it is no such curve.
         """
         try:
-            known = {"spread", "error"}
+            known = {"spread", "error", "quality"}
             if set(values) != known:
                 raise ValueError(f"keys {sorted(values)}; expected {sorted(known)}")
-            return cls(_floats(values["spread"]), _floats(values["error"]))
+            return cls(_floats(values["spread"]), _floats(values["error"]), str(values["quality"]))
         except (TypeError, ValueError) as error:
-            raise UdeansrError(f"calibration: {error}; expected two lists of numbers") from error
+            raise UdeansrError(f"calibration: {error}; expected two lists of numbers and a quality") from error
 
 
 def _floats(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
