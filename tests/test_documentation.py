@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "documentation").glob("*.md"), *ROOT.glob("udeansr_raw_example/**/*.md")])
@@ -53,3 +56,54 @@ def test_the_commands_of_getting_started_work_as_written(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert len(list((tmp_path / "sr").glob("*.nii.gz"))) == 2
     assert (tmp_path / "scores" / "summary.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_commands_and_the_program_of_models_work_as_written(tmp_path, monkeypatch, tiny_configuration):
+    from udeansr.cli.models import main as udeansr_models
+    from udeansr.cli.predict import main as udeansr_predict
+    from udeansr.image.files import read_volume, write_volume
+    from udeansr.image.grid import reorient, same_grid
+    from udeansr.image.volume import Geometry, Volume
+
+    commands = {"udeansr_models": udeansr_models, "udeansr_predict": udeansr_predict}
+    page = (ROOT / "documentation" / "models.md").read_text(encoding="utf-8")
+    (script,), (program,) = (re.findall(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("bash", "python"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "models"))
+    configuration = tiny_configuration(lr_spacing_mm=(4.0, 2.0, 2.0))
+    write_training(tmp_path / "udeansr_results/Dataset001_BrainT1w/x2x2x2/udean/best.pt", configuration)
+    grid = Geometry((7, 30, 26), (4.0, 2.0, 2.0), (3.0, 1.0, -8.0))
+    voxels = np.random.default_rng(0).gamma(2, 100, grid.shape).astype(np.float32)
+    write_volume(reorient(Volume(voxels, grid), "LSA"), tmp_path / "lr" / "a_T1w.nii.gz")
+    for line in script.splitlines():
+        name, *words = shlex.split(line)
+        monkeypatch.setattr(sys, "argv", [name, *words])
+        with pytest.raises(SystemExit) as left:
+            commands[name]()
+        assert not left.value.code, line
+    exec(compile(program, "models.md", "exec"), {})
+    found, expected = read_volume(tmp_path / "sr.nii.gz"), read_volume(tmp_path / "sr" / "a_T1w.nii.gz")
+    expected = reorient(expected, found.geometry.orientation)
+    assert same_grid(found.geometry, expected.geometry)
+    np.testing.assert_allclose(found.voxels, expected.voxels, atol=0.01 * expected.voxels.max())
+
+
+def write_training(path, configuration):
+    """The checkpoint of a tiny UDEAN whose weights do something."""
+    from udeansr.methods import build_method, parse_settings
+    from udeansr.planning.plan import Plan
+    from udeansr.training.checkpoint import KEYS, save_checkpoint
+
+    torch.manual_seed(0)
+    method = build_method("udean", configuration, parse_settings("udean", [])).requires_grad_(False)
+    for parameter in method.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.05)
+    state = {key: {} for key in KEYS if key not in ("format", "version")} | {
+        "plan": Plan("Dataset001_BrainT1w", "SPL", 1.1, {"x2x2x2": configuration}).as_dict(),
+        "configuration": "x2x2x2",
+        "method": "udean",
+        "weights": method.state_dict(),
+    }
+    path.parent.mkdir(parents=True)
+    save_checkpoint(path, state)

@@ -14,7 +14,7 @@ Named = Annotated[str, typer.Argument(metavar="NAME", help="Of a bundled or impo
 
 
 def list_models() -> None:
-    """Show the models that can be called by name: bundled with udeansr, and imported."""
+    """Show the models that have a name here."""
     from udeansr.paths import models_root
     from udeansr.prediction.bundled import portable_models
     from udeansr.prediction.super_resolver import shown_mm
@@ -81,7 +81,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="A model file that udeansr_models export wrote.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an imported model of this name.")] = False,
 ) -> None:
-    """Take a model file into your models, so that it can be called by its name."""
+    """Take a model file into your own models."""
     from udeansr.prediction.bundled import import_model
 
     model = import_model(file, replace=force)
@@ -100,7 +100,7 @@ def onnx(
     model: Annotated[str, typer.Option("-m", "--model", help="Checkpoint, folder of a training, model file, name.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
 ) -> None:
-    """Write the network of a model as ONNX, for programs without torch."""
+    """Write the network of a model as ONNX."""
     from udeansr.prediction.bundled import model_path
     from udeansr.prediction.models import load_model
     from udeansr.prediction.onnx import export_onnx

@@ -89,7 +89,8 @@ def _metadata(resolver: SuperResolver) -> dict[str, str]:
         "channels": ("restored slices", "slices") if configuration.restores else ("slices",),
         "orientation_zyx": plan.orientation,
         "lr_spacing_mm_zyx": configuration.lr_spacing_mm,
-        "normalization": f"divide by the {PERCENTILE}th percentile of the foreground, times lr_gain",
+        "normalization": "divide by the percentile of the foreground (above a tenth of the 99.9th) times lr_gain",
+        "percentile": PERCENTILE,
         "lr_gain": plan.lr_gain,
     }
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
