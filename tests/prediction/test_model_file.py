@@ -60,7 +60,7 @@ def test_a_weight_that_float16_cannot_hold_is_refused(portable, tmp_path):
         write_model(tmp_path / "a.zip", description, weights, "", half=False)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b'{"format": NaN}'])
 def test_a_description_that_is_no_json_is_refused(portable, content):
     with pytest.raises(UdeansrError, match=f"its {DESCRIPTION} is no JSON; get the file again"):
         read_description(changed(portable(), model_json=content))

@@ -85,10 +85,15 @@ def read_card(path: Path) -> str:
 
 def _description(path: Path, content: bytes) -> ModelDescription:
     try:
-        values = json.loads(content.decode())
+        values = json.loads(content.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UdeansrError(f"{path}: its {DESCRIPTION} is no JSON; get the file again") from error
     return ModelDescription.from_dict(values, str(path))
+
+
+def _refuse(constant: str) -> None:
+    """NaN and infinity, which JSON does not know and Python's reader does."""
+    raise ValueError(constant)
 
 
 def _card(path: Path, content: bytes) -> str:
