@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
+from udeansr.image import files
 from udeansr.image.files import IMAGE_SUFFIXES, case_name, list_images, read_geometry, read_volume, write_volume
 from udeansr.image.grid import reorient_geometry, same_grid
 from udeansr.image.volume import Geometry, Volume
@@ -182,11 +183,11 @@ def test_writing_where_one_cannot_leaves_nothing(tmp_path):
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     write_volume(volume_on(GRIDS["LPS"]), tmp_path / "a.nii.gz")
 
-    def interrupted(_image, path, **_settings):
-        Path(path).write_bytes(b"half")
+    def interrupted(_volume, path):
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sitk, "WriteImage", interrupted)
+    monkeypatch.setattr(files, "write_nifti", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_volume(volume_on(GRIDS["oblique"], np.float32), tmp_path / "a.nii.gz")
     assert [child.name for child in tmp_path.iterdir()] == ["a.nii.gz"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from udeansr.batches.batch import Batch
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
-from udeansr.methods import slab_window
+from udeansr.methods import slab_walk
 from udeansr.methods.method import Method
 from udeansr.methods.slab_window import degrade_volume, super_resolve_volume
 
@@ -27,6 +27,9 @@ class Repeating(Method):
         nn.Module.__init__(self)
         self.scale, self.slab_slices, self.margin_slices = scale, slab_slices, margin_slices
         self.seen: list[tuple[int, ...]] = []
+
+    def shown(self, lr: np.ndarray) -> np.ndarray:
+        return lr[None]
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         yield from ()
@@ -121,7 +124,7 @@ def test_batches_are_bounded_and_change_nothing(monkeypatch):
     method = Repeating(Scale(1, 2, 2), 3)
     at_once = super_resolve_volume(method, volume, **ON_CPU)
     assert [shape[0] for shape in method.seen] == [10]
-    monkeypatch.setitem(slab_window.HR_PIXELS_A_BATCH, "cpu", 4 * 144 + 1)
+    monkeypatch.setitem(slab_walk.HR_PIXELS_A_BATCH, "cpu", 4 * 144 + 1)
     told = []
     in_parts = super_resolve_volume(method, volume, progress=lambda done, all_: told.append((done, all_)), **ON_CPU)
     assert [shape[0] for shape in method.seen[1:]] == [4, 4, 2]

@@ -13,6 +13,7 @@ from udeansr.paths import Root
 from udeansr.prediction import predict as module
 from udeansr.prediction.choice import Wish
 from udeansr.prediction.predict import predict
+from udeansr.prediction.super_resolver import SuperResolver
 
 CUBIC = Wish(Root(Path("results"), "default"), method="tricubic", scale=Scale(2, 2, 2))
 ON_CPU = {"device": "cpu", "precision": "fp32"}
@@ -31,6 +32,7 @@ def write_dicom(folder: Path, volume: Volume) -> None:
         image = sitk.GetImageFromArray(slice_[None])
         image.SetSpacing(volume.geometry.spacing_mm[::-1])
         image.SetOrigin(tuple(volume.geometry.world_mm((number, 0, 0))))
+        image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.4")  # MR image
         image.SetMetaData("0020|000e", "1.2.826.0.1.3680043.2.1125.1")
         image.SetMetaData("0020|0013", str(number))
         image.SetMetaData("0020|0032", "\\".join(f"{mm:.4f}" for mm in volume.geometry.world_mm((number, 0, 0))))
@@ -157,3 +159,57 @@ def test_an_interruption_leaves_whole_files_only_and_continue_finishes(folder, t
     )
     for path in (tmp_path / "sr").iterdir():
         assert read_volume(path).voxels.shape == (12, 18, 16)
+
+
+def test_uncertainty_lies_beside_each_sr(train, folder, tmp_path, caplog):
+    wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
+    with caplog.at_level("WARNING"):
+        outcome = predict(folder, tmp_path / "sr", wish, quality="balanced", uncertainty=True, **ON_CPU)
+    assert "the model is not calibrated: the map is the spread of its answers" in caplog.text
+    assert str(outcome) == "4 of 4 done"
+    assert names(tmp_path / "sr") == [
+        *("a.nii", "a_uncertainty.nii", "b.nii.gz", "b_uncertainty.nii.gz"),
+        *("c.nrrd", "c_uncertainty.nrrd", "d.mha", "d_uncertainty.mha"),
+    ]
+    sr, trust = (read_volume(tmp_path / "sr" / name) for name in ("a.nii", "a_uncertainty.nii"))
+    assert sr.geometry == trust.geometry and sr.voxels.dtype == np.int16 and trust.voxels.dtype == np.float32
+    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two"):
+        predict(folder, tmp_path / "fast", wish, uncertainty=True, **ON_CPU)
+    assert not (tmp_path / "fast").exists()
+
+
+def test_a_map_never_takes_the_place_of_an_sr(folder, tmp_path, lr):
+    write_volume(lr, folder / "a_uncertainty.nii")
+    with pytest.raises(UdeansrError, match=r"a_uncertainty.nii and the uncertainty of a.nii would both become "):
+        predict(folder, tmp_path / "sr", CUBIC, uncertainty=True, **ON_CPU)
+
+
+def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(train, folder, tmp_path, caplog):
+    wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
+    predict(folder, tmp_path / "memory", wish, **ON_CPU)
+    with caplog.at_level("INFO"):
+        predict(folder, tmp_path / "file", wish, memory_gb=1e-6, **ON_CPU)
+    assert "are laid into a file of" in caplog.text
+    assert names(tmp_path / "file") == names(tmp_path / "memory")
+    for name in names(tmp_path / "file"):
+        assert (tmp_path / "file" / name).read_bytes() == (tmp_path / "memory" / name).read_bytes()
+
+
+def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGE_BYTES", 1000)
+    log = []
+
+    def write(volume: Volume, path: Path) -> None:
+        log.append(f"write {path.name}")
+        write_volume(volume, path)
+
+    made = SuperResolver.predict
+
+    def watched(self, volume, **options):
+        log.append("predict")
+        return made(self, volume, **options)
+
+    monkeypatch.setattr(module, "write_volume", write)
+    monkeypatch.setattr(SuperResolver, "predict", watched)
+    predict(folder, tmp_path / "sr", CUBIC, **ON_CPU)
+    assert log == [line for name in names(folder) for line in ("predict", f"write {name}")]

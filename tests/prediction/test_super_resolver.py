@@ -1,9 +1,11 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, reorient, sr_geometry
 from udeansr.image.volume import Geometry, Volume
+from udeansr.prediction.calibration import Calibration
 from udeansr.prediction.models import interpolator, load_model
 
 TURN = math.radians(20)
@@ -199,3 +202,88 @@ def test_a_file_of_integers_stays_one_of_odd_sizes_too(tmp_path):
     write_volume(interpolator("tricubic", Scale(1, 2, 2))(read_volume(tmp_path / "lr.nii.gz")), tmp_path / "sr.nii.gz")
     seen = nibabel.load(tmp_path / "sr.nii.gz")
     assert seen.get_data_dtype() == np.int16 and seen.shape == (22, 14, 3)
+
+
+@pytest.fixture
+def lopsided(train, tmp_path):
+    """A tiny model that gives other answers to mirrored slabs."""
+    resolve = load_model(train(tmp_path / "lopsided.pt"))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in resolve.method.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return resolve
+
+
+def test_what_is_observed_is_the_normalised_sr_in_order(lopsided, lr):
+    seen = []
+    stored = reorient(lr, "LAI")
+    made = lopsided.predict(stored, observe=lambda first, block: seen.append((first, block.copy()))).sr
+    assert [first for first, _ in seen] == list(range(0, 12, 2))
+    whole = np.concatenate([block for _, block in seen])
+    voxels = reorient(made, "SPL").voxels
+    assert np.corrcoef(whole.ravel(), voxels.ravel())[0, 1] > 0.9999
+    assert voxels.max() / whole.max() == pytest.approx(np.percentile(lr.voxels, 99.5), rel=0.05)
+
+
+def test_the_result_is_laid_where_it_will_stay_in_the_order_it_is_stored_in(lopsided, lr):
+    rooms = []
+
+    def allocate(shape, voxel_type):
+        rooms.append(np.full(shape, 7, voxel_type))
+        return rooms[-1]
+
+    stored = reorient(lr, "LAI")
+    resolve = replace(lopsided, quality="balanced", uncertainty=True)
+    made = resolve.predict(stored, allocate=allocate)
+    assert made.sr.voxels is rooms[0] and made.uncertainty is not None and made.uncertainty.voxels is rooms[1]
+    assert rooms[0].dtype == np.int16 and rooms[1].dtype == np.float32
+    assert made.sr.geometry == made.uncertainty.geometry == sr_geometry(stored.geometry, Scale(2, 2, 2))
+    np.testing.assert_array_equal(made.sr.voxels, resolve(stored).voxels)
+
+
+@pytest.mark.parametrize("quality", ["balanced", "best"])
+def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsided, lr, quality):
+    resolve = replace(lopsided, quality=quality, as_float=True, uncertainty=True)
+    made = resolve.predict(lr)
+    assert made.uncertainty is not None and made.uncertainty.voxels.min() >= 0
+    moves = resolve.work.moves
+    answers = []
+    for move in moves:
+        moved = move.there(torch.from_numpy(lr.voxels.astype(np.float32))).numpy()
+        sr = replace(resolve, quality="fast", uncertainty=False)(Volume(moved, lr.geometry)).voxels
+        answers.append(move.back(torch.from_numpy(sr)).numpy())
+    above = np.min(answers, axis=0) > 0  # nothing is cut off at 0
+    np.testing.assert_allclose(made.sr.voxels[above], np.mean(answers, axis=0)[above], rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(made.uncertainty.voxels[above], np.std(answers, axis=0)[above], rtol=1e-2, atol=0.1)
+    doubled = resolve.predict(Volume(2 * lr.voxels, lr.geometry)).uncertainty
+    assert doubled is not None
+    np.testing.assert_allclose(doubled.voxels, 2 * made.uncertainty.voxels, rtol=1e-3, atol=0.1)
+
+
+def test_a_calibrated_model_says_the_error_to_expect(lopsided, lr):
+    resolve = replace(lopsided, quality="balanced", uncertainty=True)
+    spread = resolve.predict(lr).uncertainty
+    calibrated = replace(resolve, calibration=Calibration((0.0, 10.0), (0.0, 30.0))).predict(lr).uncertainty
+    assert spread is not None and calibrated is not None
+    np.testing.assert_allclose(calibrated.voxels, 3 * spread.voxels, rtol=1e-4)
+
+
+def test_uncertainty_needs_two_answers(lopsided):
+    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two, which "):
+        replace(lopsided, uncertainty=True)
+    with pytest.raises(UdeansrError, match="of tricubic gives one answer; leave out --uncertainty"):
+        replace(interpolator("tricubic", Scale(2, 2, 2)), quality="best", uncertainty=True)
+
+
+def test_threads_share_one_model(lopsided, lr):
+    volumes = [Volume(np.roll(lr.voxels, shift), lr.geometry) for shift in range(8)]
+    expected = [lopsided(volume).voxels for volume in volumes]
+    with ThreadPoolExecutor(4) as threads:
+        for found, alone in zip(threads.map(lopsided, volumes), expected, strict=True):
+            np.testing.assert_array_equal(found.voxels, alone)
+
+
+def test_a_model_may_be_used_at_any_spacing_where_its_tolerance_says_so(lopsided, lr):
+    far = Volume(lr.voxels, Geometry(lr.geometry.shape, (5.0, 1.0, 1.0)))
+    assert replace(lopsided, spacing_tolerance=float("inf"))(far).geometry.spacing_mm == (2.5, 0.5, 0.5)

@@ -48,6 +48,7 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
         wish,
         device=task.options.device,
         precision=task.options.precision,
+        stride=1,
         mode="overwrite",
     )
     if outcome.failed:

@@ -29,7 +29,13 @@ def predict(
         str | None, typer.Option(help="For tricubic and sinc: in-plane x in-plane x through-plane, such as x2x2x2.")
     ] = None,
     checkpoint: Annotated[str, typer.Option(help="best, final or latest.")] = "best",
-    stride: Annotated[int, typer.Option(help="Slices from one slab to the next, if a model allows more than 1.")] = 1,
+    quality: Annotated[str, typer.Option(help="fast, balanced (twice the time) or best (8 to 16 times).")] = "fast",
+    stride: Annotated[
+        int | None, typer.Option(help="Slices from one slab to the next, instead of the quality's own.")
+    ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Write NAME_uncertainty too; with --quality balanced or best.")
+    ] = False,
     as_float: Annotated[bool, typer.Option("--float", help="Write float32 even if the LR is of integers.")] = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="Keep SR files that are there, make the others.")
@@ -37,6 +43,9 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace SR files that are there.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16, fp16 or fp32.")] = "auto",
+    memory_gb: Annotated[
+        float | None, typer.Option(help="For a volume that is made; a larger one lies in a file meanwhile.")
+    ] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of trained models.")] = None,
 ) -> None:
     """Super-resolve LR images: udeansr_predict -i lr/ -o sr/.
@@ -68,8 +77,11 @@ def predict(
         wish,
         device=device,
         precision=precision,
+        quality=quality,
         stride=stride,
         as_float=as_float,
+        uncertainty=uncertainty,
+        memory_gb=memory_gb,
         mode="continue" if continue_ else "overwrite" if overwrite else "new",
     )
     if outcome.failed:

@@ -15,6 +15,7 @@ from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
 from udeansr.image.names import IMAGE_SUFFIXES, case_name, image_suffix
 from udeansr.image.nifti_content import check_whole
+from udeansr.image.nifti_writing import write_nifti
 from udeansr.image.sitk_image import sitk_image
 from udeansr.image.volume import Geometry, Triple, Volume
 
@@ -109,12 +110,14 @@ def write_volume(volume: Volume, path: Path) -> None:
     voxels = volume.voxels
     if voxels.dtype in (np.dtype(bool), np.dtype(np.float16)):
         voxels = voxels.astype(np.uint8 if voxels.dtype == bool else np.float32)
-    image = sitk_image(voxels, volume.geometry)
     partial = path.with_name(f".{case_name(path)}.{os.getpid()}.partial{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            sitk.WriteImage(image, str(partial), useCompression=suffix != ".nii")
+            if suffix.startswith(".nii"):
+                write_nifti(Volume(voxels, volume.geometry), partial)
+            else:
+                sitk.WriteImage(sitk_image(voxels, volume.geometry), str(partial), useCompression=True)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

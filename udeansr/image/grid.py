@@ -123,9 +123,22 @@ def reorient(volume: Volume, orientation: str) -> Volume:
     Raises:
         ValueError: if the three letters do not name three axes.
     """
-    order, flips = _moves(volume.geometry.orientation, orientation)
-    voxels = np.transpose(volume.voxels, order)[tuple(slice(None, None, -1 if flip else None) for flip in flips)]
+    voxels = oriented_view(volume.voxels, volume.geometry.orientation, orientation)
     return Volume(np.ascontiguousarray(voxels), reorient_geometry(volume.geometry, orientation))
+
+
+def oriented_view(voxels: np.ndarray, stored: str, wanted: str) -> np.ndarray:
+    """The same memory, seen with its axes in another orientation: what is written to the one is in the other.
+
+    Args:
+        voxels: (Z, Y, X) in the orientation ``stored``.
+        stored: three letters for (Z, Y, X).
+        wanted: as for :func:`reorient`.
+    Raises:
+        ValueError: as :func:`reorient`.
+    """
+    order, flips = _moves(stored, wanted)
+    return np.transpose(voxels, order)[tuple(slice(None, None, -1 if flip else None) for flip in flips)]
 
 
 def same_grid(one: Geometry, other: Geometry, tolerance_mm: float = 1e-3) -> bool:

@@ -12,10 +12,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import case_name, image_suffix, list_images, read_volume, write_volume
+from udeansr.image.volume import Volume
 from udeansr.prediction.choice import Wish, wished_model
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.overlap import overlapped
+from udeansr.prediction.room import Room
+from udeansr.prediction.super_resolver import Prediction
 from udeansr.training.precision import choose_device, choose_precision
 from udeansr.training.settings import PRECISIONS
+
+LARGE_BYTES = 256_000_000
+"""Of an SR volume: it is written before the next is made, so that two such never take memory at once."""
 
 _logger = logging.getLogger(__name__)
 
@@ -52,14 +58,17 @@ def predict(
     *,
     device: str = "auto",
     precision: str = "auto",
-    stride: int = 1,
+    quality: str = "fast",
+    stride: int | None = None,
     as_float: bool = False,
+    uncertainty: bool = False,
+    memory_gb: float | None = None,
     mode: str = "new",
 ) -> Outcome:
     """Super-resolve an image, or all images of a folder, into a folder; names are kept.
 
     Each SR file is written whole or not at all. An image that cannot be predicted is logged in one line and does not
-    stop the others.
+    stop the others. While one image is predicted, the next is read and the last is written.
 
     Args:
         lr: an image, a folder with a DICOM series, or a folder of images.
@@ -67,8 +76,12 @@ def predict(
         wish: which model.
         device: ``auto``, ``cpu``, ``cuda``, ...
         precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.
-        stride: LR slices from one slab to the next, 1 (best) to those that a slab answers for (fastest).
+        quality: "fast", "balanced" or "best"; see :func:`udeansr.prediction.quality.work_of`.
+        stride: LR slices from one slab to the next, in the place of the quality's own.
         as_float: whether SR of integer LR is written as float32.
+        uncertainty: whether a map of it is written beside each SR, as ``<name>_uncertainty``.
+        memory_gb: of a volume that is made; what takes more lies in a file of ``sr_folder`` meanwhile. None: a quarter
+            of the memory that is free.
         mode: with SR files that are there already: "new" refuses, "continue" keeps them, "overwrite" replaces them.
     Raises:
         UdeansrError: before anything is written: no image, no model, an output that must not be.
@@ -77,7 +90,10 @@ def predict(
         raise UdeansrError(f"precision '{precision}' is none; expected {', '.join(PRECISIONS)}")
     where = choose_device(device)
     number_format = choose_precision(precision, where)
+    room = Room(sr_folder, memory_gb, volumes=2 if uncertainty else 1)
     targets = _targets(lr, sr_folder)
+    if uncertainty:
+        _check_maps(targets)
     there = [target for target in targets.values() if target.exists()]
     if there and mode == "new":
         raise UdeansrError(
@@ -89,27 +105,54 @@ def predict(
     if not todo:
         return Outcome((), skipped, ())
     resolver = wished_model(wish, list(targets), where)
-    resolver = replace(resolver, precision=number_format, stride=stride, as_float=as_float)
+    resolver = replace(
+        resolver, precision=number_format, quality=quality, stride=stride, as_float=as_float, uncertainty=uncertainty
+    )
+    if uncertainty and resolver.calibration is None:
+        _logger.warning("the model is not calibrated: the map is the spread of its answers, less than the error")
+
+    def work(image: Path, volume: Volume) -> Prediction:
+        with tqdm(desc=case_name(image), unit="slab", leave=False, delay=0.5) as bar:
+            return resolver.predict(volume, progress=_advance(bar), name=case_name(image), allocate=room.allocate)
+
+    def write(image: Path, made: Prediction) -> None:
+        if made.uncertainty is not None:
+            write_volume(made.uncertainty, _map(todo[image]))
+        write_volume(made.sr, todo[image])  # last: where it is, all is
+
     done, failed = [], []
     with logging_redirect_tqdm(), tqdm(total=len(todo), desc="files", unit="file") as bar:
-        for image, target in todo.items():
-            try:
-                _predict_file(resolver, image, target)
-                done.append(target)
-            except (UdeansrError, MemoryError) as error:
+        for image, error in overlapped(list(todo), read_volume, work, write, _is_large):
+            if error is None:
+                done.append(todo[image])
+            elif isinstance(error, UdeansrError | MemoryError):
                 reason = str(error) or "out of memory"
                 _logger.error("%s", reason if reason.startswith(str(image)) else f"{image}: {reason}")
                 failed.append(image)
+            else:
+                raise error
             bar.update()
     return Outcome(tuple(done), skipped, tuple(failed))
 
 
-def _predict_file(resolver: SuperResolver, image: Path, target: Path) -> None:
-    """One image, with a bar over its slabs."""
-    volume = read_volume(image)
-    with tqdm(desc=case_name(image), unit="slab", leave=False, delay=0.5) as bar:
-        sr = resolver(volume, progress=_advance(bar), name=case_name(image))
-    write_volume(sr, target)
+def _is_large(made: Prediction) -> bool:
+    return made.sr.voxels.nbytes > LARGE_BYTES
+
+
+def _map(target: Path) -> Path:
+    """Where the uncertainty of an SR file goes."""
+    return target.with_name(f"{case_name(target)}_uncertainty{image_suffix(target)}")
+
+
+def _check_maps(targets: dict[Path, Path]) -> None:
+    """Refuse an image that has the name of another's map."""
+    sources = {target: image for image, target in targets.items()}
+    for image, target in targets.items():
+        if _map(target) in sources:
+            raise UdeansrError(
+                f"{sources[_map(target)].name} and the uncertainty of {image.name} would both become {_map(target)}; "
+                "rename one, or predict them apart"
+            )
 
 
 def _advance(bar: tqdm) -> Callable[[int, int], None]:

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import Scale, reorient, reorient_geometry, slab_orientation, sr_geometry
+from udeansr.image.grid import Scale, oriented_view, reorient_geometry, slab_orientation, sr_geometry
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods.method import Method
-from udeansr.methods.slab_window import Progress, super_resolve_volume
+from udeansr.methods.slab_walk import Progress, Slices
+from udeansr.methods.slab_window import super_resolve_volume, super_resolved_slices
+from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.prediction.calibration import Calibration
+from udeansr.prediction.quality import Work, work_of
 from udeansr.prediction.zero_shot import zero_shot
 from udeansr.training.settings import RunSettings
+
+Allocate = Callable[[tuple[int, int, int], np.dtype], np.ndarray]
+"""Gives room for a volume of a shape and type, whatever it holds."""
+
+Observe = Callable[[int, np.ndarray], None]
+"""Given the number of the first slice and the slices (n, Y, X) of SR as they are finished, normalised; it keeps none.
+"""
 
 SPACING_TOLERANCE = 0.02
 """How far, as a part of it, a spacing may lie from the one a model was made for."""
 
 
-def fits(geometry: Geometry, plan: Plan, configuration: Configuration) -> bool:
+def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
     """Whether a grid, in the plan's orientation, has the LR spacing of a configuration (to 2 %)."""
     spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
     wanted_mm = np.asarray(configuration.lr_spacing_mm)
-    return bool(np.all(np.abs(spacing_mm - wanted_mm) <= SPACING_TOLERANCE * wanted_mm))
+    return bool(np.all(np.abs(spacing_mm - wanted_mm) <= tolerance * wanted_mm))
 
 
 def shown_mm(spacing_mm: tuple[float, float, float]) -> str:
@@ -34,22 +46,42 @@ def shown_mm(spacing_mm: tuple[float, float, float]) -> str:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What is made of an LR volume.
+
+    Attributes:
+        sr: the super-resolved volume.
+        uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
+            model is calibrated, else of the network's answers; None where nobody asked.
+    """
+
+    sr: Volume
+    uncertainty: Volume | None = None
+
+
+@dataclass(frozen=True)
 class SuperResolver:
-    """The front door for Python: ``sr = SuperResolver(...)(lr)``.
+    """The front door for Python: ``sr = SuperResolver(...)(lr)``. Threads may share one.
 
     :func:`udeansr.prediction.models.load_model` makes one of a trained model, and
     :func:`udeansr.prediction.models.interpolator` one that needs none.
 
     Attributes:
-        method: what makes SR of LR; its networks lie on ``device``.
+        method: what makes SR of LR, not in training; its networks lie on ``device``.
         scale: HR voxels in an LR voxel, along (Z, Y, X) of the orientation it works in.
         plan: what the method was made for; None where it suits any grid.
         configuration: that of the plan; None with it.
         device: where to compute, in torch's words.
         precision: "fp32", "bf16" or "fp16" for the networks.
-        stride: LR slices from one slab to the next, 1 (best) to those that a slab answers for (fastest).
+        quality: "fast", "balanced" or "best"; see :func:`udeansr.prediction.quality.work_of`.
+        stride: LR slices from one slab to the next, in the place of the quality's own.
         as_float: whether SR of an integer LR stays float32.
+        uncertainty: whether :meth:`predict` says how far each voxel is to be trusted.
         run: how a method that learns in prediction is trained; None for all others.
+        name: of the model, for people; "" where it has none.
+        domain: what the model was made for; None where it was not measured.
+        calibration: from the spread of the answers to the error to expect; None where it was not measured.
+        spacing_tolerance: how far, as a part of it, a spacing may lie from the one the model was made for.
     """
 
     method: Method
@@ -58,56 +90,111 @@ class SuperResolver:
     configuration: Configuration | None = None
     device: str = "cpu"
     precision: str = "fp32"
-    stride: int = 1
+    quality: str = "fast"
+    stride: int | None = None
     as_float: bool = False
+    uncertainty: bool = False
     run: RunSettings | None = None
+    name: str = ""
+    domain: Domain | None = None
+    calibration: Calibration | None = None
+    spacing_tolerance: float = SPACING_TOLERANCE
 
     def __post_init__(self) -> None:
-        """Refuse a stride that leaves slices out."""
-        answered = self.method.answered_slices
-        if self.stride < 1 or (answered is not None and self.stride > answered):
-            expected = "1" if answered == 1 else f"1 (best) to {answered} (fastest)"
+        """Refuse what does not go together."""
+        work = self.work
+        if self.uncertainty and not work.answers_twice(self.method):
+            remedy = "leave out --uncertainty"
+            if self.method.answered_slices is not None and not self.method.learns_in_prediction:
+                remedy = "expected at least two, which --quality balanced and best give"
             raise UdeansrError(
-                f"stride {self.stride} does not go with a model that answers for {answered} of the "
-                f"{self.method.slab_slices} slices of a slab; expected {expected}"
+                f"--uncertainty is how far answers for one voxel differ, and quality '{self.quality}' of "
+                f"{self.method.name} gives one answer; {remedy}"
             )
 
+    @property
+    def work(self) -> Work:
+        """What the quality means for the method.
+
+        Raises:
+            UdeansrError: if quality or stride do not go with it.
+        """
+        return work_of(self.quality, self.method, self.plan.orientation if self.plan else None, self.stride)
+
     def __call__(self, volume: Volume, progress: Progress | None = None, name: str = "volume") -> Volume:
-        """Super-resolve a volume.
+        """Super-resolve a volume; the arguments and errors are those of :meth:`predict`, which this is the SR of."""
+        return self.predict(volume, progress=progress, name=name).sr
+
+    def predict(
+        self,
+        volume: Volume,
+        *,
+        progress: Progress | None = None,
+        name: str = "volume",
+        allocate: Allocate = np.empty,
+        observe: Observe | None = None,
+    ) -> Prediction:
+        """Super-resolve a volume, and tell how far to trust each voxel if ``uncertainty`` asks for it.
+
+        What is finished goes where it will stay, slices at a time: beside the result no second copy of it is held.
 
         Args:
             volume: LR as it is stored: any orientation, unit and numeric type.
             progress: told after each batch of slabs.
             name: of the volume, for the bar of a method that learns on it.
+            allocate: gives room for what comes out.
+            observe: shown each slice of SR in passing, in the orientation that the model works in.
         Returns: the same field of view, orientation, unit and level, ``scale`` times the voxels; the numeric type of
             an integer LR (rounded and clipped to its range), else float32. No voxel below 0 unless the LR has some.
         Raises:
             UdeansrError: if the spacing is not the one the model was made for, the voxels are empty or not finite, or
                 a method that learns in prediction cannot.
         """
-        lr = reorient(volume, self._orientation(volume.geometry))
-        level = _level(lr.voxels) * (self.plan.lr_gain if self.plan else 1.0)
-        sr = self._super_resolved(normalize(lr.voxels, level), progress, name)
-        if lr.voxels.min() >= 0:
-            np.maximum(sr, 0, out=sr)
-        kept_type = lr.voxels.dtype if lr.voxels.dtype.kind in "iu" and not self.as_float else None
-        restored = Volume(denormalize(sr, level, kept_type), sr_geometry(lr.geometry, self.scale))
-        return reorient(restored, volume.geometry.orientation)
+        stored, working = volume.geometry.orientation, self._orientation(volume.geometry)
+        level = _level(volume.voxels) * (self.plan.lr_gain if self.plan else 1.0)
+        lr = np.ascontiguousarray(oriented_view(normalize(volume.voxels, level), stored, working))
+        keeps_type = volume.voxels.dtype.kind in "iu" and not self.as_float
+        voxel_type = volume.voxels.dtype if keeps_type else np.dtype(np.float32)
+        magnitudes = volume.voxels.min() >= 0
+        working_grid = sr_geometry(reorient_geometry(volume.geometry, working), self.scale)
+        geometry = reorient_geometry(working_grid, stored)
+        sr = Volume(allocate(geometry.shape, voxel_type), geometry)
+        trust = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
+        sr_view = oriented_view(sr.voxels, stored, working)
+        trust_view = None if trust is None else oriented_view(trust.voxels, stored, working)
+        for first, block, spread in self._slices(lr, progress, name):
+            if magnitudes:
+                np.maximum(block, 0, out=block)
+            if observe is not None:
+                observe(first, block)
+            sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
+            if trust_view is not None and spread is not None:
+                expected = self.calibration(spread) if self.calibration is not None else spread
+                trust_view[first : first + len(block)] = denormalize(expected, level)
+        return Prediction(sr, trust)
 
-    def _super_resolved(self, lr: np.ndarray, progress: Progress | None, name: str) -> np.ndarray:
+    def _slices(self, lr: np.ndarray, progress: Progress | None, name: str) -> Iterator[Slices]:
         """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
         where: dict[str, str] = {"device": self.device, "precision": self.precision}
-        by = partial(super_resolve_volume, stride=self.stride, progress=progress, **where)
         if not self.method.learns_in_prediction:
-            return by(self.method, lr)
+            return super_resolved_slices(
+                self.method,
+                lr,
+                stride=self.work.stride,
+                moves=self.work.moves,
+                spread=self.uncertainty,
+                progress=progress,
+                **where,
+            )
         assert self.run is not None, f"{self.method.name} is not told how to learn"
-        return zero_shot(self.method, lr, self.run, by, name=name, **where)
+        by = partial(super_resolve_volume, stride=self.work.stride, progress=progress, **where)
+        return iter([(0, zero_shot(self.method, lr, self.run, by, name=name, **where), None)])
 
     def _orientation(self, geometry: Geometry) -> str:
         """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""
         if self.plan is None or self.configuration is None:
             return slab_orientation(geometry)
-        if not fits(geometry, self.plan, self.configuration):
+        if not fits(geometry, self.plan, self.configuration, self.spacing_tolerance):
             found = shown_mm(reorient_geometry(geometry, self.plan.orientation).spacing_mm)
             raise UdeansrError(
                 f"spacing {found} mm (as {self.plan.orientation}), the model {self.plan.dataset} "
