@@ -95,7 +95,7 @@ def test_what_is_unlike_is_told_with_its_number(domain):
 
     plates = hr * (1 + np.sin(np.arange(60) * 2 * np.pi / 6)).astype(np.float32)
     told = judged(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()
-    assert any(" decades from the people's (theirs up to " in word for word in told)
+    assert any(" decades from the people's (LR of theirs by " in word for word in told)
 
 
 def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain):

@@ -28,7 +28,8 @@ class Domain:
         contrast: in the words of BIDS, such as ``T1w``; None where nobody said.
         people: whose HR the spectrum is the mean of.
         log_spectrum: their mean :func:`~udeansr.degradation.spectrum.log_spectrum`, truncated to the LR's k-space.
-        residual: what the measure leaves of the log power of a single LR, decades; the most that was seen.
+        residual: what the measure leaves of the log power of a single LR, decades; three of four had no more. (LR of an
+            ellipsoid of k-space, which the measure does not know, has several times as much.)
         noise: of each complex channel, normalised intensity; the most that was seen.
         lowest_transfer: along (Z, Y, X), mean of the transfer over the LR's k-space; the least that was seen.
     """
@@ -68,7 +69,7 @@ class Domain:
         z, y, x = np.min([mean_transfer(one) for one in seen], axis=0)
         return replace(
             self,
-            residual=max(one.residual for one in seen),
+            residual=float(np.percentile([one.residual for one in seen], 75)),
             noise=max(one.noise for one in seen),
             lowest_transfer=(float(z), float(y), float(x)),
         )

@@ -16,7 +16,7 @@ from udeansr.image.grid import Scale
 from udeansr.planning.domain import Domain, mean_transfer
 
 MARGIN = 1.25
-"""How far misfit and noise may lie above the most that the domain had before a volume counts as outside."""
+"""How far misfit and noise may lie above those of the domain before a volume counts as outside."""
 
 TRANSFER_MARGIN = 0.1
 """How far the mean transfer of an axis may lie from what the domain had; one volume measures it to some 0.05."""
@@ -146,8 +146,8 @@ def _outside(
     found = []
     if measured.residual > MARGIN * domain.residual:
         found.append(
-            f"its spectrum differs by {measured.residual:.2f} decades from the people's (theirs up to "
-            f"{domain.residual:.2f}): another contrast, part of the body or field of view"
+            f"its spectrum differs by {measured.residual:.2f} decades from the people's (LR of theirs by "
+            f"{domain.residual:.2f}): another contrast, part of the body, field of view or shape of k-space"
         )
     if measured.noise > MARGIN * domain.noise:
         found.append(f"noise {measured.noise:.4f} (learnt up to {domain.noise:.4f})")
