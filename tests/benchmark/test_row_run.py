@@ -33,7 +33,7 @@ def stages(monkeypatch):
         told.append(("train", configuration, mode))
         leave_training(output, plan, configuration, method, settings, run, iterations=6)
 
-    def predict(lr, sr, wish, *, device, precision, mode):
+    def predict(lr, sr, wish, *, device, precision, stride, mode):
         told.append(("predict", lr.name, wish.method or wish.checkpoint, mode))
         return Outcome((sr / "sub-4.nii.gz",), (), ())
 

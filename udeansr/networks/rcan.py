@@ -92,7 +92,7 @@ def window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
     Returns: (B, C, n, m), from the window at the first pixel to the one that holds the last; what of that lies outside
         does not count. (B, C, 1, 1) for a patch.
     """
-    (y, step_y), (x_, step_x) = ((min(w, side), _step(w)) for w, side in zip(window, x.shape[2:], strict=True))
+    (y, step_y), (x_, step_x) = ((min(w, side), window_step(w)) for w, side in zip(window, x.shape[2:], strict=True))
     # One axis after the other: a pixel is read 8 times, not 64. The sums are in float32 whatever the precision.
     rows = F.avg_pool2d(x, (y, 1), (step_y, 1), ceil_mode=True, count_include_pad=False)
     return F.avg_pool2d(rows, (1, x_), (1, step_x), ceil_mode=True, count_include_pad=False)
@@ -110,15 +110,15 @@ def spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> T
     factors, margins = [], []
     for w, side, count in zip(window, sides, values.shape[2:], strict=True):
         moves = side > w
-        factors.append(float(_step(w)) if moves else 1.0)
-        before = (w - _step(w)) // 2
-        margins.append((before, side - before - count * _step(w)) if moves else (0, 0))
+        factors.append(float(window_step(w)) if moves else 1.0)
+        before = (w - window_step(w)) // 2
+        margins.append((before, side - before - count * window_step(w)) if moves else (0, 0))
     if sides[0] > window[0] or sides[1] > window[1]:
         values = F.interpolate(values, scale_factor=factors, mode="bilinear")
         values = F.pad(values, (*margins[1], *margins[0]), mode="replicate")
     return values
 
 
-def _step(window: int) -> int:
+def window_step(window: int) -> int:
     """How far the window moves, in pixels."""
     return max(1, window // STEPS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -15,12 +16,16 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.methods.method import Method
 from udeansr.methods.slab_walk import Progress, Slices
 from udeansr.methods.slab_window import super_resolve_volume, super_resolved_slices
+from udeansr.networks.lean import lean
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.calibration import Calibration
 from udeansr.prediction.quality import Work, work_of
 from udeansr.prediction.zero_shot import zero_shot
+from udeansr.training.precision import FORMATS
 from udeansr.training.settings import RunSettings
+
+_logger = logging.getLogger(__name__)
 
 Allocate = Callable[[tuple[int, int, int], np.dtype], np.ndarray]
 """Gives room for a volume of a shape and type, whatever it holds."""
@@ -150,7 +155,7 @@ class SuperResolver:
             UdeansrError: if the spacing is not the one the model was made for, the voxels are empty or not finite, or
                 a method that learns in prediction cannot.
         """
-        stored, working = volume.geometry.orientation, self._orientation(volume.geometry)
+        stored, working = volume.geometry.orientation, self._orientation(volume.geometry, name)
         level = _level(volume.voxels) * (self.plan.lr_gain if self.plan else 1.0)
         lr = np.ascontiguousarray(oriented_view(normalize(volume.voxels, level), stored, working))
         keeps_type = volume.voxels.dtype.kind in "iu" and not self.as_float
@@ -173,12 +178,17 @@ class SuperResolver:
                 trust_view[first : first + len(block)] = denormalize(expected, level)
         return Prediction(sr, trust)
 
+    @cached_property
+    def _lean(self) -> Method:
+        """The method with networks made for prediction at this precision; made once."""
+        return lean(self.method, FORMATS.get(self.precision)) if self.method.players else self.method
+
     def _slices(self, lr: np.ndarray, progress: Progress | None, name: str) -> Iterator[Slices]:
         """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
         where: dict[str, str] = {"device": self.device, "precision": self.precision}
         if not self.method.learns_in_prediction:
             return super_resolved_slices(
-                self.method,
+                self._lean,
                 lr,
                 stride=self.work.stride,
                 moves=self.work.moves,
@@ -190,16 +200,25 @@ class SuperResolver:
         by = partial(super_resolve_volume, stride=self.work.stride, progress=progress, **where)
         return iter([(0, zero_shot(self.method, lr, self.run, by, name=name, **where), None)])
 
-    def _orientation(self, geometry: Geometry) -> str:
+    def _orientation(self, geometry: Geometry, name: str) -> str:
         """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""
         if self.plan is None or self.configuration is None:
             return slab_orientation(geometry)
+        found_mm = reorient_geometry(geometry, self.plan.orientation).spacing_mm
+        wanted_mm = self.configuration.lr_spacing_mm
+        found = f"spacing {shown_mm(found_mm)} mm (as {self.plan.orientation})"
         if not fits(geometry, self.plan, self.configuration, self.spacing_tolerance):
-            found = shown_mm(reorient_geometry(geometry, self.plan.orientation).spacing_mm)
+            model = self.name or f"{self.plan.dataset} {self.configuration.name}"
+            remedy = f"plan again: udeansr_plan_and_preprocess -d {self.plan.dataset}"
             raise UdeansrError(
-                f"spacing {found} mm (as {self.plan.orientation}), the model {self.plan.dataset} "
-                f"{self.configuration.name} was made for {shown_mm(self.configuration.lr_spacing_mm)} mm. Predict with "
-                f"a model for this spacing, or plan again: udeansr_plan_and_preprocess -d {self.plan.dataset}"
+                f"{found}, the model {model} was made for {shown_mm(wanted_mm)} mm. Predict with a model for this "
+                f"spacing, or {f'use it all the same: -m {self.name}' if self.name else remedy}"
+            )
+        if not fits(geometry, self.plan, self.configuration):
+            off = max(abs(found / wanted - 1) for found, wanted in zip(found_mm, wanted_mm, strict=True))
+            _logger.warning(
+                "%s: %s is %.0f %% off the %s mm that %s was made for: its SR is less certain",
+                *(name, found, 100 * off, shown_mm(wanted_mm), self.name or "the model"),
             )
         return self.plan.orientation
 

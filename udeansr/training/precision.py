@@ -8,7 +8,9 @@ import torch
 
 from udeansr.errors import UdeansrError
 
-_FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Half precisions by name; "fp32" is none."""
+
 _FIRST_CUDA_WITH_BF16 = (8, 0)
 
 logger = logging.getLogger(__name__)
@@ -57,8 +59,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     Casts of weights are not cached: a cast made under ``no_grad`` would be used again where a gradient is needed,
     and gradients of a network that is used twice would be summed in low precision.
     """
-    enabled = precision in _FORMATS
-    dtype = _FORMATS.get(precision, torch.bfloat16)
+    enabled = precision in FORMATS
+    dtype = FORMATS.get(precision, torch.bfloat16)
     return torch.autocast(device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
 
 

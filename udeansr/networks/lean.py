@@ -1,0 +1,213 @@
+"""Trained networks made lean for prediction: the same answers, fewer walks over memory. Knows modules; no method.
+
+On a processor that multiplies matrices of bfloat16 a convolution takes hardly longer than copying its output. So what
+stands between the convolutions counts, and here there is less of it. Nothing of this can be trained.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder, shrink, stretch
+from udeansr.networks.decoder import Decoder
+from udeansr.networks.encoder import Encoder
+from udeansr.networks.rcan import ChannelAttention, ResidualBlock, spread, window_means, window_step
+from udeansr.networks.upsampler import PixelShuffle
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+_POINTWISE = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+"""A convolution that applies a function to each number before it goes to memory; what torch.compile makes use of."""
+
+
+def lean(module: AnyModule, half: torch.dtype | None = None) -> AnyModule:
+    """A copy of a module for prediction alone.
+
+    Args:
+        module: any that holds networks of ours, on the device where it will compute.
+        half: the type of the weights, cast once; None leaves them. Where it is given, run the copy under autocast to
+            this type. The interpolated copy of the image stays in float32.
+    """
+    made = _leaned(copy.deepcopy(module).requires_grad_(False))
+    return made.to(dtype=half, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _leaned(module: nn.Module) -> nn.Module:
+    """The module, with each part that has a lean form in that form."""
+    for kind, form in _FORMS.items():
+        if type(module) is kind:
+            return form(module)
+    for name, child in module.named_children():
+        module.register_module(name, _leaned(child))
+    return module
+
+
+class _ActiveConvolution(nn.Module):
+    """A convolution and an activation in one walk, where the device can."""
+
+    def __init__(self, convolution: nn.Conv2d, negative_slope: float = 0.0) -> None:
+        super().__init__()
+        self.convolution, self.negative_slope = convolution, negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        conv = self.convolution
+        x = x.to(conv.weight.dtype)
+        if _POINTWISE is None or not _fuses(x.device.type, x.dtype):
+            return F.leaky_relu(conv(x), self.negative_slope, inplace=True)
+        name, numbers = ("leaky_relu", [self.negative_slope]) if self.negative_slope else ("relu", [])
+        geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)  # type: ignore[arg-type]
+        return _POINTWISE(x, conv.weight, conv.bias, *geometry, name, numbers, "")
+
+
+@lru_cache
+def _fuses(device: str, dtype: torch.dtype) -> bool:
+    if device != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class _LeanBlock(nn.Module):
+    """A residual block: convolution and ReLU, convolution, and the weighted sum, one walk each."""
+
+    def __init__(self, block: ResidualBlock) -> None:
+        super().__init__()
+        self.first, self.second, self.attention = _ActiveConvolution(block.first), block.second, block.attention
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(self.first(x))
+        return torch.addcmul(x, y, _weights(self.attention, y), out=y)
+
+
+def _weights(attention: ChannelAttention, y: Tensor) -> Tensor:
+    """What channel attention weighs each pixel with, or one number a channel for a patch."""
+    means = _window_means(y, attention.window)
+    weights = torch.sigmoid(attention.excite(F.relu(attention.squeeze(means))))
+    return _spread(weights, attention.window, (y.shape[2], y.shape[3]))
+
+
+def _window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
+    """As :func:`window_means`, by sums over cells as long as a step: a pixel is read once, not eight times."""
+    steps = [window_step(w) for w in window]
+    sides = (x.shape[2], x.shape[3])
+    if any(side > w and w % step for side, w, step in zip(sides, window, steps, strict=True)):
+        return window_means(x, window)
+    cell = [step if side > w else side for side, w, step in zip(sides, window, steps, strict=True)]
+    cells = [w // step if side > w else 1 for side, w, step in zip(sides, window, steps, strict=True)]
+    sums = F.avg_pool2d(x, cell, ceil_mode=True, divisor_override=1)
+    sums = F.avg_pool2d(sums.float(), cells, 1, divisor_override=1)
+    starts = [torch.arange(n, device=x.device) * step for n, step in zip(sums.shape[2:], steps, strict=True)]
+    # The last window may reach out: what lies outside does not count.
+    y, x_ = ((side - start).clamp(max=w) for start, side, w in zip(starts, sides, window, strict=True))
+    return (sums / (y[:, None] * x_)).to(x.dtype)
+
+
+def _spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
+    """As :func:`spread`, by two products with matrices, which matrix units do at no cost."""
+    batch, channels, rows, columns = values.shape
+    last = values.permute(0, 2, 3, 1)
+    if sides[0] > window[0]:
+        across = _places(window[0], sides[0], rows, values.dtype, values.device)
+        last = (across @ last.reshape(batch, rows, -1)).view(batch, sides[0], columns, channels)
+    if sides[1] > window[1]:
+        last = _places(window[1], sides[1], columns, values.dtype, values.device) @ last
+    return last.permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=64)
+def _places(window: int, side: int, count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(side, count): the part that each window has in each pixel."""
+    each_alone = torch.eye(count, device=device)[None, :, :, None]
+    return spread(each_alone, (window, 1), (side, 1))[0, :, :, 0].T.contiguous().to(dtype)
+
+
+def _lean_encoder(encoder: Encoder) -> nn.Module:
+    """Convolutions that apply the LeakyReLU after them."""
+    convolutions = [layer for layer in encoder.layers if isinstance(layer, nn.Conv2d)]
+    slopes = [layer.negative_slope for layer in encoder.layers if isinstance(layer, nn.LeakyReLU)]
+    active = [_ActiveConvolution(conv, slope) for conv, slope in zip(convolutions, slopes, strict=False)]
+    return nn.Sequential(*active, convolutions[-1])
+
+
+class _Features(NamedTuple):
+    """Features whose first channels are the image: as they are, and the image in float32."""
+
+    all: Tensor
+    image: Tensor
+
+
+class _LeanAnchoredEncoder(nn.Module):
+    """The image goes beside the features in float32, so that these need not be float32 as well."""
+
+    def __init__(self, whole: AnchoredEncoder) -> None:
+        super().__init__()
+        self.slices, self.lr_slices, self.downscale = whole.slices, whole.lr_slices, whole.downscale
+        self.learned = _leaned(whole.learned)
+
+    def forward(self, slab: Tensor) -> _Features:
+        image = shrink(slab[:, : self.slices], self.lr_slices, self.downscale)
+        learned = self.learned(slab)
+        return _Features(torch.cat([image.to(learned.dtype), learned], dim=1), image)
+
+
+class _LeanAnchoredDecoder(nn.Module):
+    """The sum is made in place."""
+
+    def __init__(self, whole: AnchoredDecoder) -> None:
+        super().__init__()
+        self.slices, self.upscale = whole.slices, whole.upscale
+        self.learned = _leaned(whole.learned)
+
+    def forward(self, features: _Features) -> Tensor:
+        learned = self.learned(features.all)
+        return stretch(features.image, self.slices, self.upscale).add(learned)
+
+
+class _LeanDecoder(nn.Module):
+    """The last pixel shuffle comes after the tail: it then moves a few slices, not all features."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.body = _leaned(decoder.body)
+        stages = list(decoder.upsampler)
+        self.tail, shuffle = decoder.tail, None
+        if stages:
+            shuffle = stages.pop()
+            assert isinstance(shuffle, PixelShuffle), "a stage of the upsampler ends with its shuffle"
+            self.tail = _before_shuffle(decoder.tail, shuffle)
+        self.upsampler, self.shuffle = nn.Sequential(*stages), shuffle or nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.shuffle(self.tail(self.upsampler(self.body(features))))
+
+
+def _before_shuffle(tail: nn.Conv2d, shuffle: PixelShuffle) -> nn.Conv2d:
+    """The convolution that, before a pixel shuffle, does what a 3 x 3 convolution does after it."""
+    y, x = shuffle.y, shuffle.x
+    slices, features = tail.weight.shape[:2]
+    weight = tail.weight.new_zeros(slices, y, x, features, y, x, 3, 3)
+    for i in range(y):
+        for j in range(x):
+            for row in range(3):
+                for column in range(3):  # a pixel beside the cell lies in the next cell, at the place beyond its edge
+                    (down, a), (right, b) = divmod(i + row - 1, y), divmod(j + column - 1, x)
+                    weight[:, i, j, :, a, b, down + 1, right + 1] = tail.weight[:, :, row, column]
+    made = nn.Conv2d(features * y * x, slices * y * x, 3, padding=1, device="meta")
+    made.weight = nn.Parameter(weight.reshape(slices * y * x, features * y * x, 3, 3), requires_grad=False)
+    assert tail.bias is not None, "the tail of a decoder has a bias"
+    made.bias = nn.Parameter(tail.bias.repeat_interleave(y * x), requires_grad=False)
+    return made
+
+
+_FORMS = {
+    ResidualBlock: _LeanBlock,
+    Encoder: _lean_encoder,
+    AnchoredEncoder: _LeanAnchoredEncoder,
+    AnchoredDecoder: _LeanAnchoredDecoder,
+    Decoder: _LeanDecoder,
+}
