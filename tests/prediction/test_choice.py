@@ -191,19 +191,24 @@ def test_a_bundled_model_can_be_named_and_is_used_at_any_spacing(portable, resul
         caplog.clear()
         resolver = wished_model(Wish(results, path=Path(words)), [image])
         assert resolver.name == "tiny-t1w-x2x2x2" and caplog.messages[0].startswith("contrast unknown, taken for T1w")
-        assert resolver(lr).voxels.shape == (12, 18, 16)
+        assert resolver(lr, name="a").voxels.shape == (12, 18, 16)
+        assert caplog.messages[-1] == (
+            "a: spacing 4 x 2 x 2 mm (as SPL) is 33 % off the 6 x 3 x 2 mm that tiny-t1w-x2x2x2 was made for: its SR "
+            "is less certain"
+        )
     with pytest.raises(UdeansrError, match=r"^other: neither a file or folder, .*; there: tiny-t1w-x2x2x2"):
         wished_model(Wish(results, path=Path("other")), [image])
     with pytest.raises(UdeansrError, match=r"-m names a model already"):
         wished_model(Wish(results, path=Path("tiny-t1w-x2x2x2"), method="udean"), [image])
 
 
-def test_nobodys_choice_ends_at_15_percent_image_by_image(portable, results, tmp_path, lr):
+def test_nobodys_choice_ends_at_15_percent_image_by_image(portable, results, tmp_path, lr, caplog):
     portable(spacing_mm=(4.4, 2.0, 2.0))
     write_volume(lr, tmp_path / "a_T1w.nii")
     resolver = wished_model(Wish(results), [tmp_path / "a_T1w.nii"])
     assert resolver(lr).voxels.shape == (12, 18, 16)
-    with pytest.raises(UdeansrError, match=r"spacing 2 x 2 x 2 mm"):
+    assert "is 9 % off" in caplog.messages[-1]
+    with pytest.raises(UdeansrError, match=r"spacing 2 x 2 x 2 mm .* or use it all the same: -m tiny-t1w-x2x2x2$"):
         resolver(Volume(lr.voxels, Geometry(lr.geometry.shape, (2.0, 2.0, 2.0))))
 
 

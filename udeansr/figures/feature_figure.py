@@ -94,7 +94,7 @@ def features_of(method: Method, hr: Tensor, lr: Tensor) -> Features:
         target = method.generators.lr_encoder(lr)[0, method.copied :].float()
     order = torch.argsort(source.var(dim=(1, 2)), descending=True, stable=True)[:MAPS]
     channels = tuple(int(channel) for channel in order)
-    return Features(channels, source[order], target[order], len(source), bool(method.discriminators))
+    return Features(channels, source[order], target[order], len(source), "discriminators" in method.players)
 
 
 def draw_features(method: Method, slabs: Slabs, path: Path, what: str) -> Path:

@@ -110,8 +110,7 @@ def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> 
     portable = choose_portable(described, portables) if described else None
     if portable is not None:
         warn_of_contrast(images, portable.description)
-        model = _loaded(portable.path, device)
-        return replace(model, spacing_tolerance=AUTOMATIC_TOLERANCE) if hasattr(model, "spacing_tolerance") else model
+        return replace(_loaded(portable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
     if trained:
         return _loaded(_choose(wish, images).path, device)
     if not described:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> SuperReso
         run = RunSettings.from_dict(description.run, str(path))
     except TypeError as error:
         raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
-    return _ready(
+    return SuperResolver(
         method,
         configuration.factors,
         description.plan,
@@ -173,7 +173,7 @@ def _trained(path: Path, device: torch.device | str) -> SuperResolver:
     method = trained_method(path, state).to(device)
     plan, configuration = plan_of(path, state)
     run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
-    return _ready(
+    return SuperResolver(
         method,
         configuration.factors,
         plan,
@@ -182,11 +182,6 @@ def _trained(path: Path, device: torch.device | str) -> SuperResolver:
         run=run,
         domain=method.domain,
     )
-
-
-def _ready(*given: Any, **named: Any) -> SuperResolver:
-    known = {item.name for item in fields(SuperResolver)}
-    return SuperResolver(*given, **{name: value for name, value in named.items() if name in known})
 
 
 def _empty(path: Path, method: str, configuration: Configuration, settings: dict[str, Any]) -> Method:
