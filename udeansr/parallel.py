@@ -1,4 +1,4 @@
-"""Doing one thing to many items on several cores. Knows processes; knows nothing of images."""
+"""Sharing out many items: to several cores, to several machines. Knows processes; knows nothing of images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from udeansr.errors import UdeansrError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,3 +75,40 @@ def _begin_worker() -> None:
 def _counted(result: Result, bar: tqdm) -> Result:
     bar.update()
     return result
+
+
+@dataclass(frozen=True)
+class Part:
+    """Every so manieth piece of work, in the order in which it is named.
+
+    Attributes:
+        count: of the parts.
+        number: which of them this is, from 0.
+
+    Raises:
+        UdeansrError: if there is no such part.
+    """
+
+    count: int = 1
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a part that is none."""
+        if self.count < 1:
+            raise UdeansrError(f"--num-parts is {self.count}; expected at least 1")
+        if not 0 <= self.number < self.count:
+            raise UdeansrError(
+                f"--part-id is {self.number}; expected 0 to {self.count - 1}, as --num-parts is {self.count}"
+            )
+
+    def split(self, count: int) -> list[Part]:
+        """This part, dealt on to so many."""
+        return [Part(self.count * count, self.number + self.count * number) for number in range(count)]
+
+    def has(self, place: int) -> bool:
+        """Whether the piece of work at this place, from 0, is of this part."""
+        return place % self.count == self.number
+
+
+WHOLE = Part()
+"""All of the work."""

@@ -1,8 +1,8 @@
 from udeansr.benchmark.dealing import dealt, left_out, shared_runs
-from udeansr.benchmark.part import Part
 from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.rows import ROWS, choose_rows
 from udeansr.benchmark.scenario import scenarios
+from udeansr.parallel import Part
 
 TRUNCATION, SHIFTED = scenarios(["x2x2x1"], ["unpaired"], ["truncation", "shifted"], ["1"])
 (MISALIGNED,) = scenarios(["x2x2x1"], ["misaligned"], ["truncation"], ["1"])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from udeansr.benchmark.part import Part
 from udeansr.benchmark.row import TRUE, Row
 from udeansr.benchmark.rows import row_that_runs
 from udeansr.benchmark.scenario import UNPAIRED, Scenario
 from udeansr.degradation.simulation import SIMULATION_FILE
+from udeansr.parallel import Part
 
 Run = tuple[Row, list[Row]]
 """A row that runs, and the other rows that show the same run."""

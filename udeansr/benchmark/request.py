@@ -8,12 +8,12 @@ from pathlib import Path
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.given_dataset import check_scored, given_scans, is_dataset
-from udeansr.benchmark.part import WHOLE, Part
 from udeansr.benchmark.row import Row
 from udeansr.benchmark.scenario import Scenario
 from udeansr.degradation.people import draw_groups, subject
 from udeansr.errors import UdeansrError
 from udeansr.image.files import case_name, list_images
+from udeansr.parallel import WHOLE, Part
 from udeansr.training.precision import choose_device, choose_precision
 from udeansr.training.settings import RunSettings
 

@@ -95,12 +95,12 @@ def benchmark(
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
     from udeansr.benchmark.given_dataset import given_scenario, is_dataset
     from udeansr.benchmark.merging import merge_folders
-    from udeansr.benchmark.part import Part
     from udeansr.benchmark.request import Benchmark, scan_names
     from udeansr.benchmark.rows import choose_rows
     from udeansr.benchmark.scenario import scenarios
     from udeansr.benchmark.work_left import work_left
     from udeansr.cli.plan_and_preprocess import planning_memory
+    from udeansr.parallel import Part
     from udeansr.training.interruption import StoppedError
     from udeansr.training.settings import RunSettings
 
