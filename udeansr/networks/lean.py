@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder, shrink, stretch
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.encoder import Encoder
-from udeansr.networks.rcan import ChannelAttention, ResidualBlock, spread, window_means, window_step
+from udeansr.networks.rcan import (
+    ChannelAttention,
+    RcanBody,
+    ResidualBlock,
+    ResidualGroup,
+    spread,
+    window_means,
+    window_step,
+)
 from udeansr.networks.upsampler import PixelShuffle
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
@@ -61,8 +69,27 @@ class _ActiveConvolution(nn.Module):
         if _POINTWISE is None or not _fuses(x.device.type, x.dtype):
             return F.leaky_relu(conv(x), self.negative_slope, inplace=True)
         name, numbers = ("leaky_relu", [self.negative_slope]) if self.negative_slope else ("relu", [])
-        geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)  # type: ignore[arg-type]
-        return _POINTWISE(x, conv.weight, conv.bias, *geometry, name, numbers, "")
+        return _POINTWISE(x, conv.weight, conv.bias, *_geometry(conv), name, numbers, "")
+
+
+class _LongSkip(nn.Module):
+    """What a residual group or the body adds to what goes in: the convolution at the end adds in the same walk."""
+
+    def __init__(self, inside: nn.Module, last: nn.Conv2d, head: nn.Module | None = None) -> None:
+        super().__init__()
+        self.head, self.inside, self.last = head or nn.Identity(), _leaned(inside), last
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head(x)
+        made, conv = self.inside(x), self.last
+        if _POINTWISE is None or not _fuses(made.device.type, made.dtype):
+            return x + conv(made)
+        return _POINTWISE.binary(made, x, conv.weight, conv.bias, *_geometry(conv), "add", 1.0, None, [], None)
+
+
+def _geometry(conv: nn.Conv2d) -> tuple[list[int], list[int], list[int], int]:
+    assert isinstance(conv.padding, tuple), "convolutions of ours say their padding in numbers"
+    return list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
 
 
 @lru_cache
@@ -86,9 +113,12 @@ class _LeanBlock(nn.Module):
 
 def _weights(attention: ChannelAttention, y: Tensor) -> Tensor:
     """What channel attention weighs each pixel with, or one number a channel for a patch."""
-    means = _window_means(y, attention.window)
-    weights = torch.sigmoid(attention.excite(F.relu(attention.squeeze(means))))
-    return _spread(weights, attention.window, (y.shape[2], y.shape[3]))
+    squeeze, excite = attention.squeeze, attention.excite
+    means = _window_means(y, attention.window).permute(0, 2, 3, 1)
+    # A 1 x 1 convolution of few pixels is a product of small matrices.
+    hidden = F.relu(F.linear(means, squeeze.weight.flatten(1), squeeze.bias))
+    weights = torch.sigmoid(F.linear(hidden, excite.weight.flatten(1), excite.bias))
+    return _spread(weights, attention.window, (y.shape[2], y.shape[3])).permute(0, 3, 1, 2)
 
 
 def _window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
@@ -100,23 +130,29 @@ def _window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
     cell = [step if side > w else side for side, w, step in zip(sides, window, steps, strict=True)]
     cells = [w // step if side > w else 1 for side, w, step in zip(sides, window, steps, strict=True)]
     sums = F.avg_pool2d(x, cell, ceil_mode=True, divisor_override=1)
-    sums = F.avg_pool2d(sums.float(), cells, 1, divisor_override=1)
-    starts = [torch.arange(n, device=x.device) * step for n, step in zip(sums.shape[2:], steps, strict=True)]
-    # The last window may reach out: what lies outside does not count.
-    y, x_ = ((side - start).clamp(max=w) for start, side, w in zip(starts, sides, window, strict=True))
-    return (sums / (y[:, None] * x_)).to(x.dtype)
+    sums = F.avg_pool2d(sums, cells, 1, divisor_override=1)
+    return sums * _shares(window, sides, (sums.shape[2], sums.shape[3]), x.dtype, x.device)
+
+
+@lru_cache(maxsize=64)
+def _shares(
+    window: tuple[int, int], sides: tuple[int, int], counts: tuple[int, int], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """(windows, windows): one over the pixels of each; what of the last reaches out does not count."""
+    starts = (torch.arange(n, device=device) * window_step(w) for n, w in zip(counts, window, strict=True))
+    y, x = ((side - start).clamp(max=w) for start, side, w in zip(starts, sides, window, strict=True))
+    return (1 / (y[:, None] * x)).to(dtype)
 
 
 def _spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
-    """As :func:`spread`, by two products with matrices, which matrix units do at no cost."""
-    batch, channels, rows, columns = values.shape
-    last = values.permute(0, 2, 3, 1)
+    """As :func:`spread`, channels last, by two products with matrices, which matrix units do at no cost."""
+    batch, rows, columns, channels = values.shape
     if sides[0] > window[0]:
         across = _places(window[0], sides[0], rows, values.dtype, values.device)
-        last = (across @ last.reshape(batch, rows, -1)).view(batch, sides[0], columns, channels)
+        values = (across @ values.reshape(batch, rows, -1)).view(batch, sides[0], columns, channels)
     if sides[1] > window[1]:
-        last = _places(window[1], sides[1], columns, values.dtype, values.device) @ last
-    return last.permute(0, 3, 1, 2)
+        values = _places(window[1], sides[1], columns, values.dtype, values.device) @ values
+    return values
 
 
 @lru_cache(maxsize=64)
@@ -205,6 +241,8 @@ def _before_shuffle(tail: nn.Conv2d, shuffle: PixelShuffle) -> nn.Conv2d:
 
 
 _FORMS = {
+    RcanBody: lambda body: _LongSkip(body.groups, body.last, body.head),
+    ResidualGroup: lambda group: _LongSkip(group.blocks, group.last),
     ResidualBlock: _LeanBlock,
     Encoder: _lean_encoder,
     AnchoredEncoder: _LeanAnchoredEncoder,
