@@ -35,7 +35,6 @@ from udeansr.prediction.model_card import ModelCard
 from udeansr.prediction.models import load_model
 from udeansr.prediction.quality import QUALITIES
 from udeansr.prediction.super_resolver import Prediction, SuperResolver
-from udeansr.prediction.trust import Trust, TrustMeter
 
 matplotlib.use("Agg")
 
@@ -71,16 +70,6 @@ def scores(sr: np.ndarray, pair: Pair) -> tuple[float, float]:
 def shown(values: list[tuple[float, float]]) -> str:
     decibels, likeness = np.array(values).T
     return f"{decibels.mean():.2f} ± {decibels.std():.2f} / {likeness.mean():.4f}"
-
-
-def predicted(resolver: SuperResolver, pair: Pair) -> tuple[Prediction, Trust]:
-    """SR, and what its LR says of it, by the way of udeansr_predict."""
-    assert resolver.plan is not None and resolver.configuration is not None
-    meter = TrustMeter(resolver.scale, pair.lr.geometry.shape[0])
-    made = resolver.predict(pair.lr, observe=meter)
-    lr = pair.lr.voxels / np.float32(intensity_scale(pair.lr.voxels) * resolver.plan.lr_gain)
-    domain, restores = resolver.method.domain, resolver.configuration.restores
-    return made, meter.trust(lr, pair.lr.geometry.spacing_mm, domain, restores=restores)
 
 
 def in_foreground(resolver: SuperResolver, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
@@ -155,8 +144,8 @@ def table(resolver: SuperResolver, paths: list[Path]) -> tuple[list[dict[str, st
         trusts = []
         for path in paths:
             pair = pair_of(path, resolver.scale, kind)
-            made, trust = predicted(resolver, pair)
-            trusts.append(trust)
+            made = resolver.predict(pair.lr)
+            trusts.append(made.trust)
             for name, sr in (
                 ("tricubic", tricubic(pair.lr.voxels, resolver.scale)),
                 ("sinc", sinc(pair.lr.voxels, resolver.scale)),

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
+from udeansr.parallel import Part
 from udeansr.paths import Root
+from udeansr.prediction import image_work, output
 from udeansr.prediction import predict as module
 from udeansr.prediction.choice import Wish
+from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.prediction.super_resolver import SuperResolver
 
@@ -49,7 +53,7 @@ def folder(tmp_path, lr) -> Path:
 
 
 def test_a_folder_comes_back_under_its_names(folder, tmp_path, lr):
-    outcome = predict(folder, tmp_path / "new" / "sr", CUBIC, **ON_CPU)
+    outcome = predict(folder, tmp_path / "new" / "sr", CUBIC, Options(**ON_CPU))
     assert names(tmp_path / "new" / "sr") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha"]
     assert str(outcome) == "4 of 4 done"
     first = read_volume(outcome.done[0])
@@ -59,11 +63,11 @@ def test_a_folder_comes_back_under_its_names(folder, tmp_path, lr):
 
 
 def test_a_single_file_and_a_dicom_series(folder, tmp_path, lr):
-    predict(folder / "c.nrrd", tmp_path / "one", CUBIC, **ON_CPU)
+    predict(folder / "c.nrrd", tmp_path / "one", CUBIC, Options(**ON_CPU))
     assert names(tmp_path / "one") == ["c.nrrd"]
     write_dicom(tmp_path / "scans" / "patient", lr)
     for number, given in enumerate((tmp_path / "scans", tmp_path / "scans" / "patient")):
-        predict(given, tmp_path / f"series{number}", CUBIC, **ON_CPU)
+        predict(given, tmp_path / f"series{number}", CUBIC, Options(**ON_CPU))
         assert names(tmp_path / f"series{number}") == ["patient.nii.gz"]
     expected, found = read_volume(tmp_path / "one" / "c.nrrd"), read_volume(tmp_path / "series1" / "patient.nii.gz")
     np.testing.assert_array_equal(found.voxels, expected.voxels)
@@ -73,26 +77,26 @@ def test_a_single_file_and_a_dicom_series(folder, tmp_path, lr):
 def test_a_trained_model_is_found_and_used(train, folder, tmp_path, lr):
     train(tmp_path / "results" / "Dataset007_Tiny" / "x2x2x2" / "udean" / "best.pt")
     wish = Wish(Root(tmp_path / "results", "--results"))
-    predict(folder, tmp_path / "sr", wish, as_float=True, **ON_CPU)
+    predict(folder, tmp_path / "sr", wish, Options(as_float=True, **ON_CPU))
     made = read_volume(tmp_path / "sr" / "a.nii").voxels
     assert made.shape == (12, 18, 16) and made.dtype == np.float32
     with pytest.raises(UdeansrError, match="stride 3 does not go with a model that answers for 1 of the 3 slices"):
-        predict(folder, tmp_path / "fast", wish, stride=3, **ON_CPU)
+        predict(folder, tmp_path / "fast", wish, Options(stride=3, **ON_CPU))
 
 
 def test_what_is_there_is_not_replaced_unasked(folder, tmp_path):
     sr = tmp_path / "sr"
-    predict(folder / "b.nii.gz", sr, CUBIC, **ON_CPU)
+    predict(folder / "b.nii.gz", sr, CUBIC, Options(**ON_CPU))
     before = (sr / "b.nii.gz").stat().st_mtime_ns
     with pytest.raises(UdeansrError) as told:
-        predict(folder, sr, CUBIC, **ON_CPU)
+        predict(folder, sr, CUBIC, Options(**ON_CPU))
     assert f"{sr}: 1 of 4 SR files are there already, first b.nii.gz; keep them" in str(told.value)
     assert names(sr) == ["b.nii.gz"]
-    outcome = predict(folder, sr, CUBIC, mode="continue", **ON_CPU)
+    outcome = predict(folder, sr, CUBIC, Options(mode="continue", **ON_CPU))
     assert str(outcome) == "3 of 4 done, 1 were there already"
     assert (sr / "b.nii.gz").stat().st_mtime_ns == before
-    assert str(predict(folder, sr, CUBIC, mode="continue", **ON_CPU)) == "0 of 4 done, 4 were there already"
-    assert str(predict(folder, sr, CUBIC, mode="overwrite", **ON_CPU)) == "4 of 4 done"
+    assert str(predict(folder, sr, CUBIC, Options(mode="continue", **ON_CPU))) == "0 of 4 done, 4 were there already"
+    assert str(predict(folder, sr, CUBIC, Options(mode="overwrite", **ON_CPU))) == "4 of 4 done"
     assert (sr / "b.nii.gz").stat().st_mtime_ns != before
 
 
@@ -100,15 +104,15 @@ def test_inputs_are_never_replaced(folder, tmp_path):
     for lr in (folder, folder / "a.nii"):
         for sr in (folder, tmp_path / "lr" / ".." / "lr"):
             with pytest.raises(UdeansrError, match="input and output are one folder; SR would replace LR"):
-                predict(lr, sr, CUBIC, mode="overwrite", **ON_CPU)
+                predict(lr, sr, CUBIC, Options(mode="overwrite", **ON_CPU))
     with pytest.raises(UdeansrError, match=r"a.nii: the output is a file; expected a folder"):
-        predict(folder, folder / "a.nii", CUBIC, **ON_CPU)
+        predict(folder, folder / "a.nii", CUBIC, Options(**ON_CPU))
 
 
 def test_two_inputs_never_become_one_output(folder, tmp_path, lr):
     write_dicom(folder / "b", lr)
     with pytest.raises(UdeansrError, match=r"b.nii.gz and b would both become .*b.nii.gz|b and b.nii.gz would both"):
-        predict(folder, tmp_path / "sr", CUBIC, **ON_CPU)
+        predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))
     assert not (tmp_path / "sr").exists()
 
 
@@ -117,7 +121,7 @@ def test_one_bad_file_does_not_stop_the_others(train, folder, tmp_path, lr, capl
     (folder / "a.nii").write_bytes(b"no image")
     far = Geometry(lr.geometry.shape, (5.0, 2.0, 2.0))
     write_volume(Volume(lr.voxels, far), folder / "c.nrrd")
-    outcome = predict(folder, tmp_path / "sr", replace(CUBIC, method=None, scale=None, path=model), **ON_CPU)
+    outcome = predict(folder, tmp_path / "sr", replace(CUBIC, method=None, scale=None, path=model), Options(**ON_CPU))
     assert str(outcome) == "2 of 4 done, 2 failed: a.nii, c.nrrd"
     assert names(tmp_path / "sr") == ["b.nii.gz", "d.mha"]
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
@@ -133,7 +137,7 @@ def test_memory_that_runs_out_is_the_fault_of_one_image(folder, tmp_path, caplog
         return read_volume(path)
 
     monkeypatch.setattr(module, "read_volume", read)
-    assert str(predict(folder, tmp_path / "sr", CUBIC, **ON_CPU)) == "3 of 4 done, 1 failed: b.nii.gz"
+    assert str(predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))) == "3 of 4 done, 1 failed: b.nii.gz"
     assert f"{folder / 'b.nii.gz'}: out of memory" in caplog.text
 
 
@@ -151,11 +155,12 @@ def test_an_interruption_leaves_whole_files_only_and_continue_finishes(folder, t
 
     monkeypatch.setattr(sitk, "WriteImage", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        predict(folder, tmp_path / "sr", CUBIC, **ON_CPU)
+        predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))
     assert names(tmp_path / "sr") == ["a.nii", "b.nii.gz"]
     monkeypatch.setattr(sitk, "WriteImage", write)
     assert (
-        str(predict(folder, tmp_path / "sr", CUBIC, mode="continue", **ON_CPU)) == "2 of 4 done, 2 were there already"
+        str(predict(folder, tmp_path / "sr", CUBIC, Options(mode="continue", **ON_CPU)))
+        == "2 of 4 done, 2 were there already"
     )
     for path in (tmp_path / "sr").iterdir():
         assert read_volume(path).voxels.shape == (12, 18, 16)
@@ -164,31 +169,23 @@ def test_an_interruption_leaves_whole_files_only_and_continue_finishes(folder, t
 def test_uncertainty_lies_beside_each_sr(train, folder, tmp_path, caplog):
     wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
     with caplog.at_level("WARNING"):
-        outcome = predict(folder, tmp_path / "sr", wish, quality="balanced", uncertainty=True, **ON_CPU)
-    assert "the model is not calibrated: the map is the spread of its answers" in caplog.text
+        outcome = predict(folder, tmp_path / "sr", wish, Options(quality="balanced", uncertainty=True, **ON_CPU))
+    assert "the model is not calibrated for quality balanced: the map is the spread of its answers" in caplog.text
     assert str(outcome) == "4 of 4 done"
-    assert names(tmp_path / "sr") == [
-        *("a.nii", "a_uncertainty.nii", "b.nii.gz", "b_uncertainty.nii.gz"),
-        *("c.nrrd", "c_uncertainty.nrrd", "d.mha", "d_uncertainty.mha"),
-    ]
-    sr, trust = (read_volume(tmp_path / "sr" / name) for name in ("a.nii", "a_uncertainty.nii"))
-    assert sr.geometry == trust.geometry and sr.voxels.dtype == np.int16 and trust.voxels.dtype == np.float32
+    assert names(tmp_path / "sr") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha", "uncertainty"]
+    assert names(tmp_path / "sr" / "uncertainty") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha"]
+    sr, doubt = (read_volume(tmp_path / "sr" / name) for name in ("a.nii", "uncertainty/a.nii"))
+    assert sr.geometry == doubt.geometry and sr.voxels.dtype == np.int16 and doubt.voxels.dtype == np.float32
     with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two"):
-        predict(folder, tmp_path / "fast", wish, uncertainty=True, **ON_CPU)
+        predict(folder, tmp_path / "fast", wish, Options(quality="fast", uncertainty=True, **ON_CPU))
     assert not (tmp_path / "fast").exists()
-
-
-def test_a_map_never_takes_the_place_of_an_sr(folder, tmp_path, lr):
-    write_volume(lr, folder / "a_uncertainty.nii")
-    with pytest.raises(UdeansrError, match=r"a_uncertainty.nii and the uncertainty of a.nii would both become "):
-        predict(folder, tmp_path / "sr", CUBIC, uncertainty=True, **ON_CPU)
 
 
 def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(train, folder, tmp_path, caplog):
     wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
-    predict(folder, tmp_path / "memory", wish, **ON_CPU)
+    predict(folder, tmp_path / "memory", wish, Options(**ON_CPU))
     with caplog.at_level("INFO"):
-        predict(folder, tmp_path / "file", wish, memory_gb=1e-6, **ON_CPU)
+        predict(folder, tmp_path / "file", wish, Options(memory_gb=1e-6, **ON_CPU))
     assert "are laid into a file of" in caplog.text
     assert names(tmp_path / "file") == names(tmp_path / "memory")
     for name in names(tmp_path / "file"):
@@ -196,7 +193,7 @@ def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(train, fol
 
 
 def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(image_work, "LARGE_BYTES", 1000)
     log = []
 
     def write(volume: Volume, path: Path) -> None:
@@ -209,7 +206,67 @@ def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, mon
         log.append("predict")
         return made(self, volume, **options)
 
-    monkeypatch.setattr(module, "write_volume", write)
+    monkeypatch.setattr(output, "write_volume", write)
     monkeypatch.setattr(SuperResolver, "predict", watched)
-    predict(folder, tmp_path / "sr", CUBIC, **ON_CPU)
+    predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))
     assert log == [line for name in names(folder) for line in ("predict", f"write {name}")]
+
+
+def test_each_image_gets_a_line_and_on_request_a_json(folder, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        predict(folder, tmp_path / "sr", CUBIC, Options(json=True, **ON_CPU))
+    lines = [record.getMessage() for record in caplog.records if "consistent with its LR" in record.getMessage()]
+    assert [line[:3] for line in lines] == ["a: ", "b: ", "c: ", "d: "]
+    told = json.loads((tmp_path / "sr" / "b.json").read_text())
+    assert told["input"]["file"] == (folder / "b.nii.gz").as_posix() and len(told["input"]["sha256"]) == 64
+    assert told["model"] == {"name": "tricubic x2x2x2", "file": None, "sha256": None}
+    assert told["settings"]["quality"] == "fast" and told["grid"]["sr"]["shape"] == [12, 18, 16]
+    assert f"{told['report']['consistency_db']:.1f} dB" in lines[1]
+
+
+def test_label_maps_come_along(folder, tmp_path, lr, caplog):
+    labels = Volume((lr.voxels > 300).astype(np.uint8), lr.geometry)
+    write_volume(labels, tmp_path / "seg" / "a.nii.gz")
+    write_volume(Volume(labels.voxels, replace(lr.geometry, origin_mm=(9.0, 9.0, 9.0))), tmp_path / "seg" / "c.nii.gz")
+    outcome = predict(folder, tmp_path / "sr", CUBIC, Options(labels=tmp_path / "seg", **ON_CPU))
+    assert str(outcome) == "3 of 4 done, 1 failed: c.nrrd"
+    assert "origin" in caplog.text and not (tmp_path / "sr" / "c.nrrd").exists()
+    (moved,) = (tmp_path / "sr" / "labels").iterdir()
+    made = read_volume(moved)
+    assert made.geometry == read_volume(tmp_path / "sr" / "a.nii").geometry
+    np.testing.assert_array_equal(made.voxels, labels.voxels.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+def test_dicom_becomes_a_derived_series_and_nothing_else_does(folder, tmp_path, lr):
+    write_dicom(tmp_path / "dicom", Volume(np.maximum(lr.voxels, 0).astype(np.int16), lr.geometry))
+    outcome = predict(tmp_path / "dicom", tmp_path / "sr", CUBIC, Options(dicom=True, **ON_CPU))
+    assert [path.name for path in outcome.done] == ["dicom"]
+    assert read_volume(outcome.done[0]).voxels.shape == (12, 18, 16)
+    with pytest.raises(UdeansrError, match="DICOM"):
+        predict(folder, tmp_path / "other", CUBIC, Options(dicom=True, **ON_CPU))
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_bids_dataset_becomes_a_derivative_of_the_models_contrast(tmp_path, lr):
+    root = tmp_path / "study"
+    for name in ("sub-1_T1w", "sub-1_T2w", "sub-2_T1w"):
+        write_volume(lr, root / name.split("_")[0] / "anat" / f"{name}.nii.gz")
+    (root / "dataset_description.json").write_text('{"Name": "study", "BIDSVersion": "1.10.0"}')
+    outcome = predict(root, root / "derivatives" / "udeansr", CUBIC, Options(bids=True, **ON_CPU))
+    assert len(outcome.done) == 3
+    assert (root / "derivatives" / "udeansr" / "dataset_description.json").is_file()
+    assert (root / "derivatives/udeansr/sub-2/anat/sub-2_res-sr_desc-udeansr_T1w.json").is_file()
+
+
+def test_parts_and_devices_share_the_images_out(folder, tmp_path):
+    whole = predict(folder, tmp_path / "whole", CUBIC, Options(**ON_CPU))
+    for number in range(3):
+        predict(folder, tmp_path / "parts", CUBIC, Options(part=Part(3, number), **ON_CPU))
+    shared = predict(folder, tmp_path / "devices", CUBIC, Options(device="cpu,cpu", precision="fp32"))
+    assert str(whole) == str(shared) == "4 of 4 done"
+    for other in ("parts", "devices"):
+        assert names(tmp_path / other) == names(tmp_path / "whole")
+        for name in names(tmp_path / other):
+            np.testing.assert_array_equal(*(read_volume(tmp_path / run / name).voxels for run in ("whole", other)))
+    with pytest.raises(UdeansrError, match="4 of 4 SR files are there already"):
+        predict(folder, tmp_path / "devices", CUBIC, Options(device="cpu,cpu", precision="fp32"))

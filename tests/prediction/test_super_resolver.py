@@ -215,15 +215,17 @@ def lopsided(train, tmp_path):
     return resolve
 
 
-def test_what_is_observed_is_the_normalised_sr_in_order(lopsided, lr):
-    seen = []
-    stored = reorient(lr, "LAI")
-    made = lopsided.predict(stored, observe=lambda first, block: seen.append((first, block.copy()))).sr
-    assert [first for first, _ in seen] == list(range(0, 12, 2))
-    whole = np.concatenate([block for _, block in seen])
-    voxels = reorient(made, "SPL").voxels
-    assert np.corrcoef(whole.ravel(), voxels.ravel())[0, 1] > 0.9999
-    assert voxels.max() / whole.max() == pytest.approx(np.percentile(lr.voxels, 99.5), rel=0.05)
+def test_the_lr_says_how_far_to_trust_its_sr_in_any_orientation(lopsided, lr):
+    plain = interpolator("sinc", Scale(2, 2, 2)).predict(lr).trust
+    assert plain.consistency_db > 20 and plain.shift_voxels < 0.05 and plain.gain == pytest.approx(1, abs=0.02)
+    assert plain.outside is None
+    one, other = (lopsided.predict(reorient(lr, orientation)).trust for orientation in ("SPL", "LAI"))
+    assert one.consistency_db == pytest.approx(other.consistency_db, abs=0.01)
+    assert one.consistency_db < plain.consistency_db
+    tolerant = replace(lopsided, spacing_tolerance=1.0)
+    stretched = Volume(lr.voxels, replace(lr.geometry, spacing_mm=(4.0, 2.0, 2.2)))
+    assert tolerant.predict(stretched).trust.outside == ("spacing 4 x 2 x 2.2 mm (made for 4 x 2 x 2 mm)",)
+    assert tolerant.predict(lr).trust.outside is None
 
 
 def test_the_result_is_laid_where_it_will_stay_in_the_order_it_is_stored_in(lopsided, lr):
@@ -264,7 +266,7 @@ def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsi
 def test_a_calibrated_model_says_the_error_to_expect(lopsided, lr):
     resolve = replace(lopsided, quality="balanced", uncertainty=True)
     spread = resolve.predict(lr).uncertainty
-    calibrated = replace(resolve, calibration=Calibration((0.0, 10.0), (0.0, 30.0))).predict(lr).uncertainty
+    calibrated = replace(resolve, calibration=Calibration((0.0, 10.0), (0.0, 30.0), "balanced")).predict(lr).uncertainty
     assert spread is not None and calibrated is not None
     np.testing.assert_allclose(calibrated.voxels, 3 * spread.voxels, rtol=1e-4)
 

@@ -10,6 +10,7 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import parse_settings
 from udeansr.paths import Root
 from udeansr.prediction.choice import Wish
+from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.train import RunSettings, train
@@ -67,7 +68,7 @@ def test_prediction_finds_it_like_any_other_and_gives_the_same_files_twice(datas
         write_volume(Volume(voxels, Geometry(voxels.shape, (2.0, 2.0, 2.0))), tmp_path / "lr" / f"{name}.nii")
     wish = Wish(Root(results, "--results"), dataset="1", configuration="x2x2x2", method="zssr")
     for out, lr in (("both", tmp_path / "lr"), ("again", tmp_path / "lr"), ("alone", tmp_path / "lr" / "b.nii")):
-        outcome = predict(lr, tmp_path / out, wish, device="cpu", precision="fp32")
+        outcome = predict(lr, tmp_path / out, wish, Options(device="cpu", precision="fp32"))
         assert not outcome.failed
     for out, name in (("again", "a.nii"), ("again", "b.nii"), ("alone", "b.nii")):
         assert (tmp_path / out / name).read_bytes() == (tmp_path / "both" / name).read_bytes()

@@ -13,6 +13,7 @@ from udeansr.evaluation.evaluate import evaluate
 from udeansr.methods import build_method
 from udeansr.paths import Root
 from udeansr.prediction.choice import Wish
+from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.log import METRICS
@@ -46,10 +47,7 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
         task.dataset.raw / f"{task.people}LR",
         sr,
         wish,
-        device=task.options.device,
-        precision=task.options.precision,
-        stride=1,
-        mode="overwrite",
+        Options(device=task.options.device, precision=task.options.precision, stride=1, mode="overwrite"),
     )
     if outcome.failed:
         raise UdeansrError(str(outcome))

@@ -115,6 +115,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> SuperReso
         name=description.name,
         domain=description.domain,
         calibration=description.calibration,
+        file=path,
         spacing_tolerance=float("inf"),
     )
 
@@ -181,6 +182,7 @@ def _trained(path: Path, device: torch.device | str) -> SuperResolver:
         str(device),
         run=run,
         domain=method.domain,
+        file=path,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.calibration import Calibration
 from udeansr.prediction.quality import Work, work_of
+from udeansr.prediction.trust import Trust, TrustMeter
 from udeansr.prediction.zero_shot import zero_shot
 from udeansr.training.precision import FORMATS
 from udeansr.training.settings import RunSettings
@@ -29,10 +31,6 @@ _logger = logging.getLogger(__name__)
 
 Allocate = Callable[[tuple[int, int, int], np.dtype], np.ndarray]
 """Gives room for a volume of a shape and type, whatever it holds."""
-
-Observe = Callable[[int, np.ndarray], None]
-"""Given the number of the first slice and the slices (n, Y, X) of SR as they are finished, normalised; it keeps none.
-"""
 
 SPACING_TOLERANCE = 0.02
 """How far, as a part of it, a spacing may lie from the one a model was made for."""
@@ -58,10 +56,12 @@ class Prediction:
         sr: the super-resolved volume.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
             model is calibrated, else of the network's answers; None where nobody asked.
+        trust: what the LR says of its SR.
     """
 
     sr: Volume
-    uncertainty: Volume | None = None
+    uncertainty: Volume | None
+    trust: Trust
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class SuperResolver:
         name: of the model, for people; "" where it has none.
         domain: what the model was made for; None where it was not measured.
         calibration: from the spread of the answers to the error to expect; None where it was not measured.
+        file: where the model lies; None where it needs none.
         spacing_tolerance: how far, as a part of it, a spacing may lie from the one the model was made for.
     """
 
@@ -103,6 +104,7 @@ class SuperResolver:
     name: str = ""
     domain: Domain | None = None
     calibration: Calibration | None = None
+    file: Path | None = None
     spacing_tolerance: float = SPACING_TOLERANCE
 
     def __post_init__(self) -> None:
@@ -126,6 +128,17 @@ class SuperResolver:
         """
         return work_of(self.quality, self.method, self.plan.orientation if self.plan else None, self.stride)
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the uncertainty of this quality is the error to expect, and not the spread of the answers alone."""
+        return self.calibration is not None and self.calibration.quality == self.quality
+
+    @property
+    def label(self) -> str:
+        """The model in a few words: its name, or method, scale and the dataset it learned from."""
+        own = f"{self.method.name} {self.scale}" + (f" of {self.plan.dataset}" if self.plan else "")
+        return self.name or own
+
     def __call__(self, volume: Volume, progress: Progress | None = None, name: str = "volume") -> Volume:
         """Super-resolve a volume; the arguments and errors are those of :meth:`predict`, which this is the SR of."""
         return self.predict(volume, progress=progress, name=name).sr
@@ -137,9 +150,8 @@ class SuperResolver:
         progress: Progress | None = None,
         name: str = "volume",
         allocate: Allocate = np.empty,
-        observe: Observe | None = None,
     ) -> Prediction:
-        """Super-resolve a volume, and tell how far to trust each voxel if ``uncertainty`` asks for it.
+        """Super-resolve a volume, and tell how far to trust it; each voxel if ``uncertainty`` asks for it.
 
         What is finished goes where it will stay, slices at a time: beside the result no second copy of it is held.
 
@@ -148,7 +160,6 @@ class SuperResolver:
             progress: told after each batch of slabs.
             name: of the volume, for the bar of a method that learns on it.
             allocate: gives room for what comes out.
-            observe: shown each slice of SR in passing, in the orientation that the model works in.
         Returns: the same field of view, orientation, unit and level, ``scale`` times the voxels; the numeric type of
             an integer LR (rounded and clipped to its range), else float32. No voxel below 0 unless the LR has some.
         Raises:
@@ -164,19 +175,38 @@ class SuperResolver:
         working_grid = sr_geometry(reorient_geometry(volume.geometry, working), self.scale)
         geometry = reorient_geometry(working_grid, stored)
         sr = Volume(allocate(geometry.shape, voxel_type), geometry)
-        trust = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
+        doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
         sr_view = oriented_view(sr.voxels, stored, working)
-        trust_view = None if trust is None else oriented_view(trust.voxels, stored, working)
+        doubt_view = None if doubt is None else oriented_view(doubt.voxels, stored, working)
+        meter = TrustMeter(self.scale, len(lr))
         for first, block, spread in self._slices(lr, progress, name):
             if magnitudes:
                 np.maximum(block, 0, out=block)
-            if observe is not None:
-                observe(first, block)
+            meter(first, block)
             sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
-            if trust_view is not None and spread is not None:
-                expected = self.calibration(spread) if self.calibration is not None else spread
-                trust_view[first : first + len(block)] = denormalize(expected, level)
-        return Prediction(sr, trust)
+            if doubt_view is not None and spread is not None:
+                expected = self.calibration(spread) if self.calibration and self.is_calibrated else spread
+                doubt_view[first : first + len(block)] = denormalize(expected, level)
+        return Prediction(sr, doubt, self._judged(meter, lr, working_grid))
+
+    def _judged(self, meter: TrustMeter, lr: np.ndarray, sr: Geometry) -> Trust:
+        """What the LR says, and in how far its spacing is another than the model's."""
+        z, y, x = (mm * factor for mm, factor in zip(sr.spacing_mm, self.scale.zyx, strict=True))
+        plan, configuration = self.plan, self.configuration
+        if plan is None or configuration is None:
+            return meter.trust(lr, (z, y, x))
+        trust = meter.trust(
+            lr,
+            (z, y, x),
+            self.domain,
+            plan.degradation if configuration.source_degradation == "measured" else None,
+            configuration.restores,
+        )
+        wanted_mm = configuration.lr_spacing_mm
+        if all(abs(mm / wanted - 1) <= SPACING_TOLERANCE for mm, wanted in zip((z, y, x), wanted_mm, strict=True)):
+            return trust
+        off = f"spacing {shown_mm((z, y, x))} mm (made for {shown_mm(wanted_mm)} mm)"
+        return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property
     def _lean(self) -> Method:

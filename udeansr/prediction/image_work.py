@@ -1,0 +1,125 @@
+"""One image: predicted, judged, and written in all the ways that are asked for. Knows outputs; chooses no model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tqdm import tqdm
+
+import udeansr
+from udeansr.image.files import case_name
+from udeansr.image.volume import Geometry, Volume
+from udeansr.prediction.labels import write_labels
+from udeansr.prediction.options import Options
+from udeansr.prediction.output import Output
+from udeansr.prediction.room import Room
+from udeansr.prediction.sidecar import Provenance, checksum
+from udeansr.prediction.super_resolver import Prediction, SuperResolver
+
+LARGE_BYTES = 256_000_000
+"""Of an SR volume: it is written before the next is made, so that two such never take memory at once."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of an image, not yet written."""
+
+    prediction: Prediction
+    lr: Geometry
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is to be written before the next is made."""
+        return self.prediction.sr.voxels.nbytes > LARGE_BYTES
+
+
+@dataclass(frozen=True)
+class ImageWork:
+    """What is done with each image.
+
+    Attributes:
+        resolver: the model.
+        options: the user's.
+        outputs: where everything goes, by image.
+        labels: label maps, by image.
+        room: for what is made.
+    """
+
+    resolver: SuperResolver
+    options: Options
+    outputs: dict[Path, Output]
+    labels: dict[Path, Path]
+    room: Room
+
+    @cached_property
+    def how(self) -> str:
+        """Scale, model and version, in words."""
+        return f"{self.resolver.label}, quality {self.options.chosen_quality}, udeansr {udeansr.__version__}"
+
+    def make(self, image: Path, volume: Volume) -> Made:
+        """Predict an image, with a bar over its slabs, and tell what its LR says of it.
+
+        Raises:
+            UdeansrError: as :meth:`SuperResolver.predict`.
+        """
+        name = case_name(image)
+        with tqdm(desc=name, unit="slab", leave=False, delay=0.5) as bar:
+            made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.room.allocate)
+        (_logger.warning if made.trust.outside else _logger.info)("%s: %s", name, made.trust)
+        return Made(made, volume.geometry)
+
+    def write(self, image: Path, made: Made) -> None:
+        """Write all that was asked for, SR last but for the JSON that tells of it: where SR is, all images are.
+
+        Raises:
+            UdeansrError: if it cannot be written, or a label map does not lie on the grid of the LR.
+        """
+        output, sr = self.outputs[image], made.prediction.sr
+        if image in self.labels:
+            write_labels(self.labels[image], made.lr, sr.geometry, output.labels)
+            output.describe_labels(self.how)
+        if made.prediction.uncertainty is not None:
+            output.write_uncertainty(made.prediction.uncertainty, self.how)
+        output.write_sr(sr, self.how)
+        if self.options.json:
+            output.write_provenance(self._provenance(image, made), self.how)
+
+    def _provenance(self, image: Path, made: Made) -> Provenance:
+        resolver, options = self.resolver, self.options
+        settings = {
+            "device": resolver.device.split(":")[0],
+            "float": options.as_float,
+            "precision": resolver.precision,
+            "quality": resolver.quality,
+            "stride": resolver.work.stride,
+            "uncertainty": options.uncertainty,
+        }
+        return Provenance(
+            image=image,
+            image_sha256=checksum(image),
+            model=resolver.label,
+            model_file=resolver.file,
+            model_sha256=self._model_sha256,
+            settings=settings,
+            lr=made.lr,
+            sr=made.prediction.sr.geometry,
+            report=made.prediction.trust.as_dict(),
+        )
+
+    @cached_property
+    def _model_sha256(self) -> str | None:
+        return None if self.resolver.file is None else checksum(self.resolver.file)
+
+
+def _advance(bar: tqdm) -> Callable[[int, int], None]:
+    def advance(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return advance

@@ -1,0 +1,84 @@
+"""How images are to be predicted, in the user's words. Knows words and numbers; predicts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from udeansr.errors import UdeansrError
+from udeansr.parallel import WHOLE, Part
+from udeansr.training.precision import choose_device
+from udeansr.training.settings import PRECISIONS
+
+MODES = ("new", "continue", "overwrite")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``udeansr_predict`` can be told beside input, output and model.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several with commas between, or ``all`` of CUDA: the
+            images are dealt to them, each with a process of its own.
+        precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.
+        quality: "fast", "balanced" or "best"; see :func:`udeansr.prediction.quality.work_of`. None: fast, and best
+            where uncertainty is wanted.
+        stride: LR slices from one slab to the next, in the place of the quality's own.
+        as_float: whether SR of integer LR is written as float32.
+        uncertainty: whether a map of it is written as well.
+        labels: folder of label maps to bring to the grid of SR.
+        dicom: whether SR becomes a DICOM series derived from the one that came in.
+        bids: whether input and output are BIDS datasets.
+        json: whether provenance is written beside each SR.
+        memory_gb: of a volume that is made; what takes more lies in a file of the output meanwhile. None: a quarter of
+            the memory that is free.
+        mode: with SR that is there already: "new" refuses, "continue" keeps it, "overwrite" replaces it.
+        part: of the images.
+
+    Raises:
+        UdeansrError: if a word is none.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    quality: str | None = None
+    stride: int | None = None
+    as_float: bool = False
+    uncertainty: bool = False
+    labels: Path | None = None
+    dicom: bool = False
+    bids: bool = False
+    json: bool = False
+    memory_gb: float | None = None
+    mode: str = "new"
+    part: Part = WHOLE
+
+    def __post_init__(self) -> None:
+        """Refuse words that are none."""
+        if self.precision not in PRECISIONS:
+            raise UdeansrError(f"precision '{self.precision}' is none; expected {', '.join(PRECISIONS)}")
+        if self.mode not in MODES:
+            raise ValueError(f"mode '{self.mode}'; expected {', '.join(MODES)}")
+
+    @property
+    def chosen_quality(self) -> str:
+        """The quality that holds."""
+        return self.quality or ("best" if self.uncertainty else "fast")
+
+    def by_device(self) -> list[Options]:
+        """The same for each of the devices, with the part of the images that it gets.
+
+        Raises:
+            UdeansrError: if this machine lacks one of them.
+        """
+        names = [name.strip() for name in self.device.split(",")]
+        if self.device == "all":
+            names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+            if not names:
+                raise UdeansrError("device 'all' means all CUDA devices, and there is none; expected auto or cpu")
+        for name in names:
+            choose_device(name)
+        parts = self.part.split(len(names))
+        return [replace(self, device=name, part=part) for name, part in zip(names, parts, strict=True)]
