@@ -119,5 +119,17 @@ def test_it_goes_to_json_whatever_it_found():
 def test_a_missing_slice_is_the_callers_mistake():
     meter = TrustMeter(SCALE, 20)
     meter(0, person(0)[:10])
-    with pytest.raises(ValueError, match="not all slices"):
+    with pytest.raises(ValueError, match="30 slices of the SR have not gone by"):
         meter.trust(np.abs(truncate_kspace(person(0), SCALE)), SPACING_MM)
+
+
+def test_of_large_slices_the_middle_is_judged(monkeypatch):
+    hr = person(20)
+    lr = degrade(hr, SCALE, Degradation(apodization=0.2), np.random.default_rng(0))
+    whole = judged(hr, lr)
+    monkeypatch.setattr("udeansr.prediction.trust.WINDOW", 28)
+    middle = judged(hr, lr)
+    assert middle.consistency_db == pytest.approx(whole.consistency_db, abs=3)
+    assert middle.gain == pytest.approx(whole.gain, abs=0.02)
+    moved = judged(np.roll(hr, 1, 2), np.abs(truncate_kspace(hr, SCALE)))
+    assert moved.shift_voxels == pytest.approx(1, abs=0.1)

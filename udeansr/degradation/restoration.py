@@ -34,7 +34,10 @@ def restored(lr: np.ndarray, measured: MeasuredDegradation, log_spectrum: np.nda
     Source: Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949.
     """
     kspace = np.asarray(scipy.fft.rfftn(lr.astype(np.float32)))
-    transfer, signal = np.ones((1, 1, 1), np.float32), measured.gain**2 * np.exp(log_spectrum)
+    transfer, signal = (
+        np.ones((1, 1, 1), np.float32),
+        np.float32(measured.gain**2) * np.exp(log_spectrum, dtype=np.float32),
+    )
     for axis, curve in enumerate(measured.transfer):
         size, bins = lr.shape[axis], log_spectrum.shape[axis]
         frequency = np.minimum(np.arange(size), size - np.arange(size)) * 2 / size

@@ -16,6 +16,9 @@ from udeansr.errors import UdeansrError
 
 DOMAIN_FILE = "domain.json"
 
+_MIDDLE = 256
+"""Voxels of an LR along each side that are enough to measure it by."""
+
 _DECIMALS = 3
 """Of the natural logarithm of the power: a tenth of a percent."""
 
@@ -49,13 +52,17 @@ class Domain:
     def measure(self, lr: np.ndarray, lr_spacing_mm: tuple[float, float, float]) -> MeasuredDegradation:
         """Measure what the scanner of one LR did beyond truncation, against the mean of the people.
 
+        Of a large LR the middle is looked at.
+
         Args:
             lr: (Z, Y, X), slab axis first, any unit.
             lr_spacing_mm: (Z, Y, X).
         Raises:
             ValueError: if no voxel is positive.
         """
-        return _measured(foreground_spectrum(lr), self, lr_spacing_mm)
+        starts = [max(side - _MIDDLE, 0) // 2 for side in lr.shape]
+        middle = lr[tuple(slice(start, start + _MIDDLE) for start in starts)]
+        return _measured(foreground_spectrum(middle), self, lr_spacing_mm)
 
     def widened(self, measured: Iterable[MeasuredDegradation]) -> Domain:
         """The domain, its limits set by what was measured of each LR that belongs to it.

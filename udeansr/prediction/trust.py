@@ -15,6 +15,12 @@ from udeansr.evaluation.fidelity import gain
 from udeansr.image.grid import Scale
 from udeansr.planning.domain import Domain, mean_transfer
 
+WINDOW = 256
+"""Voxels of the LR along each side of a slice: of larger slices the middle is judged, so that memory stays bounded."""
+
+_BORDER = 8
+"""Voxels at the border of such a window that do not count: what lies beyond it is not known to the blur."""
+
 MARGIN = 1.25
 """How far misfit and noise may lie above those of the domain before a volume counts as outside."""
 
@@ -83,7 +89,8 @@ class TrustMeter:
 
     def __init__(self, scale: Scale, lr_slices: int) -> None:
         self._scale = scale
-        self._slices: list[np.ndarray | None] = [None] * (lr_slices * scale.z)
+        self._waiting = lr_slices * scale.z
+        self._coarse = np.empty(0, np.float32)
 
     def __call__(self, first: int, block: np.ndarray) -> None:
         """See some slices.
@@ -92,8 +99,11 @@ class TrustMeter:
             first: number of the first HR slice.
             block: (n, Y * sy, X * sx), normalised.
         """
-        coarse = truncate_kspace(block, Scale(1, self._scale.y, self._scale.x))
-        self._slices[first : first + len(coarse)] = list(coarse)
+        coarse = _middle(truncate_kspace(block, Scale(1, self._scale.y, self._scale.x)))
+        if not self._coarse.size:
+            self._coarse = np.empty((self._waiting, *coarse.shape[1:]), np.float32)
+        self._coarse[first : first + len(coarse)] = coarse
+        self._waiting -= len(coarse)
 
     def trust(
         self,
@@ -115,13 +125,15 @@ class TrustMeter:
         Raises:
             ValueError: if a slice has not gone by.
         """
-        if any(piece is None for piece in self._slices):
-            raise ValueError("not all slices of the SR have gone by")
-        coarse = truncate_kspace(np.stack(self._slices), Scale(self._scale.z, 1, 1))  # type: ignore[arg-type]
+        if self._waiting:
+            raise ValueError(f"{self._waiting} slices of the SR have not gone by")
         measured = domain.measure(lr, lr_spacing_mm) if domain is not None else None
         known = measured or expected
+        coarse, whole, lr = truncate_kspace(self._coarse, Scale(self._scale.z, 1, 1)), lr, _middle(lr)
         again = np.abs(blur_as_measured(coarse, known) if known is not None else coarse)
-        error = float(np.mean(np.square(again - lr), dtype=np.float64))
+        border = tuple(slice(_BORDER, -_BORDER) if n > WINDOW else slice(None) for n in whole.shape[1:])
+        inner = (slice(None), *border)
+        error = float(np.mean(np.square(again[inner] - lr[inner]), dtype=np.float64))
         shift = np.abs(shift_voxels(coarse, lr, Scale(1, 1, 1))) * self._scale.zyx
         found = {}
         if measured is not None and domain is not None:
@@ -137,6 +149,12 @@ class TrustMeter:
             gain=gain(again, lr),
             **found,
         )
+
+
+def _middle(slices: np.ndarray) -> np.ndarray:
+    """(n, Y, X) -> the middle of the slices, at most :data:`WINDOW` along each side; a view."""
+    starts = [max(side - WINDOW, 0) // 2 for side in slices.shape[1:]]
+    return slices[:, starts[0] : starts[0] + WINDOW, starts[1] : starts[1] + WINDOW]
 
 
 def _outside(
