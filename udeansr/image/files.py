@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -13,15 +12,14 @@ import SimpleITK as sitk
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
+from udeansr.image.header import STRAIGHTEN, check_kind
 from udeansr.image.names import IMAGE_SUFFIXES, case_name, image_suffix
 from udeansr.image.nifti_content import check_whole
 from udeansr.image.nifti_writing import write_nifti
-from udeansr.image.sitk_image import sitk_image
-from udeansr.image.volume import Geometry, Triple, Volume
+from udeansr.image.sitk_image import header_geometry, sitk_image
+from udeansr.image.volume import Geometry, Volume
 
 _FORMATS = ", ".join(IMAGE_SUFFIXES) + " or a folder with one DICOM series"
-_ORTHONORMAL = "expected an orthonormal direction; resample it onto straight axes"
-_logger = logging.getLogger(__name__)
 
 
 def list_images(path: Path) -> list[Path]:
@@ -63,8 +61,8 @@ def read_geometry(path: Path) -> Geometry:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from error
-    _check_kind(path, reader.GetSize(), reader.GetNumberOfComponents())
-    return _geometry(path, reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
+    check_kind(path, reader.GetSize(), reader.GetNumberOfComponents())
+    return header_geometry(path, reader)
 
 
 def read_volume(path: Path) -> Volume:
@@ -85,8 +83,8 @@ def read_volume(path: Path) -> Volume:
         image = sitk.ReadImage(str(_existing(path)))
     except RuntimeError as error:
         raise _unreadable(path, error) from error
-    _check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
-    geometry = _geometry(path, image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
+    geometry = header_geometry(path, image)
     voxels = sitk.GetArrayFromImage(image).reshape(geometry.shape)
     if image_suffix(path) in (".nii", ".nii.gz") and np.issubdtype(voxels.dtype, np.floating):
         # ITK's reader turns NaN and infinity into 0; whoever reads shall know that they were there.
@@ -133,49 +131,9 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _check_kind(path: Path, size: tuple[int, ...], components: int) -> None:
-    """Refuse what is not one 3-D scalar image."""
-    if components != 1:
-        raise UdeansrError(f"{path}: {components} values a voxel; expected one; give magnitude images")
-    if len(size) < 3:
-        raise UdeansrError(f"{path}: a {len(size)}-D image; expected 3-D; give whole volumes, not slices")
-    volumes = int(np.prod(size[3:]))
-    if volumes != 1:
-        raise UdeansrError(f"{path}: a {len(size)}-D image of {volumes} volumes; expected one; give each its own file")
-
-
-def _geometry(
-    path: Path,
-    size: tuple[int, ...],
-    spacing: tuple[float, ...],
-    origin: tuple[float, ...],
-    direction: tuple[float, ...],
-) -> Geometry:
-    """The geometry of the first three axes, checked.
-
-    Spacings are rounded to 1e-6 mm, since NIfTI stores 0.7 as 0.699999988. Axes off the orthonormal by less than
-    1e-3 are made orthonormal, with a warning; more is refused.
-    """
-    spacing_mm = tuple(round(float(mm), 6) for mm in spacing[:3])
-    if not all(np.isfinite(mm) and mm > 0 for mm in spacing_mm):
-        raise UdeansrError(f"{path}: spacing {spacing_mm} mm; expected three positive numbers; mend the header")
-    matrix = np.asarray(direction).reshape(len(size), len(size))[:3, :3]
-    left, _, right = np.linalg.svd(matrix)
-    orthonormal = left @ right
-    deviation = float(np.abs(matrix - orthonormal).max())
-    if not deviation < 1e-3:
-        raise UdeansrError(f"{path}: its axes are {deviation:.3g} off right angles; {_ORTHONORMAL}")
-    if deviation > 1e-5:
-        _logger.warning("%s: its axes were %.1g off right angles and were made orthonormal", path, deviation)
-    rows: list[Triple] = [tuple(float(c) for c in column) for column in orthonormal.T[::-1]]  # type: ignore[misc]
-    z, y, x = (int(n) for n in size[2::-1])
-    origin_mm = (float(origin[0]), float(origin[1]), float(origin[2]))
-    return Geometry((z, y, x), (spacing_mm[2], spacing_mm[1], spacing_mm[0]), origin_mm, (rows[0], rows[1], rows[2]))
-
-
 def _unreadable(path: Path, error: Exception) -> UdeansrError:
     if "orthonormal" in str(error):  # the NIfTI reader's own check, before ours
-        return UdeansrError(f"{path}: its axes are not at right angles; {_ORTHONORMAL}")
+        return UdeansrError(f"{path}: its axes are not at right angles; {STRAIGHTEN}")
     return UdeansrError(f"{path}: cannot be read ({_reason(error)}); replace the file or take it out")
 
 
