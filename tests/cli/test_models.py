@@ -63,7 +63,7 @@ def test_a_training_is_exported_imported_shown_used_and_removed(training, monkey
     assert told[0].split() == ["name", "contrast", "scale", "LR", "spacing", "(mm)", "axes", "where", "MB"]
     assert told[1].split()[:8] == ["brain-t1w-x2x2x2", "T1w", "x2x2x2", "4", "x", "2", "x", "2"]
     assert told[1].split()[8:10] == ["SPL", "imported"]
-    assert told[2] == "1 models; imported ones lie in models ($UDEANSR_MODELS)"
+    assert told[2] == "1 model; imported ones lie in models ($UDEANSR_MODELS)"
 
     assert ended(monkeypatch, "remove", "brain-t1w-x2x2x2") == 0
     assert capsys.readouterr().out == "removed models/brain-t1w-x2x2x2.zip\n"

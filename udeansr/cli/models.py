@@ -28,7 +28,7 @@ def list_models() -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows if len(rows) > 1 else []:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(f"{len(rows) - 1} models; imported ones lie in {models_root()}")
+    print(f"{len(rows) - 1} model{'' if len(rows) == 2 else 's'}; imported ones lie in {models_root()}")
 
 
 def info(
