@@ -89,6 +89,48 @@ def test_the_commands_and_the_program_of_models_work_as_written(tmp_path, monkey
     np.testing.assert_allclose(found.voxels, expected.voxels, atol=0.01 * expected.voxels.max())
 
 
+def test_the_programs_of_python_work_as_written(tmp_path, monkeypatch, tiny_configuration, capsys):
+    """With the model that ships; where none of its name does, with a tiny one that is called so."""
+    import nibabel
+
+    from udeansr.image.files import read_volume, write_volume
+    from udeansr.image.volume import Geometry, Volume
+    from udeansr.prediction.bundled import find_portable
+    from udeansr.prediction.export import ExportWish, export_model
+
+    page = (ROOT / "documentation" / "python.md").read_text(encoding="utf-8")
+    (name,) = set(re.findall(r'SuperResolver\.load\("([\w-]+)"', page))
+    spacing_mm = (2.0, 1.75, 1.75)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "models"))
+    if find_portable(name) is None:
+        training = tmp_path / "training" / "best.pt"
+        write_training(training, tiny_configuration("x2x2x1", lr_spacing_mm=spacing_mm))
+        export_model(training, tmp_path / "models" / f"{name}.zip", ExportWish(name=name, contrast="T1w"))
+    rng = np.random.default_rng(0)
+    grid = Geometry((7, 30, 26), spacing_mm, (3.0, 1.0, -8.0))
+    for case in ("a_T1w", "b_T1w"):
+        voxels = rng.gamma(2, 100, grid.shape).astype(np.float32)
+        write_volume(Volume(voxels, grid), tmp_path / "lr" / f"{case}.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.ones((26, 30, 7, 2)), np.eye(4)), tmp_path / "lr" / "c_bold.nii.gz")
+    programs = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    known = {"__name__": "python.md"}
+    for program in programs[:-1]:
+        exec(compile(program, "python.md", "exec"), known)
+    told = capsys.readouterr().out
+    assert f"{name} " in told and "consistent with its LR" in told
+    assert "c_bold.nii.gz: the nibabel image: a 4-D image of 2 volumes" in told
+    assert sorted(path.name for path in (tmp_path / "sr").iterdir()) == ["a_T1w.nii.gz", "b_T1w.nii.gz"]
+    alone = {path: read_volume(path).voxels for path in (tmp_path / "sr").iterdir()}
+    for path in (*alone, tmp_path / "lr" / "c_bold.nii.gz"):
+        path.unlink()
+    exec(compile(programs[-1], "python.md", "exec"), known)
+    for path, voxels in alone.items():
+        assert voxels.shape == (7, 60, 52)
+        np.testing.assert_array_equal(read_volume(path).voxels, voxels)
+    assert read_volume(tmp_path / "uncertainty.nii.gz").voxels.min() >= 0
+
+
 def write_training(path, configuration):
     """The checkpoint of a tiny UDEAN whose weights do something."""
     from udeansr.methods import build_method, parse_settings
@@ -100,8 +142,8 @@ def write_training(path, configuration):
     for parameter in method.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.05)
     state = {key: {} for key in KEYS if key not in ("format", "version")} | {
-        "plan": Plan("Dataset001_BrainT1w", "SPL", 1.1, {"x2x2x2": configuration}).as_dict(),
-        "configuration": "x2x2x2",
+        "plan": Plan("Dataset001_BrainT1w", "SPL", 1.1, {configuration.name: configuration}).as_dict(),
+        "configuration": configuration.name,
         "method": "udean",
         "weights": method.state_dict(),
     }
