@@ -34,7 +34,7 @@ from udeansr.prediction.export import ExportWish, export_model
 from udeansr.prediction.model_card import ModelCard
 from udeansr.prediction.models import load_model
 from udeansr.prediction.quality import QUALITIES
-from udeansr.prediction.super_resolver import Prediction, SuperResolver
+from udeansr.prediction.super_resolver import Prediction, VolumeResolver
 
 matplotlib.use("Agg")
 
@@ -72,7 +72,7 @@ def shown(values: list[tuple[float, float]]) -> str:
     return f"{decibels.mean():.2f} ± {decibels.std():.2f} / {likeness.mean():.4f}"
 
 
-def in_foreground(resolver: SuperResolver, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+def in_foreground(resolver: VolumeResolver, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Uncertainty and error of the voxels of the foreground, in the unit that the model works in."""
     assert made.uncertainty is not None and resolver.plan is not None
     level = np.float32(intensity_scale(pair.lr.voxels) * resolver.plan.lr_gain)
@@ -81,7 +81,15 @@ def in_foreground(resolver: SuperResolver, made: Prediction, pair: Pair) -> tupl
     return made.uncertainty.voxels[inside] / level, error / level
 
 
-def compare_qualities(resolver: SuperResolver, paths: list[Path]) -> Calibration:
+def share_of_most_uncertain(made: Prediction, pair: Pair) -> float:
+    """The part of the squared error that the most uncertain tenth of all voxels holds."""
+    assert made.uncertainty is not None
+    square = (made.sr.voxels / np.float32(pair.unit) - pair.truth).ravel() ** 2
+    order = np.argsort(made.uncertainty.voxels.ravel(), kind="stable")
+    return float(square[order[-len(order) // PARTS :]].sum() / square.sum())
+
+
+def compare_qualities(resolver: VolumeResolver, paths: list[Path]) -> Calibration:
     """The table of qualities on validation people, and the calibration of the best."""
     print(f"\n{len(paths)} validation people; PSNR dB / SSIM 2-D\n\n| LR | quality | scores | seconds a volume |")
     print("|---|---|---|---|")
@@ -103,18 +111,19 @@ def compare_qualities(resolver: SuperResolver, paths: list[Path]) -> Calibration
     return Calibration.fitted(np.concatenate(spreads), np.concatenate(errors), "best")
 
 
-def reliability(resolver: SuperResolver, paths: list[Path], curve: Path | None) -> str:
+def reliability(resolver: VolumeResolver, paths: list[Path], curve: Path | None) -> str:
     """How the uncertainty of test people, calibrated on others, compares with their errors; the curve is drawn."""
     lines = []
     figure, axes = plt.subplots(figsize=(4, 3.6), layout="constrained")
     for kind in DEGRADATIONS:
-        expected, squared = [], []
+        expected, squared, whole = [], [], []
         for path in paths:
             pair = pair_of(path, resolver.scale, kind)
             made = replace(resolver, quality="best", uncertainty=True).predict(pair.lr)
             sigma, error = in_foreground(resolver, made, pair)
             expected.append(sigma)
             squared.append(error**2)
+            whole.append(share_of_most_uncertain(made, pair))
         sigma, square = np.concatenate(expected), np.concatenate(squared)
         parts = np.array_split(np.argsort(sigma, kind="stable"), PARTS)
         both = np.square(sigma, dtype=float), square
@@ -126,6 +135,7 @@ def reliability(resolver: SuperResolver, paths: list[Path], curve: Path | None) 
             share = square[part].sum() / square.sum()
             rms = np.sqrt(np.mean(np.square(sigma[part], dtype=np.float64)))
             lines.append(f"| {number} | {rms:.4f} | {np.sqrt(square[part].mean()):.4f} | {share:.1%} |")
+        lines.append(f"\nOf whole volumes, air included, the most uncertain tenth holds {np.mean(whole):.1%}")
     if curve is not None:
         top = max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([0, top], [0, top], "k:", linewidth=1, label="perfect")
@@ -135,7 +145,7 @@ def reliability(resolver: SuperResolver, paths: list[Path], curve: Path | None) 
     return "\n".join(lines)
 
 
-def table(resolver: SuperResolver, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
+def table(resolver: VolumeResolver, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
     """Scores of interpolation and of the model, and what the trust line says, by degradation."""
     rows: list[dict[str, str | float]] = []
     told = []

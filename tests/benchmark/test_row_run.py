@@ -33,8 +33,8 @@ def stages(monkeypatch):
         told.append(("train", configuration, mode))
         leave_training(output, plan, configuration, method, settings, run, iterations=6)
 
-    def predict(lr, sr, wish, *, device, precision, stride, mode):
-        told.append(("predict", lr.name, wish.method or wish.checkpoint, mode))
+    def predict(lr, sr, wish, options):
+        told.append(("predict", lr.name, wish.method or wish.checkpoint, options.mode))
         return Outcome((sr / "sub-4.nii.gz",), (), ())
 
     def evaluate(sr, hr, slices, processes):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.prediction.calibration import KNOTS, Calibration
+from udeansr.prediction.calibration import KNOTS, Calibration, steadied
 
 
 @pytest.fixture
@@ -40,6 +40,22 @@ def test_beyond_the_ends_the_ends_hold():
     curve = Calibration((0.1, 0.2), (1.0, 3.0))
     assert curve(np.array([0.0, 0.1, 0.15, 0.2, 9.0], np.float32)).tolist() == pytest.approx([1, 1, 2, 3, 3])
     assert curve(np.zeros((2, 3, 4))).shape == (2, 3, 4)
+
+
+def test_a_steadied_spread_keeps_the_variance_and_loses_chance():
+    rng = np.random.default_rng(0)
+    answers = rng.standard_normal((4, 5, 60, 50))
+    spread = answers.std(axis=0, ddof=1)
+    calm = steadied(spread)
+    assert calm.shape == spread.shape
+    assert np.mean(calm**2) == pytest.approx(np.mean(spread**2), rel=0.01)
+    assert calm.std() < 0.5 * spread.std()
+    flat = np.full((2, 4, 4), 3.0)
+    np.testing.assert_allclose(steadied(flat), flat)
+    one = np.zeros((3, 9, 9))
+    one[1, 4, 4] = 3.0
+    np.testing.assert_allclose(steadied(one)[1, 3:6, 3:6], 1.0)
+    assert steadied(one).sum() == pytest.approx(9.0)
 
 
 def test_it_comes_back_from_json(voxels):

@@ -14,17 +14,17 @@ from udeansr.networks.rcan import ChannelAttention
 from udeansr.planning.plan import Plan
 from udeansr.prediction.models import interpolator
 from udeansr.prediction.onnx import _AnySizeAttention, export_onnx
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 
 
-def lively(configuration, method: str = "supervised") -> SuperResolver:
+def lively(configuration, method: str = "supervised") -> VolumeResolver:
     """A model whose weights do something, as if it were trained."""
     torch.manual_seed(2)
     made = build_method(method, configuration, parse_settings(method, [])).eval().requires_grad_(False)
     for parameter in made.parameters():
         parameter.copy_(torch.randn_like(parameter) * 0.1)
     plan = Plan("Dataset001_A", "SPL", 1.02, {configuration.name: configuration})
-    return SuperResolver(made, configuration.factors, plan, configuration)
+    return VolumeResolver(made, configuration.factors, plan, configuration)
 
 
 @pytest.mark.slow

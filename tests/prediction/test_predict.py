@@ -17,7 +17,7 @@ from udeansr.prediction import predict as module
 from udeansr.prediction.choice import Wish
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 
 CUBIC = Wish(Root(Path("results"), "default"), method="tricubic", scale=Scale(2, 2, 2))
 ON_CPU = {"device": "cpu", "precision": "fp32"}
@@ -170,7 +170,7 @@ def test_uncertainty_lies_beside_each_sr(train, folder, tmp_path, caplog):
     wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
     with caplog.at_level("WARNING"):
         outcome = predict(folder, tmp_path / "sr", wish, Options(quality="balanced", uncertainty=True, **ON_CPU))
-    assert "the model is not calibrated for quality balanced: the map is the spread of its answers" in caplog.text
+    assert "is not calibrated for quality balanced: uncertainty is the spread of its answers" in caplog.text
     assert str(outcome) == "4 of 4 done"
     assert names(tmp_path / "sr") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha", "uncertainty"]
     assert names(tmp_path / "sr" / "uncertainty") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha"]
@@ -200,14 +200,14 @@ def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, mon
         log.append(f"write {path.name}")
         write_volume(volume, path)
 
-    made = SuperResolver.predict
+    made = VolumeResolver.predict
 
     def watched(self, volume, **options):
         log.append("predict")
         return made(self, volume, **options)
 
     monkeypatch.setattr(output, "write_volume", write)
-    monkeypatch.setattr(SuperResolver, "predict", watched)
+    monkeypatch.setattr(VolumeResolver, "predict", watched)
     predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))
     assert log == [line for name in names(folder) for line in ("predict", f"write {name}")]
 

@@ -14,7 +14,7 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import build_method, parse_settings
 from udeansr.networks.rcan import ChannelAttention
 from udeansr.planning.plan import Plan
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 from udeansr.prediction.zero_shot import learned_on
 from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import Trainer
@@ -28,14 +28,14 @@ NOISE = np.random.default_rng(4).random((2, 7, 19, 17), dtype=np.float32)
 def resolver(tiny_configuration):
     """A maker of ZSSR that is ready to predict, as a model of it is."""
 
-    def make(*assignments: str, scale: str = "x2x2x2", run: RunSettings | None = None, **values) -> SuperResolver:
+    def make(*assignments: str, scale: str = "x2x2x2", run: RunSettings | None = None, **values) -> VolumeResolver:
         configuration = tiny_configuration(scale, **{"patch_size": (8, 8), **values})
         torch.manual_seed(0)
         settings = parse_settings("zssr", [f"zssr.{words}" for words in ("iterations=3", *assignments)])
         method = build_method("zssr", configuration, settings).requires_grad_(False).eval()
         plan = Plan("Dataset007_Tiny", "SPL", 1.0, {scale: configuration})
         run = (run or RunSettings()).resolved(configuration, type(method))
-        return SuperResolver(method, Scale.parse(scale), plan, configuration, run=run)
+        return VolumeResolver(method, Scale.parse(scale), plan, configuration, run=run)
 
     return make
 
@@ -44,7 +44,7 @@ def volume(voxels: np.ndarray) -> Volume:
     return Volume(voxels, Geometry(voxels.shape, (2.0, 2.0, 2.0)))
 
 
-def learned(resolver: SuperResolver, lr: np.ndarray = NOISE[0], **where: str):
+def learned(resolver: VolumeResolver, lr: np.ndarray = NOISE[0], **where: str):
     return learned_on(resolver.method, lr, resolver.run, **{**ON_CPU, **where})
 
 

@@ -28,7 +28,7 @@ from udeansr.prediction.portable_choice import (
     none_suits,
     warn_of_contrast,
 )
-from udeansr.prediction.super_resolver import SuperResolver, fits, shown_mm
+from udeansr.prediction.super_resolver import VolumeResolver, fits, shown_mm
 
 _logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Wish:
     checkpoint: str = "best"
 
 
-def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str = "cpu") -> SuperResolver:
+def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str = "cpu") -> VolumeResolver:
     """The model that a wish means: the one it names, or the only one that fits the images.
 
     Args:
@@ -85,14 +85,14 @@ def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str 
     return _fitting(wish, images, device)
 
 
-def _loaded(path: Path, device: torch.device | str) -> SuperResolver:
+def _loaded(path: Path, device: torch.device | str) -> VolumeResolver:
     """The model of a file; the log says which, since the user may not have named it."""
     model = load_model(path, device)
     _logger.info("model: %s", path)
     return model
 
 
-def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.device | str) -> SuperResolver:
+def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.device | str) -> VolumeResolver:
     """What ``-m`` means: a file, the folder of a training, or the name of a model."""
     path = checkpoint_file(model_path(words), checkpoint)
     if path.suffix.lower() == ".zip":
@@ -100,7 +100,7 @@ def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.d
     return _loaded(path, device)
 
 
-def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> SuperResolver:
+def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> VolumeResolver:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
     trained, portables = find_models(wish.results, wish.checkpoint), portable_models()
     plans = [model.plan() for model in trained] if portables else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
@@ -19,9 +19,9 @@ from udeansr.prediction.image_kinds import as_volume
 from udeansr.prediction.models import load_model
 from udeansr.prediction.options import Options
 from udeansr.prediction.quality import Quality
-from udeansr.prediction.super_resolver import SuperResolver as VolumeResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 from udeansr.prediction.trust import Trust
-from udeansr.training.precision import choose_device, choose_precision
+from udeansr.training.precision import choose_device
 
 Image = TypeVar("Image", sitk.Image, Nifti1Image, np.ndarray, Volume)
 
@@ -35,7 +35,7 @@ class SuperResolved(Generic[Image]):
     Attributes:
         sr: the super-resolved image.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where
-            :attr:`SuperResolver.is_calibrated`, else of the model's answers. None where nobody asked.
+            :attr:`VolumeResolver.is_calibrated`, else of the model's answers. None where nobody asked.
         trust: what the image says of its SR: ``print`` it, or look at its numbers.
     """
 
@@ -90,20 +90,7 @@ class SuperResolver:
             UdeansrError: if there is no such model or device, or the words do not go together.
         """
         options = Options(device=device, precision=precision, quality=quality, uncertainty=uncertainty)
-        where = choose_device(options.device)
-        resolver = cls(
-            replace(
-                load_model(model_path(model), where),
-                precision=choose_precision(options.precision, where),
-                quality=options.chosen_quality,
-                uncertainty=options.uncertainty,
-            )
-        )
-        if uncertainty and not resolver.is_calibrated:
-            _logger.warning(
-                "%s is not calibrated: uncertainty is the spread of its answers, less than the error", model
-            )
-        return resolver
+        return cls(options.told_to(load_model(model_path(model), choose_device(options.device))))
 
     @property
     def orientation(self) -> str:

@@ -18,7 +18,7 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output
 from udeansr.prediction.room import Room
 from udeansr.prediction.sidecar import Provenance, checksum
-from udeansr.prediction.super_resolver import Prediction, SuperResolver
+from udeansr.prediction.super_resolver import Prediction, VolumeResolver
 
 LARGE_BYTES = 256_000_000
 """Of an SR volume: it is written before the next is made, so that two such never take memory at once."""
@@ -51,7 +51,7 @@ class ImageWork:
         room: for what is made.
     """
 
-    resolver: SuperResolver
+    resolver: VolumeResolver
     options: Options
     outputs: dict[Path, Output]
     labels: dict[Path, Path]
@@ -66,7 +66,7 @@ class ImageWork:
         """Predict an image, with a bar over its slabs, and tell what its LR says of it.
 
         Raises:
-            UdeansrError: as :meth:`SuperResolver.predict`.
+            UdeansrError: as :meth:`VolumeResolver.predict`.
         """
         name = case_name(image)
         with tqdm(desc=name, unit="slab", leave=False, delay=0.5) as bar:

@@ -16,7 +16,7 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.prediction.model_file import read_model
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 from udeansr.training.checkpoint import check_weights, load_checkpoint
 from udeansr.training.settings import RunSettings
 
@@ -62,7 +62,7 @@ def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
     return path / f"{checkpoint}.pt"
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
+def load_model(path: Path, device: torch.device | str = "cpu") -> VolumeResolver:
     """Make a model ready: its method with the averaged weights, and the plan it was made for.
 
     Args:
@@ -75,7 +75,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
     return load_model_file(path, device) if path.suffix.lower() == ".zip" else _trained(path, device)
 
 
-def load_model_file(path: Path, device: torch.device | str = "cpu") -> SuperResolver:
+def load_model_file(path: Path, device: torch.device | str = "cpu") -> VolumeResolver:
     """Make the model of a model file ready; whoever names one may use it at any spacing.
 
     Raises:
@@ -105,7 +105,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> SuperReso
         run = RunSettings.from_dict(description.run, str(path))
     except TypeError as error:
         raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
-    return SuperResolver(
+    return VolumeResolver(
         method,
         configuration.factors,
         description.plan,
@@ -146,7 +146,7 @@ def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
     return plan, plan.configuration(state["configuration"])
 
 
-def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> SuperResolver:
+def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> VolumeResolver:
     """A method that learns nothing, for any grid."""
     untrained = Configuration(
         name=str(scale),
@@ -165,16 +165,16 @@ def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") ->
         iterations_per_epoch=1,
     )
     method = build_method(name, untrained, parse_settings(name, []))
-    return SuperResolver(method.eval(), scale, device=str(device))
+    return VolumeResolver(method.eval(), scale, device=str(device))
 
 
-def _trained(path: Path, device: torch.device | str) -> SuperResolver:
+def _trained(path: Path, device: torch.device | str) -> VolumeResolver:
     """A checkpoint, ready."""
     state = load_checkpoint(path)
     method = trained_method(path, state).to(device)
     plan, configuration = plan_of(path, state)
     run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
-    return SuperResolver(
+    return VolumeResolver(
         method,
         configuration.factors,
         plan,

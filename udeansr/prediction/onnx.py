@@ -19,7 +19,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.normalization import PERCENTILE
 from udeansr.methods import Method
 from udeansr.networks.rcan import STEPS, ChannelAttention
-from udeansr.prediction.super_resolver import SuperResolver
+from udeansr.prediction.super_resolver import VolumeResolver
 from udeansr.prediction.whole_file import write_whole
 
 LR, HR = "lr", "sr"
@@ -29,7 +29,7 @@ OLDEST_TORCH = (2, 6)
 """Whose exporter takes sizes that are not known."""
 
 
-def export_onnx(resolver: SuperResolver, path: Path) -> dict[str, str]:
+def export_onnx(resolver: VolumeResolver, path: Path) -> dict[str, str]:
     """Write the network of a model as ONNX, whole or not at all, in float32; any batch size, rows and columns.
 
     Its input is (B, slices, Y, X) of normalised LR, its output (B, answered slices * sz, Y * sy, X * sx) in the same
@@ -75,7 +75,7 @@ def export_onnx(resolver: SuperResolver, path: Path) -> dict[str, str]:
     return metadata
 
 
-def _metadata(resolver: SuperResolver) -> dict[str, str]:
+def _metadata(resolver: VolumeResolver) -> dict[str, str]:
     """What someone has to know to run the network on an image."""
     method, plan, configuration = resolver.method, resolver.plan, resolver.configuration
     assert plan is not None and configuration is not None, "a trained model has a plan"

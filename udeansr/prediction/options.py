@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import torch
 
 from udeansr.errors import UdeansrError
 from udeansr.parallel import WHOLE, Part
-from udeansr.training.precision import choose_device
+from udeansr.prediction.super_resolver import VolumeResolver
+from udeansr.training.precision import choose_device, choose_precision
 from udeansr.training.settings import PRECISIONS
+
+_logger = logging.getLogger(__name__)
 
 MODES = ("new", "continue", "overwrite")
 
@@ -66,6 +70,27 @@ class Options:
     def chosen_quality(self) -> str:
         """The quality that holds."""
         return self.quality or ("best" if self.uncertainty else "fast")
+
+    def told_to(self, resolver: VolumeResolver) -> VolumeResolver:
+        """A model that works as the options say; that it is not calibrated for that is warned of.
+
+        Raises:
+            UdeansrError: if quality, stride or precision do not go with it.
+        """
+        told = replace(
+            resolver,
+            precision=choose_precision(self.precision, torch.device(resolver.device)),
+            quality=self.chosen_quality,
+            stride=self.stride,
+            as_float=self.as_float,
+            uncertainty=self.uncertainty,
+        )
+        if self.uncertainty and not told.is_calibrated:
+            _logger.warning(
+                "%s is not calibrated for quality %s: uncertainty is the spread of its answers, less than the error",
+                *(told.label, told.quality),
+            )
+        return told
 
     def by_device(self) -> list[Options]:
         """The same for each of the devices, with the part of the images that it gets.

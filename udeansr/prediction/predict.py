@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, plan_outputs
 from udeansr.prediction.overlap import overlapped
 from udeansr.prediction.room import Room
-from udeansr.prediction.super_resolver import SuperResolver
-from udeansr.training.precision import choose_device, choose_precision
+from udeansr.prediction.super_resolver import VolumeResolver
+from udeansr.training.precision import choose_device
 
 _logger = logging.getLogger(__name__)
 
@@ -130,26 +130,12 @@ def _dealt(lr: Path, sr_folder: Path, options: Options) -> dict[Path, Output]:
     return {image: output for place, (image, output) in enumerate(outputs.items()) if options.part.has(place)}
 
 
-def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> SuperResolver:
+def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> VolumeResolver:
     """The model, told how to work."""
-    device = choose_device(options.device)
-    resolver = replace(
-        wished_model(wish, images, device),
-        precision=choose_precision(options.precision, device),
-        quality=options.chosen_quality,
-        stride=options.stride,
-        as_float=options.as_float,
-        uncertainty=options.uncertainty,
-    )
-    if options.uncertainty and not resolver.is_calibrated:
-        _logger.warning(
-            "the model is not calibrated for quality %s: the map is the spread of its answers, less than the error",
-            resolver.quality,
-        )
-    return resolver
+    return options.told_to(wished_model(wish, images, choose_device(options.device)))
 
 
-def _of_its_contrast(outputs: dict[Path, Output], resolver: SuperResolver) -> dict[Path, Output]:
+def _of_its_contrast(outputs: dict[Path, Output], resolver: VolumeResolver) -> dict[Path, Output]:
     """Of a BIDS dataset the images of the model's contrast, where it says one."""
     contrast = resolver.domain.contrast if resolver.domain is not None else None
     if contrast is None:

@@ -20,7 +20,7 @@ from udeansr.methods.slab_window import super_resolve_volume, super_resolved_sli
 from udeansr.networks.lean import lean
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.prediction.calibration import Calibration
+from udeansr.prediction.calibration import Calibration, steadied
 from udeansr.prediction.quality import Work, work_of
 from udeansr.prediction.trust import Trust, TrustMeter
 from udeansr.prediction.zero_shot import zero_shot
@@ -65,8 +65,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class SuperResolver:
-    """The front door for Python: ``sr = SuperResolver(...)(lr)``. Threads may share one.
+class VolumeResolver:
+    """A model at work on volumes: ``sr = VolumeResolver(...)(lr)``. Threads may share one.
 
     :func:`udeansr.prediction.models.load_model` makes one of a trained model, and
     :func:`udeansr.prediction.models.interpolator` one that needs none.
@@ -185,6 +185,7 @@ class SuperResolver:
             meter(first, block)
             sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
             if doubt_view is not None and spread is not None:
+                spread = steadied(spread)
                 expected = self.calibration(spread) if self.calibration and self.is_calibrated else spread
                 doubt_view[first : first + len(block)] = denormalize(expected, level)
         return Prediction(sr, doubt, self._judged(meter, lr, working_grid))
