@@ -26,4 +26,4 @@ def test_speed_and_memory_are_told_of_each_quality():
 @pytest.mark.slow
 def test_memory_is_told_of_a_queue():
     (row,) = table("--volumes", "6", "--side", "8")
-    assert row[0] == "6" and 0.05 < float(row[2]) <= float(row[5]) and row[4].endswith("%")
+    assert row[0] == "6" and 0.05 < float(row[2]) <= float(row[5]) + 0.01 and row[4].endswith("%")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
+from itertools import zip_longest
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -33,6 +34,9 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 _POINTWISE = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 """A convolution that applies a function to each number before it goes to memory; what torch.compile makes use of."""
 
+_PACK = getattr(torch.ops.mkldnn, "_reorder_convolution_weight", None)
+"""Weights in the order that the convolution wants them in, which else is made anew in each call."""
+
 
 def lean(module: AnyModule, half: torch.dtype | None = None) -> AnyModule:
     """A copy of a module for prediction alone.
@@ -43,7 +47,11 @@ def lean(module: AnyModule, half: torch.dtype | None = None) -> AnyModule:
             this type. The interpolated copy of the image stays in float32.
     """
     made = _leaned(copy.deepcopy(module).requires_grad_(False))
-    return made.to(dtype=half, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made = made.to(dtype=half, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for part in made.modules():
+        if isinstance(part, _Convolution):
+            part.pack()
+    return made
 
 
 def _leaned(module: nn.Module) -> nn.Module:
@@ -56,35 +64,45 @@ def _leaned(module: nn.Module) -> nn.Module:
     return module
 
 
-class _ActiveConvolution(nn.Module):
-    """A convolution and an activation in one walk, where the device can."""
+class _Convolution(nn.Module):
+    """A convolution, and an activation or a sum in the same walk, where the device can."""
 
-    def __init__(self, convolution: nn.Conv2d, negative_slope: float = 0.0) -> None:
+    def __init__(self, convolution: nn.Conv2d, negative_slope: float | None = None) -> None:
         super().__init__()
         self.convolution, self.negative_slope = convolution, negative_slope
+        self._packed: Tensor | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def pack(self) -> None:
+        """Order the weights for the device, where it orders them."""
         conv = self.convolution
+        if _PACK is not None and _POINTWISE is not None and _fuses(conv.weight.device.type, conv.weight.dtype):
+            self._packed = _PACK(conv.weight, *_geometry(conv), [1, conv.in_channels, 64, 64])
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """The activation of the convolution of x, or what is added plus the convolution of x."""
+        conv, slope = self.convolution, self.negative_slope
         x = x.to(conv.weight.dtype)
-        if _POINTWISE is None or not _fuses(x.device.type, x.dtype):
-            return F.leaky_relu(conv(x), self.negative_slope, inplace=True)
-        name, numbers = ("leaky_relu", [self.negative_slope]) if self.negative_slope else ("relu", [])
-        return _POINTWISE(x, conv.weight, conv.bias, *_geometry(conv), name, numbers, "")
+        if self._packed is None:
+            y = conv(x) if slope is None else F.leaky_relu(conv(x), slope, inplace=True)
+            return y if added is None else added + y
+        assert _POINTWISE is not None
+        if added is not None:
+            return _POINTWISE.binary(x, added, self._packed, conv.bias, *_geometry(conv), "add", 1.0, None, [], None)
+        name, numbers = ("none", []) if slope is None else ("leaky_relu", [slope]) if slope else ("relu", [])
+        return _POINTWISE(x, self._packed, conv.bias, *_geometry(conv), name, numbers, "")
 
 
 class _LongSkip(nn.Module):
     """What a residual group or the body adds to what goes in: the convolution at the end adds in the same walk."""
 
-    def __init__(self, inside: nn.Module, last: nn.Conv2d, head: nn.Module | None = None) -> None:
+    def __init__(self, inside: nn.Module, last: nn.Conv2d, head: nn.Conv2d | None = None) -> None:
         super().__init__()
-        self.head, self.inside, self.last = head or nn.Identity(), _leaned(inside), last
+        self.head = nn.Identity() if head is None else _Convolution(head)
+        self.inside, self.last = _leaned(inside), _Convolution(last)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.head(x)
-        made, conv = self.inside(x), self.last
-        if _POINTWISE is None or not _fuses(made.device.type, made.dtype):
-            return x + conv(made)
-        return _POINTWISE.binary(made, x, conv.weight, conv.bias, *_geometry(conv), "add", 1.0, None, [], None)
+        return self.last(self.inside(x), added=x)
 
 
 def _geometry(conv: nn.Conv2d) -> tuple[list[int], list[int], list[int], int]:
@@ -104,7 +122,8 @@ class _LeanBlock(nn.Module):
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
-        self.first, self.second, self.attention = _ActiveConvolution(block.first), block.second, block.attention
+        self.first, self.second = _Convolution(block.first, 0.0), _Convolution(block.second)
+        self.attention = block.attention
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.second(self.first(x))
@@ -162,12 +181,26 @@ def _places(window: int, side: int, count: int, dtype: torch.dtype, device: torc
     return spread(each_alone, (window, 1), (side, 1))[0, :, :, 0].T.contiguous().to(dtype)
 
 
-def _lean_encoder(encoder: Encoder) -> nn.Module:
-    """Convolutions that apply the LeakyReLU after them."""
+def _lean_encoder(encoder: Encoder, before: int = 0) -> nn.Module:
+    """Convolutions that apply the LeakyReLU after them.
+
+    Args:
+        encoder: whose form this is.
+        before: channels of zeros to put before the features; the convolutions all get as many more.
+    """
     convolutions = [layer for layer in encoder.layers if isinstance(layer, nn.Conv2d)]
     slopes = [layer.negative_slope for layer in encoder.layers if isinstance(layer, nn.LeakyReLU)]
-    active = [_ActiveConvolution(conv, slope) for conv, slope in zip(convolutions, slopes, strict=False)]
-    return nn.Sequential(*active, convolutions[-1])
+    for number, conv in enumerate(convolutions):
+        _widen(conv, before if number else 0, before)
+    return nn.Sequential(*(_Convolution(conv, slope) for conv, slope in zip_longest(convolutions, slopes)))
+
+
+def _widen(conv: nn.Conv2d, before_in: int, before_out: int) -> None:
+    """Put so many channels of zeros before those that go into a convolution and those that come out."""
+    assert conv.bias is not None, "convolutions of an encoder have a bias"
+    conv.in_channels, conv.out_channels = conv.in_channels + before_in, conv.out_channels + before_out
+    conv.weight = nn.Parameter(F.pad(conv.weight, (0, 0, 0, 0, before_in, 0, before_out, 0)), requires_grad=False)
+    conv.bias = nn.Parameter(F.pad(conv.bias, (before_out, 0)), requires_grad=False)
 
 
 class _Features(NamedTuple):
@@ -178,17 +211,21 @@ class _Features(NamedTuple):
 
 
 class _LeanAnchoredEncoder(nn.Module):
-    """The image goes beside the features in float32, so that these need not be float32 as well."""
+    """The image goes beside the features in float32, so that these need not be float32 as well.
+
+    The convolutions leave room for it, and so have a round number of channels.
+    """
 
     def __init__(self, whole: AnchoredEncoder) -> None:
         super().__init__()
         self.slices, self.lr_slices, self.downscale = whole.slices, whole.lr_slices, whole.downscale
-        self.learned = _leaned(whole.learned)
+        self.learned = _lean_encoder(whole.learned, self.lr_slices)
 
     def forward(self, slab: Tensor) -> _Features:
         image = shrink(slab[:, : self.slices], self.lr_slices, self.downscale)
-        learned = self.learned(slab)
-        return _Features(torch.cat([image.to(learned.dtype), learned], dim=1), image)
+        features = self.learned(slab)
+        features[:, : self.lr_slices] = image
+        return _Features(features, image)
 
 
 class _LeanAnchoredDecoder(nn.Module):
@@ -210,16 +247,18 @@ class _LeanDecoder(nn.Module):
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.body = _leaned(decoder.body)
-        stages = list(decoder.upsampler)
-        self.tail, shuffle = decoder.tail, None
+        stages = [_Convolution(part) if isinstance(part, nn.Conv2d) else part for part in decoder.upsampler]
+        tail, shuffle = decoder.tail, None
         if stages:
             shuffle = stages.pop()
             assert isinstance(shuffle, PixelShuffle), "a stage of the upsampler ends with its shuffle"
-            self.tail = _before_shuffle(decoder.tail, shuffle)
+            tail = _before_shuffle(tail, shuffle)
+        self.tail = _Convolution(tail)
         self.upsampler, self.shuffle = nn.Sequential(*stages), shuffle or nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.shuffle(self.tail(self.upsampler(self.body(features))))
+        with torch.autocast(features.device.type, enabled=False):  # all is cast already; to ask each time takes time
+            return self.shuffle(self.tail(self.upsampler(self.body(features))))
 
 
 def _before_shuffle(tail: nn.Conv2d, shuffle: PixelShuffle) -> nn.Conv2d:
