@@ -47,8 +47,8 @@ PEAK_SHAPES = [(1, 32), (1, 80), (1, 96), (1, 160), (2, 160)]
 """Slabs and side of what the peak is looked for with, for each number of channels."""
 
 
-def best_seconds(run: Callable[[], object], device: torch.device, spent: float = 0.5) -> float:
-    """Of as many runs as the time allows, at least three."""
+def all_seconds(run: Callable[[], object], device: torch.device, spent: float = 0.5) -> list[float]:
+    """Of as many runs as the time allows, at least three; the first is not counted."""
     times: list[float] = []
     while len(times) < 3 or sum(times) < spent:
         began = time.perf_counter()
@@ -56,7 +56,7 @@ def best_seconds(run: Callable[[], object], device: torch.device, spent: float =
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
-    return min(times[1:])
+    return times[1:]
 
 
 def convolution_peak(device: torch.device, channels: int, shapes: list[tuple[int, int]]) -> float:
@@ -67,7 +67,7 @@ def convolution_peak(device: torch.device, channels: int, shapes: list[tuple[int
         x = torch.randn(slabs, channels, side, side, device=device).bfloat16()
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            seconds = best_seconds(lambda x=x: conv(x), device)
+            seconds = min(all_seconds(lambda x=x: conv(x), device))
         speeds.append(2 * 9 * channels**2 * slabs * side**2 / seconds)
     return max(speeds)
 
@@ -109,7 +109,10 @@ def write_lr(path: Path, shape: tuple[int, int, int], seed: int = 0) -> None:
 
 
 def bare(model: Path, options: argparse.Namespace, device: torch.device, precision: str) -> tuple[float, float]:
-    """Seconds of the forward passes that a volume needs, nothing else done, and the FLOP of their convolutions."""
+    """Seconds of the forward passes that a volume needs, nothing else done, and the FLOP of their convolutions.
+
+    The mean of many: a volume takes all its passes, not the fastest of them.
+    """
     resolver = load_model(model, device)
     scale, method = resolver.scale, resolver.method
     slices, rows, columns = options.size
@@ -123,7 +126,7 @@ def bare(model: Path, options: argparse.Namespace, device: torch.device, precisi
         with FlopCounterMode(display=False) as counter:
             method.super_resolve(slabs[:1])
         with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
-            seconds = best_seconds(lambda: network.super_resolve(slabs), device, spent=options.seconds)
+            seconds = float(np.mean(all_seconds(lambda: network.super_resolve(slabs), device, spent=options.seconds)))
     return seconds / batch * slices, counter.get_total_flops() * slices
 
 

@@ -24,26 +24,46 @@ def shift_voxels(sr: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
     """
     if sr.shape != tuple(n * s for n, s in zip(lr.shape, scale.zyx, strict=True)):
         raise ValueError(f"SR of {sr.shape} is not {scale.zyx} times an LR of {lr.shape}")
-    one, other = (np.fft.fftn(faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
+    # Of real images half of k-space tells all: the lines that have a mirror image count twice.
+    one, other = (np.fft.rfftn(faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
     cross = one * np.conj(other)
     # Between correlation (power 0: the window, which stays where it is, decides) and pure phase (power 1: noise does).
     cross /= np.abs(cross) ** 0.75 + np.finfo(np.float32).tiny
-    peak = np.unravel_index(int(np.argmax(np.fft.ifftn(cross).real)), lr.shape)
+    peak = np.unravel_index(int(np.argmax(np.fft.irfftn(cross, lr.shape, axes=(0, 1, 2)))), lr.shape)
     shift = np.array([p if p <= n // 2 else p - n for p, n in zip(peak, lr.shape, strict=True)], dtype=float)
-    omega = [2 * np.pi * np.fft.fftfreq(n) for n in lr.shape]
     for axis, n in enumerate(lr.shape):
         if n % 2 == 0:  # The line at Nyquist has no sign and so no phase.
             cross[(slice(None),) * axis + (n // 2,)] = 0
+    cross[..., 1:] *= 2
+    omega = [2 * np.pi * np.fft.fftfreq(n)[:kept] for n, kept in zip(lr.shape, cross.shape, strict=True)]
     for _ in range(20):
-        turned = cross
-        for axis in range(3):
-            phase = np.exp(1j * omega[axis] * shift[axis]).astype(np.complex64)
-            turned = turned * phase.reshape([-1 if i == axis else 1 for i in range(3)])
-        grid = [o.reshape([-1 if i == axis else 1 for i in range(3)]) for axis, o in enumerate(omega)]
-        gradient = np.array([np.sum(turned.imag * g) for g in grid])
-        curvature = np.array([[np.sum(turned.real * g * h) for h in grid] for g in grid])
-        step = np.linalg.lstsq(curvature, -gradient, rcond=None)[0]
+        step = _step(cross, omega, shift)
         shift += np.clip(step, -0.5, 0.5)
         if np.abs(step).max() < 1e-5:
             break
     return shift * np.asarray(scale.zyx)
+
+
+def _step(cross: np.ndarray, omega: list[np.ndarray], shift: np.ndarray) -> np.ndarray:
+    """Newton's step from a shift, LR voxels, to the maximum of a correlation.
+
+    Args:
+        cross: (Z, Y, X) cross-spectrum.
+        omega: its frequencies along each axis, radians a voxel.
+        shift: (3,).
+    Returns: (3,).
+    """
+    turned = cross
+    for axis in range(3):
+        phase = np.exp(1j * omega[axis] * shift[axis]).astype(np.complex64)
+        turned = turned * phase.reshape([-1 if i == axis else 1 for i in range(3)])
+    z, y, x = omega
+
+    def moment(values: np.ndarray, power: np.ndarray) -> float:
+        """The sum over k-space of values times a power of the frequency along each axis."""
+        return float(z ** power[0] @ (values @ x ** power[2]) @ y ** power[1])
+
+    axes = np.eye(3, dtype=int)
+    gradient = np.array([moment(np.imag(turned), one) for one in axes])
+    curvature = np.array([[moment(np.real(turned), one + other) for other in axes] for one in axes])
+    return np.linalg.lstsq(curvature, -gradient, rcond=None)[0]

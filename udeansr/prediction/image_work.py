@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,7 +64,7 @@ class ImageWork:
         return f"{self.resolver.label}, quality {self.options.chosen_quality}, udeansr {udeansr.__version__}"
 
     def make(self, image: Path, volume: Volume) -> Made:
-        """Predict an image, with a bar over its slabs, and tell what its LR says of it.
+        """Predict an image, with a bar over its slabs.
 
         Raises:
             UdeansrError: as :meth:`VolumeResolver.predict`.
@@ -71,15 +72,25 @@ class ImageWork:
         name = case_name(image)
         with tqdm(desc=name, unit="slab", leave=False, delay=0.5) as bar:
             made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.room.allocate)
-        (_logger.warning if made.trust.outside else _logger.info)("%s: %s", name, made.trust)
         return Made(made, volume.geometry)
 
     def write(self, image: Path, made: Made) -> None:
-        """Write all that was asked for, SR last but for the JSON that tells of it: where SR is, all images are.
+        """Write all that was asked for, and tell meanwhile what the LR says of its SR.
+
+        SR comes last but for the JSON that tells of it: where SR is, all images are.
 
         Raises:
             UdeansrError: if it cannot be written, or a label map does not lie on the grid of the LR.
         """
+        with ThreadPoolExecutor(1, "judge") as beside:
+            judged = beside.submit(lambda: made.prediction.trust)
+            self._write_images(image, made)
+            trust = judged.result()
+        (_logger.warning if trust.outside else _logger.info)("%s: %s", case_name(image), trust)
+        if self.options.json:
+            self.outputs[image].write_provenance(self._provenance(image, made), self.how)
+
+    def _write_images(self, image: Path, made: Made) -> None:
         output, sr = self.outputs[image], made.prediction.sr
         if image in self.labels:
             write_labels(self.labels[image], made.lr, sr.geometry, output.labels)
@@ -87,8 +98,6 @@ class ImageWork:
         if made.prediction.uncertainty is not None:
             output.write_uncertainty(made.prediction.uncertainty, self.how)
         output.write_sr(sr, self.how)
-        if self.options.json:
-            output.write_provenance(self._provenance(image, made), self.how)
 
     def _provenance(self, image: Path, made: Made) -> Provenance:
         resolver, options = self.resolver, self.options

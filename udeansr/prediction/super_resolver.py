@@ -56,12 +56,17 @@ class Prediction:
         sr: the super-resolved volume.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
             model is calibrated, else of the network's answers; None where nobody asked.
-        trust: what the LR says of its SR.
+        judge: finds out how far to trust it.
     """
 
     sr: Volume
     uncertainty: Volume | None
-    trust: Trust
+    judge: Callable[[], Trust]
+
+    @cached_property
+    def trust(self) -> Trust:
+        """What the LR says of its SR; found out when it is first asked for."""
+        return self.judge()
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ class VolumeResolver:
                 spread = steadied(spread)
                 expected = self.calibration(spread) if self.calibration and self.is_calibrated else spread
                 doubt_view[first : first + len(block)] = denormalize(expected, level)
-        return Prediction(sr, doubt, self._judged(meter, lr, working_grid))
+        return Prediction(sr, doubt, partial(self._judged, meter, lr, working_grid))
 
     def _judged(self, meter: TrustMeter, lr: np.ndarray, sr: Geometry) -> Trust:
         """What the LR says, and in how far its spacing is another than the model's."""
