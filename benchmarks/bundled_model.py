@@ -41,6 +41,9 @@ matplotlib.use("Agg")
 PARTS = 10
 """Of the voxels by their uncertainty, in the reliability table."""
 
+WORDS = Path(__file__).with_name("bundled_models.json")
+"""What the cards say beside the scores: fields of ModelCard, of all models and of each."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -182,7 +185,7 @@ def main() -> None:
     parser.add_argument("-r", "--raw", type=Path, required=True, help="raw dataset with validation and test HR")
     parser.add_argument("--outside", type=Path, help="HR of other people and another field of view, for the card")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip")
-    parser.add_argument("--card", type=Path, help="JSON with what else the card says: fields of ModelCard")
+    parser.add_argument("--card", type=Path, default=WORDS, help="JSON with what else the card says, by name of model")
     parser.add_argument("--name", default="brain-t1w-x2x2x1")
     parser.add_argument("--contrast", default="T1w")
     parser.add_argument("--reliability-people", type=int, default=4)
@@ -201,7 +204,7 @@ def main() -> None:
         outside = "; ".join(
             f"{row['LR']}: tricubic {row['tricubic']}, sinc {row['sinc']}, model {row['model']}" for row in elsewhere
         )
-        outside = f"{arguments.outside.name} (PSNR dB / SSIM 2-D). {outside}. {' '.join(told_elsewhere)}"
+        outside = f"{arguments.outside.name} (PSNR dB / SSIM 2-D). {outside}. {'. '.join(told_elsewhere)}"
     calibration = None
     if not arguments.scores_only:
         calibration = compare_qualities(resolver, validation)
@@ -209,12 +212,13 @@ def main() -> None:
         print(reliability(calibrated, test[: arguments.reliability_people], arguments.curve))
     wish = ExportWish(arguments.name, arguments.contrast, calibration=calibration)
     description = export_model(arguments.model, arguments.output, wish)
-    words = json.loads(arguments.card.read_text(encoding="utf-8")) if arguments.card else {}
+    told_by_name = json.loads(arguments.card.read_text(encoding="utf-8"))
+    words = {**told_by_name["all"], **told_by_name.get(arguments.name, {})}
     words = {key: tuple(value) if isinstance(value, list) else value for key, value in words.items()}
     card = replace(
         ModelCard.of(description),
         scores=tuple(rows),
-        scores_told=f"{len(test)} people never seen, quality fast, PSNR dB / SSIM 2-D. " + " ".join(told),
+        scores_told=f"{len(test)} people never seen, quality fast, PSNR dB / SSIM 2-D. " + ". ".join(told),
         outside=outside,
         **words,
     )

@@ -11,10 +11,13 @@ from udeansr.prediction.models import load_model
 
 
 def test_what_ships_with_the_package_is_whole():
-    for path in sorted(BUNDLED.glob("*.zip")):
+    paths = sorted(BUNDLED.glob("*.zip"))
+    assert BUNDLED / "brain-t1w-x2x2x1.zip" in paths
+    for path in paths:
         model = load_model(path)
         assert path.stem == bundled.read_description(path).name
-        assert model.plan is not None and read_card(path).startswith("---\n")
+        assert model.plan is not None and model.domain is not None and model.calibration is not None
+        assert "never seen" in read_card(path)
         assert path.stat().st_size < 8e6
 
 
