@@ -16,6 +16,9 @@ from udeansr.prediction.contrast import image_contrast
         ("a_T1w_old.nii.gz", None),
         ("anna.nii.gz", None),
         ("T1w.nii.gz", "T1w"),
+        ("MS017_T1.nii.gz", "T1w"),
+        ("IXI002-Guys-0828-T2.nii.gz", "T2w"),
+        ("anna_t10.nii.gz", None),
     ],
 )
 def test_a_name_tells_by_its_last_word(tmp_path, name, contrast):

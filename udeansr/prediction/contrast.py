@@ -15,7 +15,7 @@ CONTRASTS = (
 """Suffixes of file names in BIDS."""
 
 _WORDS = {"T1w": {"t1", "t1w", "mprage"}, "T2w": {"t2", "t2w"}, "PDw": {"pd", "pdw"}, "FLAIR": {"flair"}}
-"""What scanners' protocols are called by."""
+"""What people and scanners' protocols call them."""
 
 _LONGEST_SIDECAR_BYTES = 2**24
 
@@ -24,15 +24,17 @@ def image_contrast(path: Path) -> str | None:
     """The contrast of an image, in the words of BIDS; None where neither its name nor its sidecar tells.
 
     Args:
-        path: an image; ``sub-01_T1w.nii.gz`` tells by its name, another by the ``.json`` of its name beside it.
+        path: an image; ``sub-01_T1w.nii.gz`` or ``IXI002-T1.nii.gz`` tells by its name, another by the ``.json``
+            of its name beside it.
     """
     return _suffix(case_name(path)) or _sidecar_contrast(path.with_name(f"{case_name(path)}.json"))
 
 
 def _suffix(name: str) -> str | None:
-    """The contrast that a name ends in, after its last underscore."""
-    last = name.rpartition("_")[2].lower()
-    return next((contrast for contrast in CONTRASTS if contrast.lower() == last), None)
+    """The contrast that a name ends in, after its last underscore or hyphen: as in BIDS, or as people call it."""
+    last = re.split("[_-]", name.lower())[-1]
+    suffix = next((contrast for contrast in CONTRASTS if contrast.lower() == last), None)
+    return suffix or next((contrast for contrast, synonyms in _WORDS.items() if last in synonyms), None)
 
 
 def _sidecar_contrast(path: Path) -> str | None:
