@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from udeansr.losses.image import l1, ssim_map, structural
+from udeansr.losses.image import l1, restoration, ssim_map, structural
 
 
 def slabs(count: int = 2) -> tuple[Tensor, Tensor]:
@@ -15,6 +15,11 @@ def slabs(count: int = 2) -> tuple[Tensor, Tensor]:
 
 def test_l1_is_the_mean_absolute_difference():
     assert l1(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.5, 1.0, 1.0])).item() == pytest.approx(0.5)
+
+
+def test_restoration_is_both_losses_by_name_the_structure_weighed():
+    x, y = slabs()
+    assert restoration(x, y, 0.5, "code") == {"l1": l1(x, y), "ssim": 0.5 * structural(x, y, "code")}
 
 
 def test_ssim_by_its_definition():

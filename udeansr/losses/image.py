@@ -35,6 +35,18 @@ def structural(x: Tensor, y: Tensor, form: Form = "paper") -> Tensor:
     return (1 - similarity).square().mean() if form == "paper" else 1 - similarity.square().mean()
 
 
+def restoration(made: Tensor, real: Tensor, alpha: float, form: Form = "paper") -> dict[str, Tensor]:
+    """L_1 and alpha L_SSIM between what a network restored of a pair and its truth, by name.
+
+    Args:
+        made: (B, slices, Y, X), data range 1.
+        real: the same shape.
+        alpha: weight of L_SSIM.
+        form: as for :func:`structural`.
+    """
+    return {"l1": l1(made, real), "ssim": alpha * structural(made, real, form)}
+
+
 def ssim_map(x: Tensor, y: Tensor) -> Tensor:
     """Structural similarity slice by slice: 11 x 11 Gaussian of sigma 1.5, zeros outside, data range 1.
 

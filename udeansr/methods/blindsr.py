@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, fool, tell
-from udeansr.losses.image import l1, structural
+from udeansr.losses.image import l1, restoration
 from udeansr.methods.backbone import lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers, check_share
@@ -97,8 +97,7 @@ class BlindSr(Method):
             yield from self._translate(batch.lr, clean)
             return
         made, real = self.answered(self.super_resolver(clean)), self.answered(batch.hr)
-        structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
-        yield "super_resolver", {"l1": l1(made, real), "ssim": structure}
+        yield "super_resolver", restoration(made, real, self.settings.alpha, self.settings.loss_form)
 
     def _translate(self, x: Tensor, y: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """CycleGAN between target LR ``x`` and clean LR ``y``."""

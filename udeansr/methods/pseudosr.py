@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, fool, tell
-from udeansr.losses.image import l1, structural
+from udeansr.losses.image import l1, restoration
 from udeansr.methods.backbone import hr_discriminator, lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers
@@ -113,8 +113,7 @@ class PseudoSr(Method):
 
         x_made, y_made, y_again = x_made.detach(), y_made.detach(), y_again.detach()
         made, real = self._answer(y_again), self.answered(batch.hr)
-        structure = weight.alpha * structural(made, real, weight.loss_form)
-        yield "super_resolver", {"l1": l1(made, real), "ssim": structure}
+        yield "super_resolver", restoration(made, real, weight.alpha, weight.loss_form)
 
         with torch.no_grad():
             sr_of_target = self._answer(y_made)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
-from udeansr.losses.image import l1, structural
+from udeansr.losses.image import restoration
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
 from udeansr.methods.settings import check_numbers
@@ -75,5 +75,4 @@ class Supervised(Method):
         """Restore the HR of a pair from its LR."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
-        structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
-        yield "generators", {"l1": l1(made, real), "ssim": structure}
+        yield "generators", restoration(made, real, self.settings.alpha, self.settings.loss_form)

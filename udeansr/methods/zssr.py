@@ -14,7 +14,7 @@ from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
-from udeansr.losses.image import l1, structural
+from udeansr.losses.image import restoration
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
 from udeansr.methods.settings import check_numbers
@@ -78,5 +78,4 @@ class Zssr(Method):
         """Restore the LR from what it becomes when degraded once more."""
         assert batch.degraded is not None, "zero-shot batches hold the LR and the LR degraded once more"
         made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
-        structure = self.settings.alpha * structural(made, real, self.settings.loss_form)
-        yield "generators", {"l1": l1(made, real), "ssim": structure}
+        yield "generators", restoration(made, real, self.settings.alpha, self.settings.loss_form)
