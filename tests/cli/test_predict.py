@@ -115,9 +115,9 @@ def test_the_model_in_the_box_and_the_job_array_of_the_documentation(tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_whole_files_and_continue_finishes(tmp_path):
-    voxels = np.random.default_rng(0).integers(1, 500, (24, 40, 40)).astype(np.int16)
+    grid = Geometry((48, 80, 80), (4.0, 2.0, 2.0))  # large enough that the signal comes long before the end
+    voxels = np.random.default_rng(0).integers(1, 500, grid.shape).astype(np.int16)
     for number in range(12):
-        grid = Geometry((24, 40, 40), (4.0, 2.0, 2.0))
         write_volume(Volume(voxels, grid), tmp_path / "lr" / f"case{number:02}.nii.gz")
     code = "from udeansr.cli.predict import main; main()"
     command = [sys.executable, "-c", code, "-i", str(tmp_path / "lr"), "-o", str(tmp_path / "sr"), *CUBIC]
@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_whole_files_and_continue_finishes(tmp_path):
     left = sorted((tmp_path / "sr").iterdir())
     assert 1 <= len(left) < 12 and all(path.name.startswith("case") for path in left)
     for path in left:
-        assert read_volume(path).voxels.shape == (48, 80, 80)
+        assert read_volume(path).voxels.shape == (96, 160, 160)
     done = subprocess.run([*command, "--continue"], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.startswith(f"{12 - len(left)} of 12 done, {len(left)} were there already")
     assert len(list_images(tmp_path / "sr")) == 12
