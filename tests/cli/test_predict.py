@@ -119,7 +119,8 @@ def test_ctrl_c_leaves_whole_files_and_continue_finishes(tmp_path):
     voxels = np.random.default_rng(0).integers(1, 500, grid.shape).astype(np.int16)
     for number in range(12):
         write_volume(Volume(voxels, grid), tmp_path / "lr" / f"case{number:02}.nii.gz")
-    code = "from udeansr.cli.predict import main; main()"
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # else not, as a job behind an &
+    code = f"{heard}; from udeansr.cli.predict import main; main()"
     command = [sys.executable, "-c", code, "-i", str(tmp_path / "lr"), "-o", str(tmp_path / "sr"), *CUBIC]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
