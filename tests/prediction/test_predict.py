@@ -15,6 +15,7 @@ from udeansr.paths import Root
 from udeansr.prediction import image_work, output
 from udeansr.prediction import predict as module
 from udeansr.prediction.choice import Wish
+from udeansr.prediction.contrast import image_contrast
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.prediction.super_resolver import VolumeResolver
@@ -28,7 +29,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def write_dicom(folder: Path, volume: Volume) -> None:
+def write_dicom(folder: Path, volume: Volume, description: str = "") -> None:
     folder.mkdir(parents=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -37,6 +38,7 @@ def write_dicom(folder: Path, volume: Volume) -> None:
         image.SetSpacing(volume.geometry.spacing_mm[::-1])
         image.SetOrigin(tuple(volume.geometry.world_mm((number, 0, 0))))
         image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.4")  # MR image
+        image.SetMetaData("0008|103e", description)
         image.SetMetaData("0020|000e", "1.2.826.0.1.3680043.2.1125.1")
         image.SetMetaData("0020|0013", str(number))
         image.SetMetaData("0020|0032", "\\".join(f"{mm:.4f}" for mm in volume.geometry.world_mm((number, 0, 0))))
@@ -245,6 +247,15 @@ def test_dicom_becomes_a_derived_series_and_nothing_else_does(folder, tmp_path, 
     with pytest.raises(UdeansrError, match="DICOM"):
         predict(folder, tmp_path / "other", CUBIC, Options(dicom=True, **ON_CPU))
     assert not (tmp_path / "other").exists()
+
+
+def test_a_dicom_series_tells_its_contrast_by_its_headers(tmp_path, lr):
+    write_dicom(tmp_path / "anna", lr, "t2_tse_FLAIR_tra")
+    write_dicom(tmp_path / "berta", lr)
+    write_dicom(tmp_path / "berta_t2", lr)
+    (tmp_path / "empty").mkdir()
+    found = [image_contrast(tmp_path / name) for name in ("anna", "berta", "berta_t2", "empty")]
+    assert found == ["FLAIR", None, "T2w", None]
 
 
 def test_a_bids_dataset_becomes_a_derivative_of_the_models_contrast(tmp_path, lr):

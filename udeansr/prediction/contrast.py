@@ -1,4 +1,4 @@
-"""Which contrast an image has, as far as its name or its sidecar tells. Knows words; looks at no voxel."""
+"""Which contrast an image has, as far as its name, sidecar or DICOM headers tell. Knows words; looks at no voxel."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from udeansr.errors import UdeansrError
+from udeansr.image.dicom import is_series, series_at
 from udeansr.image.files import case_name
 
 CONTRASTS = (
@@ -21,13 +23,14 @@ _LONGEST_SIDECAR_BYTES = 2**24
 
 
 def image_contrast(path: Path) -> str | None:
-    """The contrast of an image, in the words of BIDS; None where neither its name nor its sidecar tells.
+    """The contrast of an image, in the words of BIDS; None where nothing tells.
 
     Args:
-        path: an image; ``sub-01_T1w.nii.gz`` or ``IXI002-T1.nii.gz`` tells by its name, another by the ``.json``
-            of its name beside it.
+        path: an image. ``sub-01_T1w.nii.gz`` or ``IXI002-T1.nii.gz`` tells by its name, another by the ``.json`` of its
+            name beside it; a DICOM series tells by its headers before all.
     """
-    return _suffix(case_name(path)) or _sidecar_contrast(path.with_name(f"{case_name(path)}.json"))
+    told = _series_contrast(path) if is_series(path) else None
+    return told or _suffix(case_name(path)) or _sidecar_contrast(path.with_name(f"{case_name(path)}.json"))
 
 
 def _suffix(name: str) -> str | None:
@@ -50,7 +53,20 @@ def _sidecar_contrast(path: Path) -> str | None:
     guess = values.get("BidsGuess")
     if isinstance(guess, list) and guess and (told := _suffix(str(guess[-1]))):
         return told
-    words = set(re.split(r"[^a-z0-9]+", f"{values.get('SeriesDescription')} {values.get('ProtocolName')}".lower()))
+    return _described(f"{values.get('SeriesDescription')} {values.get('ProtocolName')}")
+
+
+def _series_contrast(path: Path) -> str | None:
+    """What the headers of a DICOM series tell."""
+    try:
+        return _described(series_at(path).words)
+    except UdeansrError:
+        return None  # whoever reads the image says what is wrong with it
+
+
+def _described(text: str) -> str | None:
+    """The one contrast that a description or a protocol names."""
+    words = set(re.split(r"[^a-z0-9]+", text.lower()))
     named = [contrast for contrast, synonyms in _WORDS.items() if words & synonyms]
     if "FLAIR" in named:
         return "FLAIR"  # which is T2-weighted as well, and is often called so
