@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from udeansr.planning.plan import Configuration
 
 # Before torch is imported, here or in a command that a test starts: its threads wait for one another on tiny tensors,
@@ -50,5 +52,22 @@ def tiny_configuration() -> "Callable[..., Configuration]":
         factors = [int(factor) for factor in reversed(scale[1:].split("x"))]
         spacing_mm = tuple(mm / factor for mm, factor in zip(numbers["lr_spacing_mm"], factors, strict=True))
         return Configuration(name=scale, scale=scale, **({"hr_spacing_mm": spacing_mm} | numbers))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def textured_head() -> "Callable[..., np.ndarray]":
+    """A maker of round heads with texture whose spectrum falls, as that of people does; air is 0."""
+    import numpy as np
+
+    def make(seed: int, shape: tuple[int, int, int], extent: float, level: float, contrast: float) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        z, y, x = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
+        falling = (0.03 + np.sqrt(z**2 + y**2 + x**2)) ** 1.2
+        texture = np.fft.ifftn(np.fft.fftn(rng.standard_normal(shape)) / falling).real
+        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+        tissue = np.maximum(level + contrast * texture / texture.std(), 0)
+        return np.where((grid**2).sum(0) < extent, tissue, 0).astype(np.float32)
 
     return make

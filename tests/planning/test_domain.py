@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,23 +15,18 @@ SCALE = Scale(1, 2, 2)
 SPACING_MM = (2.0, 2.0, 2.0)
 
 
-def person(seed: int) -> np.ndarray:
-    """A round head with texture whose spectrum falls."""
-    rng = np.random.default_rng(seed)
-    shape = (24, 64, 64)
-    z, y, x = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
-    texture = np.fft.ifftn(np.fft.fftn(rng.standard_normal(shape)) / (0.03 + np.sqrt(z**2 + y**2 + x**2)) ** 1.2).real
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
-    return np.where((grid**2).sum(0) < 0.9, np.maximum(1 + 0.3 * texture / texture.std(), 0), 0).astype(np.float32)
+@pytest.fixture(scope="module")
+def person(textured_head):
+    return partial(textured_head, shape=(24, 64, 64), extent=0.9, level=1.0, contrast=0.3)
 
 
 @pytest.fixture(scope="module")
-def people():
+def people(person):
     return [foreground_spectrum(person(seed), SCALE) for seed in range(6)]
 
 
 @pytest.fixture(scope="module")
-def domain(people):
+def domain(people, person):
     lr = [foreground_spectrum(np.abs(truncate_kspace(person(seed), SCALE))) for seed in (10, 11)]
     return find_domain(people, lr, SPACING_MM, "T1w")
 
@@ -45,7 +41,7 @@ def test_a_domain_tells_of_its_people(domain, people):
     assert all(0.7 < edge <= 1 for edge in domain.lowest_transfer)
 
 
-def test_one_lr_is_enough_to_measure_a_scanner(domain):
+def test_one_lr_is_enough_to_measure_a_scanner(domain, person):
     scanner = Degradation(apodization=0.4, noise=0.03)
     measured = domain.measure(degrade(person(20), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
     for axis in range(3):
@@ -55,7 +51,7 @@ def test_one_lr_is_enough_to_measure_a_scanner(domain):
     assert all(np.mean(clean.transfer[axis]) > np.mean(measured.transfer[axis]) + 0.1 for axis in range(3))
 
 
-def test_limits_are_the_most_that_was_seen(domain):
+def test_limits_are_the_most_that_was_seen(domain, person):
     seen = [
         domain.measure(degrade(person(seed), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
         for seed, scanner in ((20, Degradation(apodization=0.45)), (21, Degradation(noise=0.1)))

@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,17 +16,13 @@ SCALE = Scale(2, 2, 2)
 SPACING_MM = (2.0, 2.0, 2.0)
 
 
-def person(seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    shape = (40, 64, 60)
-    z, y, x = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
-    texture = np.fft.ifftn(np.fft.fftn(rng.standard_normal(shape)) / (0.03 + np.sqrt(z**2 + y**2 + x**2)) ** 1.2).real
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
-    return np.where((grid**2).sum(0) < 0.8, np.maximum(0.6 + 0.1 * texture / texture.std(), 0), 0).astype(np.float32)
+@pytest.fixture(scope="module")
+def person(textured_head):
+    return partial(textured_head, shape=(40, 64, 60), extent=0.8, level=0.6, contrast=0.1)
 
 
 @pytest.fixture(scope="module")
-def domain() -> Domain:
+def domain(person) -> Domain:
     hr = [foreground_spectrum(person(seed), SCALE) for seed in range(5)]
     lr = [foreground_spectrum(np.abs(truncate_kspace(person(seed), SCALE))) for seed in range(5, 9)]
     return find_domain(hr, lr, SPACING_MM, "T1w")
@@ -38,7 +35,7 @@ def judged(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
     return meter.trust(lr, SPACING_MM, **known)
 
 
-def test_the_truth_is_consistent_wherever_the_slices_were_cut():
+def test_the_truth_is_consistent_wherever_the_slices_were_cut(person):
     hr = person(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
     one, other = judged(hr, lr), judged(hr, lr, block=16)
@@ -50,14 +47,14 @@ def test_the_truth_is_consistent_wherever_the_slices_were_cut():
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_shift_is_told_in_hr_voxels(axis):
+def test_a_shift_is_told_in_hr_voxels(axis, person):
     hr = person(20)
     found = judged(np.roll(hr, 1, axis), np.abs(truncate_kspace(hr, SCALE)))
     assert found.shift_voxels == pytest.approx(1, abs=0.05)
     assert found.consistency_db < 45
 
 
-def test_a_wrong_level_and_what_lr_does_not_hold_are_told():
+def test_a_wrong_level_and_what_lr_does_not_hold_are_told(person):
     hr = person(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
     assert judged(1.1 * hr, lr).gain == pytest.approx(1.1, abs=0.005)
@@ -66,13 +63,13 @@ def test_a_wrong_level_and_what_lr_does_not_hold_are_told():
     assert judged(invented, lr).consistency_db < judged(hr, lr).consistency_db - 30
 
 
-def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain):
+def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain, person):
     hr = person(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.4, noise=0.01), np.random.default_rng(0))
     assert judged(hr, lr, domain=domain).consistency_db > judged(hr, lr).consistency_db + 3
 
 
-def test_lr_like_those_learnt_from_is_in_the_domain(domain):
+def test_lr_like_those_learnt_from_is_in_the_domain(domain, person):
     for seed in (20, 21):
         hr = person(seed)
         found = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=domain)
@@ -81,7 +78,7 @@ def test_lr_like_those_learnt_from_is_in_the_domain(domain):
         assert found.noise is not None and found.misfit is not None and found.width_mm is not None
 
 
-def test_what_is_unlike_is_told_with_its_number(domain):
+def test_what_is_unlike_is_told_with_its_number(domain, person):
     hr = person(20)
     noisy = degrade(hr, SCALE, Degradation(noise=0.3), np.random.default_rng(0))
     told = judged(hr, noisy, domain=domain)
@@ -98,7 +95,7 @@ def test_what_is_unlike_is_told_with_its_number(domain):
     assert any(" decades from the people's (LR of theirs by " in word for word in told)
 
 
-def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain):
+def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain, person):
     hr = person(20)
     blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
     expected = domain.measure(blurred, SPACING_MM)
@@ -116,14 +113,14 @@ def test_it_goes_to_json_whatever_it_found():
     }  # fmt: skip
 
 
-def test_a_missing_slice_is_the_callers_mistake():
+def test_a_missing_slice_is_the_callers_mistake(person):
     meter = TrustMeter(SCALE, 20)
     meter(0, person(0)[:10])
     with pytest.raises(ValueError, match="30 slices of the SR have not gone by"):
         meter.trust(np.abs(truncate_kspace(person(0), SCALE)), SPACING_MM)
 
 
-def test_of_large_slices_the_middle_is_judged(monkeypatch):
+def test_of_large_slices_the_middle_is_judged(monkeypatch, person):
     hr = person(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.2), np.random.default_rng(0))
     whole = judged(hr, lr)

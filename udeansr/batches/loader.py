@@ -101,7 +101,7 @@ class SlabLoader(SlimDataLoaderBase):
         slab = (configuration.slab_slices, *configuration.patch_size)
         fine = tuple(n * s for n, s in zip(slab, configuration.factors.zyx, strict=True))
         self._slab_shapes = (fine, slab)
-        self._shown = slab[0] * (2 if configuration.restores else 1)
+        self._shown = configuration.shown_slices
         self._turns = configuration.turns
         self._seed, self._augment, self._degraded = seed, augment, degraded
         self._numbers = numbers

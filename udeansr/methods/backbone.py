@@ -50,7 +50,7 @@ def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork
 
     Where the configuration restores, (B, 2 * slices, Y, X) go in: restored and as they are.
     """
-    beside = configuration.slab_slices if configuration.restores else 0
+    beside = configuration.shown_slices - configuration.slab_slices
     return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, beside=beside)
 
 

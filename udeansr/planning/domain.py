@@ -13,6 +13,8 @@ import numpy as np
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
 from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.errors import UdeansrError
+from udeansr.image.cropping import middle
+from udeansr.planning.json_file import write_json
 
 DOMAIN_FILE = "domain.json"
 
@@ -60,9 +62,7 @@ class Domain:
         Raises:
             ValueError: if no voxel is positive.
         """
-        starts = [max(side - _MIDDLE, 0) // 2 for side in lr.shape]
-        middle = lr[tuple(slice(start, start + _MIDDLE) for start in starts)]
-        return _measured(foreground_spectrum(middle), self, lr_spacing_mm)
+        return _measured(foreground_spectrum(middle(lr, (_MIDDLE, _MIDDLE, _MIDDLE))), self, lr_spacing_mm)
 
     def widened(self, measured: Iterable[MeasuredDegradation]) -> Domain:
         """The domain, its limits set by what was measured of each LR that belongs to it.
@@ -113,10 +113,7 @@ class Domain:
 
     def save(self, path: Path) -> None:
         """Write the facts as JSON, whole or not at all; the folder is made."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(self.as_dict(), allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_json(self.as_dict(), path)
 
     @classmethod
     def load(cls, path: Path) -> Domain:

@@ -79,6 +79,11 @@ class Configuration:
         """Whether a network is shown each LR restored by its own measured degradation, beside the LR as it is."""
         return self.source_degradation == "variety"
 
+    @property
+    def shown_slices(self) -> int:
+        """Slices of a slab as a network is shown them, the channels of its input."""
+        return self.slab_slices * (2 if self.restores else 1)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -37,7 +37,6 @@ def keep_deployed(method: Method) -> None:
     Args:
         method: filled, or empty: then its weights get memory on the processor, and any values.
     """
-    channels = method.configuration.slab_slices * (2 if method.configuration.restores else 1)
     device = next(method.parameters()).device
     if device.type == "meta":
         device = torch.device("cpu")
@@ -45,7 +44,7 @@ def keep_deployed(method: Method) -> None:
     with torch.enable_grad():
         for parameter in method.parameters():
             parameter.requires_grad_(True)
-        sr = method.super_resolve(torch.zeros(1, channels, _SIDE, _SIDE, device=device))
+        sr = method.super_resolve(torch.zeros(1, method.configuration.shown_slices, _SIDE, _SIDE, device=device))
         names, parameters = zip(*method.named_parameters(), strict=True)
         gradients = torch.autograd.grad(sr.sum(), parameters, allow_unused=True)
     passed = {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None}

@@ -61,7 +61,7 @@ class ImageWork:
     @cached_property
     def how(self) -> str:
         """Scale, model and version, in words."""
-        return f"{self.resolver.label}, quality {self.options.chosen_quality}, udeansr {udeansr.__version__}"
+        return f"{self.resolver.label}, quality {self.resolver.quality}, udeansr {udeansr.__version__}"
 
     def make(self, image: Path, volume: Volume) -> Made:
         """Predict an image, with a bar over its slabs.

@@ -113,7 +113,6 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> VolumeRes
         str(device),
         run=run if method.learns_in_prediction else None,
         name=description.name,
-        domain=description.domain,
         calibration=description.calibration,
         file=path,
         spacing_tolerance=float("inf"),
@@ -181,7 +180,6 @@ def _trained(path: Path, device: torch.device | str) -> VolumeResolver:
         configuration,
         str(device),
         run=run,
-        domain=method.domain,
         file=path,
     )
 

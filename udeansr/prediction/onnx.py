@@ -101,7 +101,7 @@ class _Deployed(nn.Module):
 
     def __init__(self, method: Method) -> None:
         super().__init__()
-        self.channels = method.configuration.slab_slices * (2 if method.configuration.restores else 1)
+        self.channels = method.configuration.shown_slices
         self.method = copy.deepcopy(method).float().cpu()
         for module in list(self.method.modules()):
             for name, child in module.named_children():

@@ -28,7 +28,6 @@ class Output:
         sr: its SR: a file, or the folder of a DICOM series.
         uncertainty: the uncertainty of SR, as SR.
         labels: its label map, a file.
-        sidecar: its JSON.
         dicom: whether SR and uncertainty are DICOM series derived from the image.
         bids: its place in a derivative dataset; None outside of one.
     """
@@ -37,9 +36,13 @@ class Output:
     sr: Path
     uncertainty: Path
     labels: Path
-    sidecar: Path
     dicom: bool = False
     bids: BidsTarget | None = None
+
+    @property
+    def sidecar(self) -> Path:
+        """Its JSON."""
+        return self.sr.with_name(f"{case_name(self.sr)}.json")
 
     def write_sr(self, sr: Volume, how: str) -> None:
         """Write SR, whole or not at all, and in a BIDS dataset its sidecar after it.
@@ -133,14 +136,12 @@ def _plain(image: Path, folder: Path, dicom: bool) -> Output:
         sr=folder / f"{name}{own}",
         uncertainty=folder / UNCERTAINTY / f"{name}{own}",
         labels=folder / LABELS / f"{name}{suffix}",
-        sidecar=folder / f"{name}.json",
         dicom=dicom,
     )
 
 
 def _in_bids(target: BidsTarget) -> Output:
-    sidecar = target.sr.with_name(f"{case_name(target.sr)}.json")
-    return Output(target.image, target.sr, target.uncertainty, target.labels, sidecar, bids=target)
+    return Output(target.image, target.sr, target.uncertainty, target.labels, bids=target)
 
 
 def _check_apart(lr: Path, sr_folder: Path, images: list[Path]) -> None:

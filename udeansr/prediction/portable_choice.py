@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import reorient_geometry, slab_orientation
+from udeansr.image.grid import slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.prediction.bundled import PortableModel
 from udeansr.prediction.contrast import image_contrast
 from udeansr.prediction.model_description import ModelDescription
-from udeansr.prediction.super_resolver import SPACING_TOLERANCE, shown_mm
+from udeansr.prediction.super_resolver import SPACING_TOLERANCE, shown_mm, spacing_off
 
 AUTOMATIC_TOLERANCE = 0.15
 """How far, as a part of it, a spacing may lie from that of a model which nobody named."""
@@ -74,8 +72,7 @@ def suits(image: Image, model: PortableModel) -> bool:
 
 def spacing_deviation(geometry: Geometry, model: PortableModel) -> float:
     """How far a grid, in the model's orientation, is from its LR spacing: the worst axis, as a part of the model's."""
-    spacing_mm = np.asarray(reorient_geometry(geometry, model.description.plan.orientation).spacing_mm)
-    return float(np.max(np.abs(spacing_mm / np.asarray(model.description.configuration.lr_spacing_mm) - 1)))
+    return spacing_off(geometry, model.description.plan, model.description.configuration)
 
 
 def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,8 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
         UdeansrError: before anything is written: no image, no model, an output that must not be.
     """
     options = options or Options()
-    outputs = _dealt(lr, sr_folder, options)
+    everything = plan_outputs(lr, sr_folder, dicom=options.dicom, bids=options.bids)
+    outputs = _dealt(everything, options)
     there = [output for output in outputs.values() if output.sr.exists()]
     if there and options.mode == "new":
         raise UdeansrError(
@@ -78,8 +79,8 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
         )
     shares = options.by_device()
     if len(shares) == 1:
-        return _predict(lr, sr_folder, wish, shares[0])
-    outcomes = parallel_map(partial(_predict_share, lr, sr_folder, wish), shares, len(shares), "devices")
+        return _predict(lr, sr_folder, wish, everything, shares[0])
+    outcomes = parallel_map(partial(_predict_share, lr, sr_folder, wish, everything), shares, len(shares), "devices")
     done, skipped, failed = (
         tuple(sorted(path for outcome in outcomes for path in getattr(outcome, name)))
         for name in ("done", "skipped", "failed")
@@ -87,16 +88,18 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
     return Outcome(done, skipped, failed)
 
 
-def _predict_share(lr: Path, sr_folder: Path, wish: Wish, options: Options) -> Outcome:
+def _predict_share(
+    lr: Path, sr_folder: Path, wish: Wish, everything: Mapping[Path, Output], options: Options
+) -> Outcome:
     """The share of one device, in a process of its own, which has yet to be told to speak."""
     logging.basicConfig(level=logging.INFO, format=f"{options.device}: %(message)s")
-    return _predict(lr, sr_folder, wish, options)
+    return _predict(lr, sr_folder, wish, everything, options)
 
 
-def _predict(lr: Path, sr_folder: Path, wish: Wish, options: Options) -> Outcome:
+def _predict(lr: Path, sr_folder: Path, wish: Wish, everything: Mapping[Path, Output], options: Options) -> Outcome:
     """The images of a part, by one model on one device."""
     room = Room(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
-    outputs = _dealt(lr, sr_folder, options)
+    outputs = _dealt(everything, options)
     kept = {image for image, output in outputs.items() if options.mode == "continue" and output.sr.exists()}
     skipped = tuple(outputs[image].sr for image in kept)
     if kept == set(outputs):
@@ -124,10 +127,9 @@ def _predict(lr: Path, sr_folder: Path, wish: Wish, options: Options) -> Outcome
     return Outcome(tuple(done), skipped, tuple(failed))
 
 
-def _dealt(lr: Path, sr_folder: Path, options: Options) -> dict[Path, Output]:
-    """The images of the part, and where what is made of them goes."""
-    outputs = plan_outputs(lr, sr_folder, dicom=options.dicom, bids=options.bids)
-    return {image: output for place, (image, output) in enumerate(outputs.items()) if options.part.has(place)}
+def _dealt(everything: Mapping[Path, Output], options: Options) -> dict[Path, Output]:
+    """Of all images those of the part, and where what is made of them goes."""
+    return {image: output for place, (image, output) in enumerate(everything.items()) if options.part.has(place)}
 
 
 def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> VolumeResolver:

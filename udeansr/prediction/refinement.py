@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
+from udeansr.methods.moves import all_moves
 
 
 def median_of_moves(super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.ndarray, turns: bool) -> np.ndarray:
@@ -17,17 +19,13 @@ def median_of_moves(super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.nd
     Args:
         super_resolve: (Z, Y, X) -> (Z * sz, Y * sy, X * sx).
         lr: (Z, Y, X).
-        turns: the eight flips and turns by right angles; else the four flips.
+        turns: the eight flips and turns by right angles in the plane; else the four flips.
     Returns: (Z * sz, Y * sy, X * sx).
     Source: the geometric self-ensemble of Shocher et al., CVPR 2018.
     """
-    moves = [((2,), k) for k in range(4)] + [((), k) for k in range(4)]
-    if not turns:
-        moves = [(axes, 0) for axes in ((), (1,), (2,), (1, 2))]
-    answers = []
-    for axes, quarters in moves:
-        answer = super_resolve(np.rot90(np.flip(lr, axes), quarters, axes=(1, 2)))
-        answers.append(np.flip(np.rot90(answer, -quarters, axes=(1, 2)), axes))
+    moves = [move for move in all_moves(turns) if 0 not in move.mirrored]
+    shown = torch.from_numpy(np.ascontiguousarray(lr))
+    answers = [move.back(torch.from_numpy(super_resolve(move.there(shown).numpy()))).numpy() for move in moves]
     return np.median(answers, axis=0)
 
 

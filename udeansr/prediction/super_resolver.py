@@ -36,11 +36,15 @@ SPACING_TOLERANCE = 0.02
 """How far, as a part of it, a spacing may lie from the one a model was made for."""
 
 
+def spacing_off(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
+    """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
+    spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
+    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.lr_spacing_mm) - 1)))
+
+
 def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
     """Whether a grid, in the plan's orientation, has the LR spacing of a configuration (to 2 %)."""
-    spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
-    wanted_mm = np.asarray(configuration.lr_spacing_mm)
-    return bool(np.all(np.abs(spacing_mm - wanted_mm) <= tolerance * wanted_mm))
+    return spacing_off(geometry, plan, configuration) <= tolerance
 
 
 def shown_mm(spacing_mm: tuple[float, float, float]) -> str:
@@ -89,7 +93,6 @@ class VolumeResolver:
         uncertainty: whether :meth:`predict` says how far each voxel is to be trusted.
         run: how a method that learns in prediction is trained; None for all others.
         name: of the model, for people; "" where it has none.
-        domain: what the model was made for; None where it was not measured.
         calibration: from the spread of the answers to the error to expect; None where it was not measured.
         file: where the model lies; None where it needs none.
         spacing_tolerance: how far, as a part of it, a spacing may lie from the one the model was made for.
@@ -107,7 +110,6 @@ class VolumeResolver:
     uncertainty: bool = False
     run: RunSettings | None = None
     name: str = ""
-    domain: Domain | None = None
     calibration: Calibration | None = None
     file: Path | None = None
     spacing_tolerance: float = SPACING_TOLERANCE
@@ -132,6 +134,11 @@ class VolumeResolver:
             UdeansrError: if quality or stride do not go with it.
         """
         return work_of(self.quality, self.method, self.plan.orientation if self.plan else None, self.stride)
+
+    @property
+    def domain(self) -> Domain | None:
+        """What the model was made for; None where it was not measured."""
+        return self.method.domain
 
     @property
     def is_calibrated(self) -> bool:
@@ -177,8 +184,8 @@ class VolumeResolver:
         keeps_type = volume.voxels.dtype.kind in "iu" and not self.as_float
         voxel_type = volume.voxels.dtype if keeps_type else np.dtype(np.float32)
         magnitudes = volume.voxels.min() >= 0
-        working_grid = sr_geometry(reorient_geometry(volume.geometry, working), self.scale)
-        geometry = reorient_geometry(working_grid, stored)
+        grid = reorient_geometry(volume.geometry, working)
+        geometry = reorient_geometry(sr_geometry(grid, self.scale), stored)
         sr = Volume(allocate(geometry.shape, voxel_type), geometry)
         doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
         sr_view = oriented_view(sr.voxels, stored, working)
@@ -193,25 +200,23 @@ class VolumeResolver:
                 spread = steadied(spread)
                 expected = self.calibration(spread) if self.calibration and self.is_calibrated else spread
                 doubt_view[first : first + len(block)] = denormalize(expected, level)
-        return Prediction(sr, doubt, partial(self._judged, meter, lr, working_grid))
+        return Prediction(sr, doubt, partial(self._judged, meter, lr, grid))
 
-    def _judged(self, meter: TrustMeter, lr: np.ndarray, sr: Geometry) -> Trust:
-        """What the LR says, and in how far its spacing is another than the model's."""
-        z, y, x = (mm * factor for mm, factor in zip(sr.spacing_mm, self.scale.zyx, strict=True))
+    def _judged(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
+        """What the LR, on this grid, says, and in how far its spacing is another than the model's."""
         plan, configuration = self.plan, self.configuration
         if plan is None or configuration is None:
-            return meter.trust(lr, (z, y, x))
+            return meter.trust(lr, grid.spacing_mm)
         trust = meter.trust(
             lr,
-            (z, y, x),
+            grid.spacing_mm,
             self.domain,
             plan.degradation if configuration.source_degradation == "measured" else None,
             configuration.restores,
         )
-        wanted_mm = configuration.lr_spacing_mm
-        if all(abs(mm / wanted - 1) <= SPACING_TOLERANCE for mm, wanted in zip((z, y, x), wanted_mm, strict=True)):
+        if fits(grid, plan, configuration):
             return trust
-        off = f"spacing {shown_mm((z, y, x))} mm (made for {shown_mm(wanted_mm)} mm)"
+        off = f"spacing {shown_mm(grid.spacing_mm)} mm (made for {shown_mm(configuration.lr_spacing_mm)} mm)"
         return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property
@@ -240,21 +245,21 @@ class VolumeResolver:
         """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""
         if self.plan is None or self.configuration is None:
             return slab_orientation(geometry)
+        off = spacing_off(geometry, self.plan, self.configuration)
         found_mm = reorient_geometry(geometry, self.plan.orientation).spacing_mm
-        wanted_mm = self.configuration.lr_spacing_mm
         found = f"spacing {shown_mm(found_mm)} mm (as {self.plan.orientation})"
-        if not fits(geometry, self.plan, self.configuration, self.spacing_tolerance):
+        wanted = f"{shown_mm(self.configuration.lr_spacing_mm)} mm"
+        if off > self.spacing_tolerance:
             model = self.name or f"{self.plan.dataset} {self.configuration.name}"
             remedy = f"plan again: udeansr_plan_and_preprocess -d {self.plan.dataset}"
             raise UdeansrError(
-                f"{found}, the model {model} was made for {shown_mm(wanted_mm)} mm. Predict with a model for this "
-                f"spacing, or {f'use it all the same: -m {self.name}' if self.name else remedy}"
+                f"{found}, the model {model} was made for {wanted}. Predict with a model for this spacing, or "
+                f"{f'use it all the same: -m {self.name}' if self.name else remedy}"
             )
-        if not fits(geometry, self.plan, self.configuration):
-            off = max(abs(found / wanted - 1) for found, wanted in zip(found_mm, wanted_mm, strict=True))
+        if off > SPACING_TOLERANCE:
             _logger.warning(
-                "%s: %s is %.0f %% off the %s mm that %s was made for: its SR is less certain",
-                *(name, found, 100 * off, shown_mm(wanted_mm), self.name or "the model"),
+                "%s: %s is %.0f %% off the %s that %s was made for: its SR is less certain",
+                *(name, found, 100 * off, wanted, self.name or "the model"),
             )
         return self.plan.orientation
 

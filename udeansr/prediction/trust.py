@@ -12,6 +12,7 @@ from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.shift import shift_voxels
 from udeansr.degradation.transfer import MeasuredDegradation, blur_as_measured
 from udeansr.evaluation.fidelity import gain
+from udeansr.image.cropping import middle
 from udeansr.image.grid import Scale
 from udeansr.planning.domain import Domain, mean_transfer
 
@@ -153,8 +154,7 @@ class TrustMeter:
 
 def _middle(slices: np.ndarray) -> np.ndarray:
     """(n, Y, X) -> the middle of the slices, at most :data:`WINDOW` along each side; a view."""
-    starts = [max(side - WINDOW, 0) // 2 for side in slices.shape[1:]]
-    return slices[:, starts[0] : starts[0] + WINDOW, starts[1] : starts[1] + WINDOW]
+    return middle(slices, (len(slices), WINDOW, WINDOW))
 
 
 def _outside(
