@@ -1,6 +1,7 @@
 """How fast prediction is, beside what the machine could do, and how much memory it takes.
 
     python benchmarks/prediction.py                              # one LR of 160 x 160 x 128 at x2x2x2
+    python benchmarks/prediction.py --forms                      # the network as trained, compiled, and lean
     python benchmarks/prediction.py --volumes 1000 --side 48     # a queue: does memory grow?
     python benchmarks/prediction.py --large                      # 512 x 512 x 300, memory only, with a small network
 
@@ -12,6 +13,7 @@ the model is.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import resource
@@ -26,21 +28,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.cli.predict import main as command
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
-from udeansr.methods import build_method, parse_settings
+from udeansr.methods import Method, build_method, parse_settings
 from udeansr.methods.slab_walk import HR_PIXELS_A_BATCH
 from udeansr.networks.lean import lean
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.prediction.models import load_model
 from udeansr.prediction.quality import QUALITIES
 from udeansr.training.checkpoint import save_checkpoint
-from udeansr.training.precision import choose_precision
+from udeansr.training.precision import FORMATS, choose_precision
 
 SPACING_MM = (2.0, 2.0, 2.0)
 PEAK_SHAPES = [(1, 32), (1, 80), (1, 96), (1, 160), (2, 160)]
@@ -113,21 +115,50 @@ def bare(model: Path, options: argparse.Namespace, device: torch.device, precisi
 
     The mean of many: a volume takes all its passes, not the fastest of them.
     """
-    resolver = load_model(model, device)
-    scale, method = resolver.scale, resolver.method
+    method = load_model(model, device).method
+    network = lean(method, FORMATS.get(precision))
+    slabs = batch_of_slabs(method, options, device)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        method.super_resolve(slabs[:1])
+    seconds = pass_seconds(network.super_resolve, slabs, precision, options.seconds)
+    slices = options.size[0]
+    return seconds / len(slabs) * slices, counter.get_total_flops() * slices
+
+
+def batch_of_slabs(method: Method, options: argparse.Namespace, device: torch.device) -> Tensor:
+    """As many as prediction sends through at once."""
     slices, rows, columns = options.size
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    network = lean(method, half)
     limit = HR_PIXELS_A_BATCH.get(device.type, HR_PIXELS_A_BATCH["cpu"])
-    batch = min(slices, max(1, limit // (rows * columns * scale.y * scale.x)))
+    batch = min(slices, max(1, limit // (rows * columns * method.scale.y * method.scale.x)))
     slabs = torch.rand(batch, method.slab_slices or slices, rows, columns, device=device)
-    slabs = slabs.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        with FlopCounterMode(display=False) as counter:
-            method.super_resolve(slabs[:1])
-        with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
-            seconds = float(np.mean(all_seconds(lambda: network.super_resolve(slabs), device, spent=options.seconds)))
-    return seconds / batch * slices, counter.get_total_flops() * slices
+    return slabs.contiguous(memory_format=torch.channels_last)
+
+
+def pass_seconds(network: Callable[[Tensor], Tensor], slabs: Tensor, precision: str, spent: float) -> float:
+    """Of a forward pass, the mean of many."""
+    half = FORMATS.get(precision)
+    with torch.inference_mode(), torch.autocast(slabs.device.type, half or torch.bfloat16, enabled=half is not None):
+        return float(np.mean(all_seconds(lambda: network(slabs), slabs.device, spent)))
+
+
+def forms(folder: Path, options: argparse.Namespace, device: torch.device) -> None:
+    """Time a pass of the network in the form that is trained, the same compiled, and the lean form."""
+    from torch._inductor import config as inductor_config  # large, and the memory of a prediction is measured here
+
+    precision = choose_precision("auto", device)
+    half = FORMATS.get(precision)
+    method = load_model(folder / "model.pt", device).method
+    slabs = batch_of_slabs(method, options, device)
+    cast = copy.deepcopy(method).to(dtype=half).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inductor_config.freezing = True
+    compiled = torch.compile(cast.super_resolve)
+    print(f"a pass of {len(slabs)} slab(s), {precision}\n\n| form | seconds |\n|---|---|")
+    for name, network in (
+        ("as trained, under autocast", method.super_resolve),
+        ("torch.compile, weights cast and frozen", compiled),
+        ("lean", lean(method, half).super_resolve),
+    ):
+        print(f"| {name} | {pass_seconds(network, slabs, precision, options.seconds):.3f} |", flush=True)
 
 
 def predicted(model: Path, lr: Path, sr: Path, options: argparse.Namespace, quality: str) -> dict[str, float]:
@@ -243,6 +274,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="to time the bare passes for")
     parser.add_argument("--volumes", type=int, default=0, help="how many small volumes to predict in one call")
     parser.add_argument("--side", type=int, default=48, help="of a small volume")
+    parser.add_argument("--forms", action="store_true", help="a pass in each form of the network; needs a compiler")
     parser.add_argument("--large", action="store_true", help="512 x 512 x 300 with a network of 8 features")
     parser.add_argument("--short", action="store_true", help="look for the peak with one small shape")
     parser.add_argument("--folder", type=Path, help="where files lie meanwhile")
@@ -256,7 +288,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         checkpoint(folder / "model.pt", options)
-        if options.volumes:
+        if options.forms:
+            forms(folder, options, torch.device(options.device))
+        elif options.volumes:
             many_volumes(folder, options)
         elif options.large:
             large_volume(folder, options)
