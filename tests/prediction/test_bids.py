@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.image.files import read_volume
+from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.prediction.bids import bids_targets, dataset_root, write_dataset_description, write_sidecar
-from udeansr.prediction.labels import write_labels
+from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.models import interpolator
 from udeansr.prediction.output import plan_outputs
 from udeansr.prediction.sidecar import Provenance, checksum
@@ -71,7 +71,7 @@ def test_what_comes_out_is_a_valid_derivative_dataset(tmp_path, dataset, place):
         sr = resolve(lr)
         where.write_sr(sr, "tricubic x2x2x1")
         where.write_uncertainty(sr, "tricubic x2x2x1")
-        write_labels(image, lr.geometry, sr.geometry, where.labels)
+        write_volume(labels_to_sr(read_labels(image, lr.geometry), sr.geometry), where.labels)
         where.describe_labels("tricubic x2x2x1")
         made = Provenance(image, checksum(image), "tricubic", None, None, {}, lr.geometry, sr.geometry)
         where.write_provenance(made, "tricubic x2x2x1")

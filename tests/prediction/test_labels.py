@@ -9,7 +9,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, same_grid, sr_geometry
 from udeansr.image.volume import Geometry, Volume, triple
-from udeansr.prediction.labels import check_labels, find_labels, labels_to_sr, write_labels
+from udeansr.prediction.labels import check_labels, find_labels, labels_to_sr, read_labels
 from udeansr.prediction.models import interpolator
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
@@ -25,7 +25,8 @@ def labels_on(grid: Geometry, dtype: str = "int16") -> Volume:
 def test_each_sr_voxel_has_the_label_of_the_lr_voxel_it_lies_in(tmp_path, dtype, scale):
     labels = labels_on(GRID, dtype)
     write_volume(labels, tmp_path / "a.nii.gz")
-    write_labels(tmp_path / "a.nii.gz", GRID, sr_geometry(GRID, scale), tmp_path / "out/labels/a.nii.gz")
+    moved = labels_to_sr(read_labels(tmp_path / "a.nii.gz", GRID), sr_geometry(GRID, scale))
+    write_volume(moved, tmp_path / "out/labels/a.nii.gz")
     made = read_volume(tmp_path / "out/labels/a.nii.gz")
     assert made.voxels.dtype == labels.voxels.dtype
     assert same_grid(lr_geometry(made.geometry, scale), GRID)

@@ -239,6 +239,21 @@ def test_label_maps_come_along(folder, tmp_path, lr, caplog):
     np.testing.assert_array_equal(made.voxels, labels.voxels.repeat(2, 0).repeat(2, 1).repeat(2, 2))
 
 
+def test_a_wrong_label_map_is_told_of_before_the_work(folder, tmp_path, lr, monkeypatch):
+    short = lr.voxels[1:].astype(np.uint8)
+    write_volume(Volume(short, replace(lr.geometry, shape=short.shape)), tmp_path / "seg" / "c.nii.gz")
+    worked: list[str] = []
+    predicted = VolumeResolver.predict
+
+    def watched(self, volume, **options):
+        worked.append(options["name"])
+        return predicted(self, volume, **options)
+
+    monkeypatch.setattr(VolumeResolver, "predict", watched)
+    outcome = predict(folder, tmp_path / "sr", CUBIC, Options(labels=tmp_path / "seg", **ON_CPU))
+    assert str(outcome) == "3 of 4 done, 1 failed: c.nrrd" and worked == ["a", "b", "d"]
+
+
 def test_dicom_becomes_a_derived_series_and_nothing_else_does(folder, tmp_path, lr):
     write_dicom(tmp_path / "dicom", Volume(np.maximum(lr.voxels, 0).astype(np.int16), lr.geometry))
     outcome = predict(tmp_path / "dicom", tmp_path / "sr", CUBIC, Options(dicom=True, **ON_CPU))

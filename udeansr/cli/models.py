@@ -35,16 +35,15 @@ def info(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or a model file.")],
 ) -> None:
     """Print a model's card, and where it lies."""
-    import hashlib
-
     from udeansr.prediction.bundled import named_portable
     from udeansr.prediction.model_file import read_card, read_description
+    from udeansr.prediction.sidecar import checksum
 
     path = Path(model) if Path(model).is_file() else named_portable(model).path
     description, card = read_description(path), read_card(path)
     print(card)
     print(f"file:        {path}, {path.stat().st_size / 1e6:.1f} MB")
-    print(f"sha256:      {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    print(f"sha256:      {checksum(path)}")
     print(f"domain:      {'not measured' if description.domain is None else f'{description.domain.people} people'}")
     print(f"uncertainty: {'not calibrated' if description.calibration is None else 'calibrated'}")
     print(f"next:        udeansr_predict -i lr/ -o sr/ -m {model}")

@@ -12,9 +12,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 import udeansr
-from udeansr.image.files import case_name
+from udeansr.image.files import case_name, write_volume
 from udeansr.image.volume import Geometry, Volume
-from udeansr.prediction.labels import write_labels
+from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output
 from udeansr.prediction.room import Room
@@ -29,10 +29,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Made:
-    """What came of an image, not yet written."""
+    """What came of an image and its label map, not yet written."""
 
     prediction: Prediction
     lr: Geometry
+    labels: Volume | None = None
 
     @property
     def is_large(self) -> bool:
@@ -67,12 +68,13 @@ class ImageWork:
         """Predict an image, with a bar over its slabs.
 
         Raises:
-            UdeansrError: as :meth:`VolumeResolver.predict`.
+            UdeansrError: as :meth:`VolumeResolver.predict`; before, if a label map does not lie on the grid of the LR.
         """
         name = case_name(image)
+        labels = read_labels(self.labels[image], volume.geometry) if image in self.labels else None
         with tqdm(desc=name, unit="slab", leave=False, delay=0.5) as bar:
             made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.room.allocate)
-        return Made(made, volume.geometry)
+        return Made(made, volume.geometry, labels)
 
     def write(self, image: Path, made: Made) -> None:
         """Write all that was asked for, and tell meanwhile what the LR says of its SR.
@@ -80,7 +82,7 @@ class ImageWork:
         SR comes last but for the JSON that tells of it: where SR is, all images are.
 
         Raises:
-            UdeansrError: if it cannot be written, or a label map does not lie on the grid of the LR.
+            UdeansrError: if it cannot be written.
         """
         with ThreadPoolExecutor(1, "judge") as beside:
             judged = beside.submit(lambda: made.prediction.trust)
@@ -92,8 +94,8 @@ class ImageWork:
 
     def _write_images(self, image: Path, made: Made) -> None:
         output, sr = self.outputs[image], made.prediction.sr
-        if image in self.labels:
-            write_labels(self.labels[image], made.lr, sr.geometry, output.labels)
+        if made.labels is not None:
+            write_volume(labels_to_sr(made.labels, sr.geometry), output.labels)
             output.describe_labels(self.how)
         if made.prediction.uncertainty is not None:
             output.write_uncertainty(made.prediction.uncertainty, self.how)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_volume, write_volume
+from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import same_grid
 from udeansr.image.volume import Geometry, Volume
 
@@ -49,6 +49,20 @@ def find_labels(labels: Path, images: Sequence[Path]) -> dict[Path, Path]:
     if told:
         _logger.warning("%s: %s", labels, "; ".join(told))
     return found
+
+
+def read_labels(path: Path, lr: Geometry) -> Volume:
+    """Read a label map and check it against its LR.
+
+    Args:
+        path: the label map.
+        lr: grid of the LR image it belongs to.
+    Raises:
+        UdeansrError: if it cannot be read, or as :func:`check_labels`.
+    """
+    labels = read_volume(path)
+    check_labels(path, labels, lr)
+    return labels
 
 
 def check_labels(path: Path, labels: Volume, lr: Geometry) -> None:
@@ -93,22 +107,6 @@ def labels_to_sr(labels: Volume, sr: Geometry) -> Volume:
             raise ValueError(f"{sr.shape} voxels do not tile {labels.geometry.shape}")
         voxels = np.repeat(voxels, fine // coarse, axis=axis)
     return Volume(voxels, sr)
-
-
-def write_labels(path: Path, lr: Geometry, sr: Geometry, target: Path) -> None:
-    """Read a label map, check it against its LR, and write it on the SR grid, whole or not at all.
-
-    Args:
-        path: the label map.
-        lr: grid of the LR image it belongs to.
-        sr: grid of the SR image.
-        target: the file to write.
-    Raises:
-        UdeansrError: if it cannot be read or written, or does not lie on the grid of the LR.
-    """
-    labels = read_volume(path)
-    check_labels(path, labels, lr)
-    write_volume(labels_to_sr(labels, sr), target)
 
 
 def _shown(values: object) -> str:
