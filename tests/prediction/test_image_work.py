@@ -33,8 +33,14 @@ def test_where_sr_is_all_images_are(work, image, lr, tmp_path):
     wrong = Volume(lr.voxels, replace(lr.geometry, spacing_mm=(1.0, 1.0, 1.0)))
     write_volume(wrong, tmp_path / "seg" / "a.nii")
     with pytest.raises(UdeansrError, match="spacing"):
-        replace(work, labels={image: tmp_path / "seg" / "a.nii"}).write(image, made)
+        replace(work, labels={image: tmp_path / "seg" / "a.nii"}).make(image, lr)
     assert not (tmp_path / "sr").exists()
+    (tmp_path / "sr").mkdir()
+    (tmp_path / "sr" / "labels").write_text("in the way")
+    with pytest.raises(UdeansrError, match="labels"):
+        work.write(image, replace(made, labels=lr))
+    assert [path.name for path in (tmp_path / "sr").iterdir()] == ["labels"]
+    (tmp_path / "sr" / "labels").unlink()
     work.write(image, made)
     assert sorted(path.name for path in (tmp_path / "sr").iterdir()) == ["a.json", "a.nii"]
 
