@@ -29,12 +29,12 @@ from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.resampling import sinc, tricubic
 from udeansr.image.volume import Volume, triple
-from udeansr.prediction.calibration import Calibration
-from udeansr.prediction.export import ExportWish, export_model
-from udeansr.prediction.model_card import ModelCard
-from udeansr.prediction.models import load_model
-from udeansr.prediction.quality import QUALITIES
-from udeansr.prediction.super_resolver import Prediction, VolumeResolver
+from udeansr.inference.test_time_augmentation import QUALITIES
+from udeansr.models.calibration import Calibration
+from udeansr.models.card import ModelCard
+from udeansr.models.export import ExportWish, export_model
+from udeansr.models.model import load_model
+from udeansr.prediction.predictor import Prediction, Predictor
 
 matplotlib.use("Agg")
 
@@ -75,7 +75,7 @@ def shown(values: list[tuple[float, float]]) -> str:
     return f"{decibels.mean():.2f} ± {decibels.std():.2f} / {likeness.mean():.4f}"
 
 
-def in_foreground(resolver: VolumeResolver, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+def in_foreground(resolver: Predictor, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Uncertainty and error of the voxels of the foreground, in the unit that the model works in."""
     assert made.uncertainty is not None and resolver.plan is not None
     level = np.float32(intensity_scale(pair.lr.voxels) * resolver.plan.lr_gain)
@@ -92,7 +92,7 @@ def share_of_most_uncertain(made: Prediction, pair: Pair) -> float:
     return float(square[order[-len(order) // PARTS :]].sum() / square.sum())
 
 
-def compare_qualities(resolver: VolumeResolver, paths: list[Path]) -> Calibration:
+def compare_qualities(resolver: Predictor, paths: list[Path]) -> Calibration:
     """The table of qualities on validation people, and the calibration of the best."""
     print(f"\n{len(paths)} validation people; PSNR dB / SSIM 2-D\n\n| LR | quality | scores | seconds a volume |")
     print("|---|---|---|---|")
@@ -114,7 +114,7 @@ def compare_qualities(resolver: VolumeResolver, paths: list[Path]) -> Calibratio
     return Calibration.fitted(np.concatenate(spreads), np.concatenate(errors), "best")
 
 
-def reliability(resolver: VolumeResolver, paths: list[Path], curve: Path | None) -> str:
+def reliability(resolver: Predictor, paths: list[Path], curve: Path | None) -> str:
     """How the uncertainty of test people, calibrated on others, compares with their errors; the curve is drawn."""
     lines = []
     figure, axes = plt.subplots(figsize=(4, 3.6), layout="constrained")
@@ -148,7 +148,7 @@ def reliability(resolver: VolumeResolver, paths: list[Path], curve: Path | None)
     return "\n".join(lines)
 
 
-def table(resolver: VolumeResolver, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
+def table(resolver: Predictor, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
     """Scores of interpolation and of the model, and what the trust line says, by degradation."""
     rows: list[dict[str, str | float]] = []
     told = []

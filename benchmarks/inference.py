@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.measured_degradation import MeasuredDegradation, add_rician_noise
 from udeansr.degradation.spectrum import BINS, log_spectrum
-from udeansr.degradation.transfer import MeasuredDegradation, add_rician_noise
 from udeansr.evaluation.metrics import psnr, ssim_2d
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
+from udeansr.inference.whole_volume import super_resolve_volume
 from udeansr.methods import build_method, load_settings
 from udeansr.methods.method import Method
-from udeansr.methods.slab_window import super_resolve_volume
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training.checkpoint import load_checkpoint

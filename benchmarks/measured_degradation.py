@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.degradation.kspace import DEGRADATIONS, Degradation
-from udeansr.degradation.people import Counts
-from udeansr.degradation.recipe import Recipe
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.subjects import Counts
 from udeansr.image.files import case_name, list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
 from udeansr.image.normalization import intensity_scale

@@ -32,17 +32,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.cli.predict import main as command
+from udeansr.device import FORMATS, choose_precision
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
+from udeansr.inference.fused import lean
+from udeansr.inference.sliding_window import HR_PIXELS_A_BATCH
+from udeansr.inference.test_time_augmentation import QUALITIES
 from udeansr.methods import Method, build_method, parse_settings
-from udeansr.methods.slab_walk import HR_PIXELS_A_BATCH
-from udeansr.networks.lean import lean
+from udeansr.models.model import load_model
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.prediction.models import load_model
-from udeansr.prediction.quality import QUALITIES
 from udeansr.training.checkpoint import save_checkpoint
-from udeansr.training.precision import FORMATS, choose_precision
 
 SPACING_MM = (2.0, 2.0, 2.0)
 PEAK_SHAPES = [(1, 32), (1, 80), (1, 96), (1, 160), (2, 160)]

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation, degrade
-from udeansr.degradation.people import Counts, draw_groups
-from udeansr.degradation.restoration import restored
+from udeansr.degradation.measured_degradation import restored
 from udeansr.degradation.spectrum import foreground_spectrum
-from udeansr.degradation.variety import draw_degradation
+from udeansr.degradation.subjects import Counts, draw_groups
 from udeansr.evaluation.metrics import psnr, ssim_2d
 from udeansr.image.cropping import crop
 from udeansr.image.files import case_name, list_images, read_volume
@@ -26,6 +25,7 @@ from udeansr.image.normalization import intensity_scale
 from udeansr.image.resampling import sinc
 from udeansr.image.volume import Volume, triple
 from udeansr.planning.domain import find_domain
+from udeansr.preprocessing.domain_randomization import draw_degradation
 
 
 def read_hr(path: Path, scale: Scale) -> Volume:

@@ -3,6 +3,8 @@
 import locale
 import os
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     import numpy as np
 
-    from udeansr.planning.plan import Configuration
+    from udeansr.image.volume import Volume
+    from udeansr.planning.plan import Configuration, Plan
 
 # Before torch is imported, here or in a command that a test starts: its threads wait for one another on tiny tensors,
 # the more so on a computer shared with other work.
@@ -71,3 +74,90 @@ def textured_head() -> "Callable[..., np.ndarray]":
         return np.where((grid**2).sum(0) < extent, tissue, 0).astype(np.float32)
 
     return make
+
+
+@pytest.fixture
+def tiny_plan(tiny_configuration) -> "Callable[..., Plan]":
+    """Makes the plan of a tiny model."""
+    from udeansr.planning.plan import Plan
+
+    def make(spacing_mm: tuple[float, float, float], orientation: str, scale: str, lr_gain: float = 1.0) -> Plan:
+        sizes = {"patch_size": (8, 8), "features": 4, "discriminator_features": 4}
+        configuration = tiny_configuration(scale, lr_spacing_mm=spacing_mm, **sizes)
+        return Plan("Dataset007_Tiny", orientation, lr_gain, {scale: configuration})
+
+    return make
+
+
+@pytest.fixture
+def tiny_checkpoint(tiny_plan) -> Callable[..., Path]:
+    """Writes the checkpoint of a tiny, untrained UDEAN and gives its path."""
+    import torch
+
+    from udeansr.methods import build_method, parse_settings
+    from udeansr.training.checkpoint import save_checkpoint
+
+    def write(
+        path: Path,
+        spacing_mm: tuple[float, float, float] = (4.0, 2.0, 2.0),
+        orientation: str = "SPL",
+        scale: str = "x2x2x2",
+        **changed: object,
+    ) -> Path:
+        plan = tiny_plan(spacing_mm, orientation, scale)
+        settings = parse_settings("udean", [])
+        torch.manual_seed(1)
+        method = build_method("udean", plan.configuration(scale), settings)
+        weights = method.state_dict()
+        averaged = {name: tensor + 0.01 for name, tensor in weights.items() if name.startswith("generators.")}
+        state = {
+            "plan": plan.as_dict(),
+            "configuration": scale,
+            "method": "udean",
+            "settings": asdict(settings),
+            "run": {},
+            "weights": weights,
+            "averaged": averaged,
+            "optimizers": {},
+            "scaler": {},
+            "schedule": {},
+            "random": {},
+            "progress": {},
+            **changed,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(path, state)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny_model_file(tiny_checkpoint, tmp_path, monkeypatch) -> Callable[..., Path]:
+    """Writes a tiny model file, by default among the bundled ones, of which there are no others; gives its path."""
+    from udeansr.models import registry
+    from udeansr.models.export import ExportWish, export_model
+
+    monkeypatch.setattr(registry, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "imported"))
+
+    def write(
+        name: str = "tiny-t1w-x2x2x2", contrast: str = "T1w", folder: str = "bundled", half: bool = True, **changed: Any
+    ) -> Path:
+        training = tiny_checkpoint(tmp_path / "trained" / f"{name}.pt", **changed)
+        path = tmp_path / folder / f"{name}.zip"
+        export_model(training, path, ExportWish(name=name, contrast=contrast, half=half))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def lr() -> "Volume":
+    """LR of integers on a grid of 4 x 2 x 2 mm, for the tiny models."""
+    import numpy as np
+
+    from udeansr.image.volume import Geometry, Volume
+
+    grid = Geometry((6, 9, 8), (4.0, 2.0, 2.0), (3.0, -4.0, 5.0))
+    return Volume(np.random.default_rng(5).integers(0, 900, grid.shape).astype(np.int16), grid)

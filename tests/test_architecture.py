@@ -9,14 +9,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "udeansr"
 FLOORS = [
     {"errors"},
-    {"paths", "parallel", "networks", "losses"},
+    {"files", "device", "paths", "parallel", "networks", "losses"},
     {"image"},
     {"degradation"},
     {"planning", "evaluation"},
     {"preprocessing"},
     {"batches"},
     {"methods"},
+    {"inference"},
     {"training"},
+    {"models"},
     {"prediction"},
     {"benchmark"},
     {"figures"},

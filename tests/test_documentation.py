@@ -95,8 +95,8 @@ def test_the_programs_of_python_work_as_written(tmp_path, monkeypatch, tiny_conf
 
     from udeansr.image.files import read_volume, write_volume
     from udeansr.image.volume import Geometry, Volume
-    from udeansr.prediction.bundled import find_portable
-    from udeansr.prediction.export import ExportWish, export_model
+    from udeansr.models.export import ExportWish, export_model
+    from udeansr.models.registry import find_portable
 
     page = (ROOT / "documentation" / "python.md").read_text(encoding="utf-8")
     (name,) = set(re.findall(r'SuperResolver\.load\("([\w-]+)"', page))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from udeansr.errors import UdeansrError
 
 if TYPE_CHECKING:
-    from udeansr.prediction.front_door import SuperResolver
+    from udeansr.prediction.super_resolver import SuperResolver
 
 __version__ = "0.1.0"
 __all__ = ["SuperResolver", "UdeansrError", "__version__"]
@@ -26,7 +26,7 @@ __all__ = ["SuperResolver", "UdeansrError", "__version__"]
 def __getattr__(name: str) -> object:
     """Import torch when it is asked for, and not with the help text of every command."""
     if name == "SuperResolver":
-        from udeansr.prediction.front_door import SuperResolver
+        from udeansr.prediction.super_resolver import SuperResolver
 
         return SuperResolver
     raise AttributeError(f"module 'udeansr' has no attribute '{name}'")

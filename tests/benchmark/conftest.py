@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from udeansr.benchmark.comparison import COLUMNS
+from udeansr.benchmark.dataset import SimulatedDataset, with_variants
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.row import Row
 from udeansr.benchmark.row_result import RowResult, Training
-from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.rows import ROWS, Row
 from udeansr.benchmark.scenario import Scenario
-from udeansr.benchmark.simulated_dataset import SimulatedDataset, with_variants
-from udeansr.planning.json_file import write_json
+from udeansr.files import write_json
 from udeansr.planning.plan import Configuration, Plan
 
 SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)

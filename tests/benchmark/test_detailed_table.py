@@ -7,8 +7,7 @@ import pytest
 
 from udeansr.benchmark.comparison import COLUMNS
 from udeansr.benchmark.detailed_table import markdown, numbers
-from udeansr.benchmark.row import parse_row
-from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.rows import ROWS, parse_row
 
 KEY = ("Dataset823_x2x2x1_unpaired_shifted_seed1", "test")
 

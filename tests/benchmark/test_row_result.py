@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from udeansr.benchmark.row import parse_row
 from udeansr.benchmark.row_result import RowResult
-from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.rows import ROWS, parse_row
 from udeansr.errors import UdeansrError
 
 

@@ -2,11 +2,37 @@ from dataclasses import replace
 
 import pytest
 
-from udeansr.benchmark.row import parse_row
-from udeansr.benchmark.rows import GROUPS, ROWS, choose_rows, row_that_runs
+from udeansr.benchmark.rows import GROUPS, ROWS, Row, choose_rows, parse_row, row_that_runs
 from udeansr.degradation.kspace import SHIFTED, TRUNCATION
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, load_settings
+
+
+def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
+    row = parse_row("gentle=udean@truncation:beta=0.001, anchor=no,run.lr=1e-3,run.augment=false")
+    assert row == Row(
+        "gentle", "gentle", "udean", "truncation", {"beta": 0.001, "anchor": False}, {"lr": 0.001, "augment": False},
+        "udean@truncation:beta=0.001, anchor=no,run.lr=1e-3,run.augment=false",
+    )  # fmt: skip
+    assert parse_row("plain=udean") == Row("plain", "plain", "udean", about="udean")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, variety, true"),
+        ("a=magic", "there is no method 'magic'; expected udean"),
+        ("a=udean:beat=1", "the method 'udean' has no setting 'beat'; it has"),
+        ("a=udean:beta=much", "udean.beta is 'much'; expected a number"),
+        ("a=udean:run.rate=1", "a run has no 'rate'; expected epochs, .*lr"),
+        ("a=udean:run.lr=fast", "run.lr is 'fast'; expected a number"),
+        ("a=udean:run.epochs=1.5", "run.epochs is '1.5'; expected a whole number"),
+        ("a=udean:run.augment=maybe", "run.augment is 'maybe'; expected true or false"),
+    ],
+)
+def test_what_is_no_row_is_told(text, message):
+    with pytest.raises(UdeansrError, match=message):
+        parse_row(text)
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -63,7 +89,7 @@ def test_rows_are_chosen_by_names_and_groups_each_once_in_the_order_named():
         ("", ["a=udean", "a=sinc"], "two of --row have one name; expected a name for each"),
     ],
 )
-def test_what_is_no_row_is_told(words, added, message):
+def test_what_is_no_row_is_told_rows(words, added, message):
     with pytest.raises(UdeansrError, match=message):
         choose_rows(words, added)
 

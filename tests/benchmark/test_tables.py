@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from udeansr.benchmark.row import parse_row
+from udeansr.benchmark.rows import parse_row
 from udeansr.benchmark.scenario import Scenario
 from udeansr.benchmark.tables import read_results, table_files, write_tables
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from udeansr.cli.models import SUBCOMMANDS, main
+from udeansr.files import write_json
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import build_method, parse_settings
-from udeansr.planning.json_file import write_json
+from udeansr.models import registry
+from udeansr.models.calibration import Calibration
 from udeansr.planning.plan import Plan
-from udeansr.prediction import bundled
-from udeansr.prediction.calibration import Calibration
 from udeansr.training.checkpoint import KEYS, save_checkpoint
 
 
@@ -29,7 +29,7 @@ def ended(monkeypatch, *words: object) -> int:
 def training(tmp_path, monkeypatch, tiny_configuration) -> Path:
     """The folder of a tiny training; no model is bundled, and imported ones lie in ``models``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bundled, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(registry, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("UDEANSR_MODELS", "models")
     configuration = tiny_configuration(lr_spacing_mm=(4.0, 2.0, 2.0))
     settings = parse_settings("supervised", [])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from udeansr.degradation.kspace import SHIFTED
-from udeansr.degradation.people import Counts
-from udeansr.degradation.recipe import Recipe
+from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import simulate
+from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale

@@ -6,10 +6,10 @@ from udeansr.figures.slabs import Slabs, middle_slice, most_alike, slabs_of
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, reorient
 from udeansr.image.volume import Geometry, Volume
+from udeansr.inference.whole_volume import super_resolve_volume
 from udeansr.methods import build_method, parse_settings
-from udeansr.methods.slab_window import super_resolve_volume
+from udeansr.models.model import Model
 from udeansr.planning.plan import Plan
-from udeansr.prediction.super_resolver import VolumeResolver
 from udeansr.preprocessing.preparation import prepare_hr, prepare_lr
 
 
@@ -18,7 +18,7 @@ def model(tiny_configuration):
     configuration = tiny_configuration("x2x2x1", lr_spacing_mm=(3.0, 2.0, 2.0), patch_size=(16, 16))
     plan = Plan("Dataset001_A", "SPL", 1.25, {"x2x2x1": configuration})
     method = build_method("udean", configuration, parse_settings("udean", []))
-    return VolumeResolver(method.eval(), configuration.factors, plan, configuration)
+    return Model(method.eval(), configuration.factors, plan, configuration)
 
 
 def head(shape, spacing_mm, widest, seed):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.planning.fingerprint import CohortFacts, Fingerprint

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from udeansr.image.grid import reorient_geometry
-from udeansr.image.volume import Geometry
-from udeansr.planning.cohort_grid import equal_spacing, find_grid, grid_of_spacing, in_mm
+from udeansr.image.volume import Geometry, Volume
+from udeansr.planning.cohort_grid import CohortGrid, equal_spacing, find_grid, grid_of_spacing, in_mm, to_hr_grid
 
 millimetres = st.floats(0.3, 6)
 spacings = st.tuples(millimetres, millimetres, millimetres)
@@ -69,3 +69,23 @@ def test_boxes_are_counted_in_lr_voxels():
 
 def test_spacings_are_told_in_words():
     assert in_mm((2.0, 0.86805, 5.0)) == "2 x 0.868 x 5 mm"
+
+
+GRID = CohortGrid("SPL", (4.0, 2.0, 2.0), (2.0, 1.0, 1.0))
+
+
+def ramp(shape, spacing_mm) -> Volume:
+    """Intensity is the place along X, mm from the first edge."""
+    x = (np.arange(shape[2]) + 0.5) * spacing_mm[2]
+    return Volume(np.broadcast_to(x.astype(np.float32), shape).copy(), Geometry(shape, spacing_mm))
+
+
+def test_hr_of_the_planned_spacing_is_only_cut_to_what_divides():
+    volume = ramp((9, 20, 21), (2.0, 1.01, 1.0))
+    np.testing.assert_array_equal(to_hr_grid(volume, GRID), volume.voxels[:8, :, :20])
+
+
+def test_hr_of_another_spacing_is_resampled_in_place():
+    voxels = to_hr_grid(ramp((8, 20, 30), (2.0, 1.0, 1.25)), GRID)
+    assert voxels.shape == (8, 20, 36)
+    np.testing.assert_allclose(voxels[4, 10, 4:-4], np.arange(4, 32) + 0.5, atol=0.02)

@@ -6,7 +6,7 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.calibration import Calibration
+from udeansr.planning.bias_correction import Calibration
 from udeansr.planning.case_facts import CaseFacts
 from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
 from udeansr.planning.raw_dataset import load_raw_dataset

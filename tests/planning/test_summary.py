@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from udeansr.degradation.kspace import Degradation
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.planning.fingerprint import CohortFacts, Fingerprint
 from udeansr.planning.planner import make_plan
 from udeansr.planning.summary import fingerprint_table, plan_table

@@ -9,8 +9,9 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, same_grid, sr_geometry
 from udeansr.image.volume import Geometry, Volume, triple
+from udeansr.models.model import interpolator
 from udeansr.prediction.labels import check_labels, find_labels, labels_to_sr, read_labels
-from udeansr.prediction.models import interpolator
+from udeansr.prediction.predictor import Predictor
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
 GRID = Geometry((4, 6, 5), (3.0, 1.2, 0.9), (5.0, -7.0, 11.0), TILT)
@@ -37,7 +38,7 @@ def test_each_sr_voxel_has_the_label_of_the_lr_voxel_it_lies_in(tmp_path, dtype,
 
 
 def test_any_stored_order_goes_with_the_sr_that_prediction_makes():
-    resolve = interpolator("tricubic", Scale(2, 2, 1))
+    resolve = Predictor(interpolator("tricubic", Scale(2, 2, 1)))
     for orientation in ("SPL", "LIA", "ASR"):
         labels = reorient(labels_on(GRID), orientation)
         sr = resolve(labels)

@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +12,112 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
+from udeansr.models.choice import Wish
+from udeansr.models.suitability import image_contrast
 from udeansr.parallel import Part
 from udeansr.paths import Root
-from udeansr.prediction import image_work, output
+from udeansr.prediction import image_prediction, output
 from udeansr.prediction import predict as module
-from udeansr.prediction.choice import Wish
-from udeansr.prediction.contrast import image_contrast
 from udeansr.prediction.options import Options
-from udeansr.prediction.predict import predict
-from udeansr.prediction.super_resolver import VolumeResolver
+from udeansr.prediction.predict import overlapped, predict
+from udeansr.prediction.predictor import Predictor
+
+
+def test_items_come_in_order_each_once_it_is_written():
+    log = []
+
+    def write(item, made):
+        time.sleep(0.01)
+        log.append((item, made))
+
+    for number, (item, failure) in enumerate(overlapped("abc", str.upper, lambda item, read: item + read, write)):
+        assert failure is None and item == "abc"[number] and (item, item + item.upper()) in log
+    assert log == [("a", "aA"), ("b", "bB"), ("c", "cC")]
+    assert list(overlapped("", str.upper, max, write)) == []
+
+
+def test_the_next_is_read_and_the_last_is_written_while_one_is_worked_on():
+    read_b, write_a = threading.Event(), threading.Event()
+    held = threading.Event()
+
+    def read(item):
+        if item == "c":
+            read_b.set()
+        return item
+
+    def work(item, _):
+        if item == "b":
+            assert read_b.wait(10) and write_a.wait(10)
+            held.set()
+        return item
+
+    def write(item, _):
+        if item == "a":
+            write_a.set()
+            assert held.wait(10)
+
+    assert [failure for _, failure in overlapped("abc", read, work, write)] == [None] * 3
+
+
+def test_what_is_large_is_written_before_the_next_is_worked_on():
+    written = []
+
+    def work(item, _):
+        assert len(written) == "abc".index(item)
+        return item
+
+    def write(item, _):
+        time.sleep(0.02)
+        written.append(item)
+
+    results = list(overlapped("abc", str, work, write, is_large=lambda made: made in "abc"))
+    assert results == [("a", None), ("b", None), ("c", None)]
+
+
+def test_no_more_is_read_than_one_ahead():
+    begun = []
+
+    def work(item, _):
+        time.sleep(0.02)
+        assert begun == list("abcd"[: "abcd".index(item) + 2])
+
+    assert [failure for _, failure in overlapped("abcd", begun.append, work, lambda *_: None)] == [None] * 4
+
+
+@pytest.mark.parametrize("step", ["read", "work", "write"])
+def test_one_that_fails_does_not_stop_the_others(step):
+    def failing(name):
+        def act(item, *_):
+            if name == step and item == "b":
+                raise ValueError(name)
+            return item
+
+        return act
+
+    results = list(overlapped("abc", failing("read"), failing("work"), failing("write")))
+    assert [item for item, _ in results] == ["a", "b", "c"]
+    assert [str(failure) for _, failure in results] == ["None", step, "None"]
+
+
+@pytest.mark.parametrize("step", ["read", "work", "write"])
+def test_an_interruption_finishes_what_is_being_written_and_begins_nothing(step):
+    written = []
+
+    def interrupted(name):
+        def act(item, *_):
+            if name == step and item == "b":
+                raise KeyboardInterrupt
+            if name == "write":
+                time.sleep(0.02)
+                written.append(item)
+            return item
+
+        return act
+
+    with pytest.raises(KeyboardInterrupt):
+        list(overlapped("abcd", interrupted("read"), interrupted("work"), interrupted("write")))
+    assert written == ["a"]
+
 
 CUBIC = Wish(Root(Path("results"), "default"), method="tricubic", scale=Scale(2, 2, 2))
 ON_CPU = {"device": "cpu", "precision": "fp32"}
@@ -76,8 +175,8 @@ def test_a_single_file_and_a_dicom_series(folder, tmp_path, lr):
     np.testing.assert_allclose(found.geometry.origin_mm, expected.geometry.origin_mm, atol=1e-3)
 
 
-def test_a_trained_model_is_found_and_used(train, folder, tmp_path, lr):
-    train(tmp_path / "results" / "Dataset007_Tiny" / "x2x2x2" / "udean" / "best.pt")
+def test_a_trained_model_is_found_and_used(tiny_checkpoint, folder, tmp_path, lr):
+    tiny_checkpoint(tmp_path / "results" / "Dataset007_Tiny" / "x2x2x2" / "udean" / "best.pt")
     wish = Wish(Root(tmp_path / "results", "--results"))
     predict(folder, tmp_path / "sr", wish, Options(as_float=True, **ON_CPU))
     made = read_volume(tmp_path / "sr" / "a.nii").voxels
@@ -118,8 +217,8 @@ def test_two_inputs_never_become_one_output(folder, tmp_path, lr):
     assert not (tmp_path / "sr").exists()
 
 
-def test_one_bad_file_does_not_stop_the_others(train, folder, tmp_path, lr, caplog):
-    model = train(tmp_path / "best.pt")
+def test_one_bad_file_does_not_stop_the_others(tiny_checkpoint, folder, tmp_path, lr, caplog):
+    model = tiny_checkpoint(tmp_path / "best.pt")
     (folder / "a.nii").write_bytes(b"no image")
     far = Geometry(lr.geometry.shape, (5.0, 2.0, 2.0))
     write_volume(Volume(lr.voxels, far), folder / "c.nrrd")
@@ -168,8 +267,8 @@ def test_an_interruption_leaves_whole_files_only_and_continue_finishes(folder, t
         assert read_volume(path).voxels.shape == (12, 18, 16)
 
 
-def test_uncertainty_lies_beside_each_sr(train, folder, tmp_path, caplog):
-    wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
+def test_uncertainty_lies_beside_each_sr(tiny_checkpoint, folder, tmp_path, caplog):
+    wish = Wish(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
     with caplog.at_level("WARNING"):
         outcome = predict(folder, tmp_path / "sr", wish, Options(quality="balanced", uncertainty=True, **ON_CPU))
     assert "is not calibrated for quality balanced: uncertainty is the spread of its answers" in caplog.text
@@ -183,8 +282,8 @@ def test_uncertainty_lies_beside_each_sr(train, folder, tmp_path, caplog):
     assert not (tmp_path / "fast").exists()
 
 
-def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(train, folder, tmp_path, caplog):
-    wish = Wish(Root(tmp_path, "--results"), path=train(tmp_path / "best.pt"))
+def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(tiny_checkpoint, folder, tmp_path, caplog):
+    wish = Wish(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
     predict(folder, tmp_path / "memory", wish, Options(**ON_CPU))
     with caplog.at_level("INFO"):
         predict(folder, tmp_path / "file", wish, Options(memory_gb=1e-6, **ON_CPU))
@@ -195,21 +294,21 @@ def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(train, fol
 
 
 def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(image_work, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(image_prediction, "LARGE_BYTES", 1000)
     log = []
 
     def write(volume: Volume, path: Path) -> None:
         log.append(f"write {path.name}")
         write_volume(volume, path)
 
-    made = VolumeResolver.predict
+    made = Predictor.predict
 
     def watched(self, volume, **options):
         log.append("predict")
         return made(self, volume, **options)
 
     monkeypatch.setattr(output, "write_volume", write)
-    monkeypatch.setattr(VolumeResolver, "predict", watched)
+    monkeypatch.setattr(Predictor, "predict", watched)
     predict(folder, tmp_path / "sr", CUBIC, Options(**ON_CPU))
     assert log == [line for name in names(folder) for line in ("predict", f"write {name}")]
 
@@ -243,13 +342,13 @@ def test_a_wrong_label_map_is_told_of_before_the_work(folder, tmp_path, lr, monk
     short = lr.voxels[1:].astype(np.uint8)
     write_volume(Volume(short, replace(lr.geometry, shape=short.shape)), tmp_path / "seg" / "c.nii.gz")
     worked: list[str] = []
-    predicted = VolumeResolver.predict
+    predicted = Predictor.predict
 
     def watched(self, volume, **options):
         worked.append(options["name"])
         return predicted(self, volume, **options)
 
-    monkeypatch.setattr(VolumeResolver, "predict", watched)
+    monkeypatch.setattr(Predictor, "predict", watched)
     outcome = predict(folder, tmp_path / "sr", CUBIC, Options(labels=tmp_path / "seg", **ON_CPU))
     assert str(outcome) == "3 of 4 done, 1 failed: c.nrrd" and worked == ["a", "b", "d"]
 

@@ -1,295 +1,250 @@
-import math
+import logging
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.resources import files
+from typing import get_overloads, get_type_hints
 
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import ndimage
+from nibabel.filebasedimages import FileBasedImage
 
+import udeansr
+from udeansr import SuperResolver
 from udeansr.errors import UdeansrError
-from udeansr.image.files import read_volume, write_volume
-from udeansr.image.grid import Scale, reorient, sr_geometry
+from udeansr.image.grid import Scale, reorient, same_grid
+from udeansr.image.nifti import nibabel_image, nibabel_volume
+from udeansr.image.sitk_image import sitk_image, sitk_volume
 from udeansr.image.volume import Geometry, Volume
-from udeansr.prediction.calibration import Calibration, steadied
-from udeansr.prediction.models import interpolator, load_model
+from udeansr.models.calibration import Calibration
+from udeansr.models.model import interpolator, load_model
+from udeansr.prediction.predictor import Predictor
+from udeansr.prediction.super_resolver import SuperResolved, as_volume
 
-TURN = math.radians(20)
-OBLIQUE = ((0.0, math.sin(TURN), math.cos(TURN)), (0.0, math.cos(TURN), -math.sin(TURN)), (1.0, 0.0, 0.0))
-AXES = {
-    "LPS": ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
-    "LAS": ((0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (1.0, 0.0, 0.0)),
-    "RAS": ((0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0)),
-    "sagittal": ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)),
-    "oblique": OBLIQUE,
-    "left-handed oblique": (tuple(-c for c in OBLIQUE[0]), *OBLIQUE[1:]),
-}
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha")
-
-
-def volume_on(axes: str, shape=(5, 7, 9), spacing_mm=(3.0, 0.9, 1.1), dtype=np.int16) -> Volume:
-    voxels = np.random.default_rng(2).integers(1, 200, shape).astype(dtype)
-    return Volume(voxels, Geometry(shape, spacing_mm, (12.3, -45.6, 78.9), AXES[axes]))
-
-
-def faces_mm(geometry: Geometry) -> np.ndarray:
-    """The eight corners of the field of view, the outer corners of voxels, in the order of the array's axes."""
-    corners = [[-0.5, n - 0.5] for n in geometry.shape]
-    return geometry.world_mm(np.stack(np.meshgrid(*corners, indexing="ij"), axis=-1))
-
-
-def affine_of(geometry: Geometry) -> np.ndarray:
-    """The affine as nibabel reads it: (X, Y, Z) to RAS mm."""
-    lps = np.eye(4)
-    lps[:3, :3] = geometry.steps_mm[::-1].T
-    lps[:3, 3] = geometry.origin_mm
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("axes", AXES)
-def test_field_of_view_orientation_and_spacing_are_those_of_the_lr(axes, suffix, tmp_path):
-    write_volume(volume_on(axes), tmp_path / f"lr{suffix}")
-    lr = read_volume(tmp_path / f"lr{suffix}")
-    write_volume(interpolator("tricubic", Scale(2, 3, 2))(lr), tmp_path / f"sr{suffix}")
-    sr = read_volume(tmp_path / f"sr{suffix}")
-    np.testing.assert_allclose(faces_mm(sr.geometry), faces_mm(lr.geometry), atol=1e-4)
-    np.testing.assert_allclose(np.divide(lr.geometry.spacing_mm, sr.geometry.spacing_mm), [2, 3, 2], rtol=1e-5)
-    np.testing.assert_allclose(sr.geometry.axes, lr.geometry.axes, atol=1e-6)
-    assert sr.geometry.orientation == lr.geometry.orientation
-    if suffix.startswith(".nii"):
-        seen = nibabel.load(tmp_path / f"sr{suffix}")
-        np.testing.assert_allclose(seen.affine, affine_of(sr_geometry(lr.geometry, Scale(2, 3, 2))), atol=1e-4)
-        lr_seen = nibabel.load(tmp_path / f"lr{suffix}")
-        assert nibabel.aff2axcodes(seen.affine) == nibabel.aff2axcodes(lr_seen.affine)
-        assert seen.header["qform_code"] > 0 and seen.header["sform_code"] > 0
-
-
-@pytest.mark.parametrize("axes", AXES)
-def test_a_blob_stays_where_it_was(axes):
-    lr = volume_on(axes, shape=(11, 13, 15), spacing_mm=(2.0, 1.0, 1.5), dtype=np.float32)
-    z, y, x = np.meshgrid(*(np.arange(n) for n in lr.voxels.shape), indexing="ij")
-    lr.voxels[:] = 100 * np.exp(-((z - 5.2) ** 2 + (y - 6.4) ** 2 + (x - 6.7) ** 2) / 4)
-    sr = interpolator("tricubic", Scale(2, 2, 3))(lr)
-    assert np.abs(centre_mm(sr) - centre_mm(lr)).max() < 0.05 * min(sr.geometry.spacing_mm)
-
-
-def centre_mm(volume: Volume) -> np.ndarray:
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in volume.voxels.shape), indexing="ij"), axis=-1)
-    weights = volume.voxels / volume.voxels.sum()
-    return volume.geometry.world_mm((index * weights[..., None]).sum(axis=(0, 1, 2)))
-
-
-@given(st.permutations("SPL"), st.tuples(*[st.booleans()] * 3))
-def test_the_order_and_sense_of_stored_axes_do_not_matter(letters, flips):
-    opposite = dict(zip("SPL", "IAR", strict=True))
-    stored = "".join(opposite[letter] if flip else letter for letter, flip in zip(letters, flips, strict=True))
-    lr = volume_on("oblique")
-    resolve = interpolator("tricubic", Scale(1, 2, 2))
-    turned = resolve(reorient(lr, stored))
-    assert turned.geometry.orientation == stored
-    expected = resolve(lr)
-    np.testing.assert_array_equal(reorient(turned, "SPL").voxels, reorient(expected, "SPL").voxels)
-
-
-def test_a_model_works_in_its_plans_orientation_whatever_the_stored_one(train, tmp_path, lr):
-    resolve = load_model(train(tmp_path / "best.pt"))
-    expected = resolve(lr)
-    for stored in ("SAR", "LPI", "AIR"):
-        turned = resolve(reorient(lr, stored))
-        assert turned.geometry.orientation == stored
-        back = reorient(turned, lr.geometry.orientation)
-        np.testing.assert_array_equal(back.voxels, expected.voxels)
-        np.testing.assert_allclose(back.geometry.origin_mm, expected.geometry.origin_mm, atol=1e-9)
-
-
-@pytest.mark.parametrize("shape", [(5, 7, 9), (1, 5, 5), (2, 6, 3)])
-def test_any_size_will_do(train, tmp_path, shape):
-    lr = volume_on("LPS", shape, (4.0, 2.0, 2.0))
-    sr = load_model(train(tmp_path / "best.pt"))(lr)
-    assert sr.voxels.shape == tuple(2 * n for n in shape)
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint8, np.int32, np.float32])
-def test_unit_level_and_numeric_type_are_those_of_the_lr(dtype):
-    lr = volume_on("LPS", dtype=dtype)
-    sr = interpolator("tricubic", Scale(2, 2, 2))(lr)
-    assert sr.voxels.dtype == dtype
-    assert sr.voxels.mean() == pytest.approx(lr.voxels.mean(), rel=0.02)
-
-
-def test_integers_are_rounded_and_clipped_and_floats_are_kept_on_request():
-    lr = volume_on("LPS", dtype=np.uint8)
-    lr.voxels[:] = np.where(lr.voxels > 100, 255, 0)
-    floats = replace(interpolator("tricubic", Scale(2, 2, 2)), as_float=True)(lr)
-    assert floats.voxels.dtype == np.float32
-    assert floats.voxels.max() > 256, "the cubic overshoots"
-    integers = interpolator("tricubic", Scale(2, 2, 2))(lr)
-    np.testing.assert_array_equal(integers.voxels, np.clip(np.rint(floats.voxels), 0, 255))
-
-
-def test_nothing_falls_below_zero_unless_the_lr_does():
-    lr = volume_on("LPS", dtype=np.float32)
-    lr.voxels[:] = np.where(lr.voxels > 100, 1000, 0)
-    resolve = interpolator("tricubic", Scale(2, 2, 2))
-    assert resolve(lr).voxels.min() == 0
-    lr.voxels[0, 0, 0] = -5
-    assert resolve(lr).voxels.min() < -5
-
-
-def test_the_gain_between_the_cohorts_does_not_change_the_level(train, tmp_path, lr):
-    """What the method sees is LR / scale / gain, and that is undone: a linear method gives the same for any gain."""
-    resolve = interpolator("tricubic", Scale(2, 2, 2))
-    trained = load_model(train(tmp_path / "best.pt"))
-    assert trained.plan is not None
-    seen = []
-
-    def watched(tensor):
-        seen.append(float(tensor.max()))
-        return original(tensor)
-
-    original = resolve.method.super_resolve
-    resolve.method.super_resolve = watched
-    for gain in (1.0, 0.5):
-        with_plan = replace(resolve, plan=replace(trained.plan, lr_gain=gain), configuration=trained.configuration)
-        np.testing.assert_allclose(with_plan(lr).voxels, resolve(lr).voxels, atol=1)
-    assert seen[2] == pytest.approx(2 * seen[0], rel=1e-6)
-
-
-def test_progress_reaches_the_end(train, tmp_path, lr):
-    told = []
-    load_model(train(tmp_path / "best.pt"))(lr, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (6, 6)
-
-
-def test_another_spacing_is_refused_after_reorientation(train, tmp_path, lr):
-    resolve = load_model(train(tmp_path / "best.pt"))
-    near = Geometry(lr.geometry.shape, (4.07, 1.97, 2.0))
-    resolve(Volume(lr.voxels, near))
-    far = Geometry(lr.geometry.shape, (4.0, 2.0, 2.1))
-    with pytest.raises(UdeansrError) as told:
-        resolve(reorient(Volume(lr.voxels, far), "LSP"))
-    assert str(told.value) == (
-        "spacing 4 x 2 x 2.1 mm (as SPL), the model Dataset007_Tiny x2x2x2 was made for 4 x 2 x 2 mm. Predict with a "
-        "model for this spacing, or plan again: udeansr_plan_and_preprocess -d Dataset007_Tiny"
-    )
-
-
-def test_voxels_that_have_no_level_are_refused():
-    resolve = interpolator("sinc", Scale(2, 2, 2))
-    lr = volume_on("LPS", dtype=np.float32)
-    lr.voxels[0, 0, :3] = np.inf
-    with pytest.raises(UdeansrError, match="3 voxels are not finite; expected numbers only"):
-        resolve(lr)
-    lr.voxels[:] = 0
-    with pytest.raises(UdeansrError, match="no voxel is above 0; expected an image of magnitudes"):
-        resolve(lr)
-
-
-def test_a_stride_beyond_the_slab_is_refused(train, tmp_path):
-    resolve = load_model(train(tmp_path / "best.pt"))
-    for stride in (0, 4):
-        with pytest.raises(
-            UdeansrError, match=f"stride {stride} does not go with a model that answers for 1 of the 3 slices"
-        ):
-            replace(resolve, stride=stride)
-
-
-def test_a_file_of_integers_stays_one_of_odd_sizes_too(tmp_path):
-    write_volume(volume_on("RAS", shape=(3, 7, 11)), tmp_path / "lr.nii.gz")
-    write_volume(interpolator("tricubic", Scale(1, 2, 2))(read_volume(tmp_path / "lr.nii.gz")), tmp_path / "sr.nii.gz")
-    seen = nibabel.load(tmp_path / "sr.nii.gz")
-    assert seen.get_data_dtype() == np.int16 and seen.shape == (22, 14, 3)
+OBLIQUE = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (-1.0, 0.0, 0.0))
+GRID = Geometry((3, 4, 5), (2.0, 1.3, 0.7), (-90.0, 12.5, 7.25), OBLIQUE)
+FINER = Geometry((6, 8, 10), (1.0, 0.65, 0.35), (-90.2, 12.2, 6.7), OBLIQUE)
 
 
 @pytest.fixture
-def lopsided(train, tmp_path):
-    """A tiny model that gives other answers to mirrored slabs."""
-    resolve = load_model(train(tmp_path / "lopsided.pt"))
+def volume() -> Volume:
+    return Volume(np.random.default_rng(0).integers(0, 900, GRID.shape).astype(np.int16), GRID)
+
+
+@pytest.mark.parametrize("kind", [sitk.Image, nibabel.Nifti1Image, Volume])
+def test_an_image_becomes_the_volume_it_shows_and_the_way_back_gives_its_kind(volume, kind):
+    given = {
+        sitk.Image: lambda: sitk_image(volume.voxels, volume.geometry),
+        nibabel.Nifti1Image: lambda: nibabel_image(volume),
+        Volume: lambda: volume,
+    }[kind]()
+    found, back = as_volume(given)
+    assert found.voxels.dtype == np.int16 and np.array_equal(found.voxels, volume.voxels)
+    assert same_grid(found.geometry, GRID)
+    finer = Volume(np.random.default_rng(1).random(FINER.shape, np.float32), FINER)
+    made = back(finer)
+    assert type(made) is kind
+    again, _ = as_volume(made)
+    assert same_grid(again.geometry, FINER) and np.array_equal(again.voxels, finer.voxels)
+
+
+def test_what_an_image_says_of_itself_goes_with_it(volume):
+    by_sitk, by_nibabel = sitk_image(volume.voxels, volume.geometry), nibabel_image(volume)
+    by_sitk.SetMetaData("descrip", "T1 of A")
+    by_nibabel.header["descrip"] = b"T1 of A"
+    assert as_volume(by_sitk)[1](volume).GetMetaData("descrip") == "T1 of A"
+    assert as_volume(by_nibabel)[1](volume).header["descrip"] == b"T1 of A"
+
+
+@pytest.mark.parametrize("orientation", ["SPL", "LSP", "PIR", "AIR"])
+def test_an_array_lies_as_it_is_said_to(volume, orientation):
+    found, back = as_volume(volume.voxels, (2.0, 1.3, 0.7), orientation)
+    assert found.geometry.orientation == orientation and found.geometry.spacing_mm == (2.0, 1.3, 0.7)
+    assert found.voxels is volume.voxels and back(found) is volume.voxels
+
+
+@pytest.mark.parametrize(
+    ("image", "spacing_mm", "message"),
+    [
+        (np.ones((2, 3)), (1, 1, 1), r"an array of 2 axes \(2, 3\); expected one volume \(Z, Y, X\)"),
+        (np.ones((2, 3, 4, 1)), (1, 1, 1), r"an array of 4 axes \(2, 3, 4, 1\); expected one volume"),
+        (np.ones((2, 3, 4)), None, r"an array without spacing_mm; expected its voxel size along \(Z, Y, X\) in mm"),
+        (np.ones((2, 3, 4)), (1, 1), r"spacing_mm \(1, 1\); expected three positive numbers along \(Z, Y, X\)"),
+        (np.ones((2, 3, 4)), (1, 0, 1), r"spacing_mm \(1, 0, 1\); expected three positive numbers"),
+        (np.ones((2, 3, 4)), (1, np.nan, 1), r"spacing_mm \(1, nan, 1\); expected three positive numbers"),
+        (np.ones((2, 3, 4), complex), (1, 1, 1), "24 voxels of type complex128; expected integers or floats"),
+        (np.ones((2, 3, 4), bool), (1, 1, 1), "24 voxels of type bool; expected integers or floats"),
+        (np.ones((0, 3, 4)), (1, 1, 1), "0 voxels of type float64; expected integers or floats"),
+        (sitk.Image([2, 3, 4], sitk.sitkComplexFloat32), None, "24 voxels of type complex64; expected integers or"),
+        (sitk.Image([2, 3, 4], sitk.sitkInt16), (1, 1, 1), "spacing_mm goes with an array; expected none, since the"),
+        (torch.ones(2, 3, 4), (1, 1, 1), "spacing_mm goes with an array"),
+        (torch.ones(2, 3, 4), None, "an image of type torch.Tensor; expected a SimpleITK image, a nibabel image, or a"),
+        ("lr/a.nii.gz", None, "an image of type builtins.str; expected a SimpleITK image"),
+    ],
+)
+def test_what_is_no_image_is_refused(image, spacing_mm, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        as_volume(image, spacing_mm)
+
+
+NAME = "tiny-t1w-x2x2x2"
+AXES_LSP = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0))
+
+
+@pytest.fixture
+def resolver(tiny_model_file) -> SuperResolver:
+    """One of weights that do something, and give other answers to mirrored slabs."""
+    tiny_model_file(orientation="LSP")
+    loaded = SuperResolver.load(NAME, device="cpu", precision="fp32")
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in resolve.method.parameters():
+        for parameter in loaded.predictor.model.method.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return resolve
+    return loaded
 
 
-def test_the_lr_says_how_far_to_trust_its_sr_in_any_orientation(lopsided, lr):
-    plain = interpolator("sinc", Scale(2, 2, 2)).predict(lr).trust
-    assert plain.consistency_db > 20 and plain.shift_voxels < 0.05 and plain.gain == pytest.approx(1, abs=0.02)
-    assert plain.outside is None
-    one, other = (lopsided.predict(reorient(lr, orientation)).trust for orientation in ("SPL", "LAI"))
-    assert one.consistency_db == pytest.approx(other.consistency_db, abs=0.01)
-    assert one.consistency_db < plain.consistency_db
-    tolerant = replace(lopsided, spacing_tolerance=1.0)
-    stretched = Volume(lr.voxels, replace(lr.geometry, spacing_mm=(4.0, 2.0, 2.2)))
-    assert tolerant.predict(stretched).trust.outside == ("spacing 4 x 2 x 2.2 mm (made for 4 x 2 x 2 mm)",)
-    assert tolerant.predict(lr).trust.outside is None
+@pytest.fixture
+def lying(lr) -> Volume:
+    """An LR stored in another order than the model works in."""
+    return reorient(Volume(lr.voxels, Geometry((6, 9, 8), (4.0, 2.0, 2.0), (3.0, -4.0, 5.0), AXES_LSP)), "SAR")
 
 
-def test_the_result_is_laid_where_it_will_stay_in_the_order_it_is_stored_in(lopsided, lr):
-    rooms = []
+def test_the_top_of_the_package_gives_it_and_imports_torch_only_then():
+    program = (
+        "import sys, udeansr; assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+        "assert set(udeansr.__all__) == {'SuperResolver', 'UdeansrError', '__version__'}\n"
+        "from udeansr import SuperResolver; assert 'torch' in sys.modules; SuperResolver.load"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="module 'udeansr' has no attribute 'Resolver'"):
+        _ = udeansr.Resolver
 
-    def allocate(shape, voxel_type):
-        rooms.append(np.full(shape, 7, voxel_type))
-        return rooms[-1]
 
-    stored = reorient(lr, "LAI")
-    resolve = replace(lopsided, quality="balanced", uncertainty=True)
-    made = resolve.predict(stored, allocate=allocate)
-    assert made.sr.voxels is rooms[0] and made.uncertainty is not None and made.uncertainty.voxels is rooms[1]
-    assert rooms[0].dtype == np.int16 and rooms[1].dtype == np.float32
-    assert made.sr.geometry == made.uncertainty.geometry == sr_geometry(stored.geometry, Scale(2, 2, 2))
-    np.testing.assert_array_equal(made.sr.voxels, resolve(stored).voxels)
+def test_all_kinds_of_images_give_the_same_sr_in_their_own_kind(resolver, lying):
+    expected = resolver(lying)
+    by_sitk = resolver(sitk_image(lying.voxels, lying.geometry))
+    by_nibabel = resolver(nibabel_image(lying))
+    assert type(by_sitk) is sitk.Image and type(by_nibabel) is nibabel.Nifti1Image and type(expected) is Volume
+    for found in (sitk_volume(by_sitk), nibabel_volume(by_nibabel)):
+        assert found.voxels.dtype == np.int16 and np.array_equal(found.voxels, expected.voxels)
+        assert same_grid(found.geometry, expected.geometry)
+    as_the_model_sees_it = reorient(lying, "LSP").voxels
+    by_array = resolver(as_the_model_sees_it, spacing_mm=(4.0, 2.0, 2.0))
+    assert type(by_array) is np.ndarray and by_array.dtype == np.int16
+    np.testing.assert_array_equal(by_array, reorient(expected, "LSP").voxels)
+    assert not np.array_equal(resolver(as_the_model_sees_it[:, ::-1], (4, 2, 2))[:, ::-1], by_array), "any turn will do"
+
+
+def test_the_field_of_view_of_an_oblique_image_is_kept(resolver, lr):
+    turn = np.radians(20)
+    axes = ((1.0, 0.0, 0.0), (0.0, -np.sin(turn), np.cos(turn)), (0.0, np.cos(turn), np.sin(turn)))
+    image = sitk_image(lr.voxels, Geometry((6, 9, 8), (4.0, 2.0, 2.0), (3.0, -4.0, 5.0), axes))
+    sr = resolver(image)
+    assert sr.GetDirection() == pytest.approx(image.GetDirection())
+    assert sr.GetSize() == tuple(2 * n for n in image.GetSize())
+    for at in ((-0.5, -0.5, -0.5), (7.5, 8.5, 5.5)):
+        fine = [2 * i + 0.5 for i in at]
+        assert sr.TransformContinuousIndexToPhysicalPoint(fine) == pytest.approx(
+            image.TransformContinuousIndexToPhysicalPoint(at)
+        )
 
 
 @pytest.mark.parametrize("quality", ["balanced", "best"])
-def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsided, lr, quality):
-    resolve = replace(lopsided, quality=quality, as_float=True, uncertainty=True)
-    made = resolve.predict(lr)
-    assert made.uncertainty is not None and made.uncertainty.voxels.min() >= 0
-    moves = resolve.work.moves
-    answers = []
-    for move in moves:
-        moved = move.there(torch.from_numpy(lr.voxels.astype(np.float32))).numpy()
-        sr = replace(resolve, quality="fast", uncertainty=False)(Volume(moved, lr.geometry)).voxels
-        answers.append(move.back(torch.from_numpy(sr)).numpy())
-    above = np.min(answers, axis=0) > 0  # nothing is cut off at 0
-    np.testing.assert_allclose(made.sr.voxels[above], np.mean(answers, axis=0)[above], rtol=1e-3, atol=0.1)
-    spread = steadied(np.std(answers, axis=0))
-    around = ndimage.binary_erosion(above, np.ones((1, 3, 3)), border_value=True)
-    assert around.sum() > 100
-    np.testing.assert_allclose(made.uncertainty.voxels[around], spread[around], rtol=1e-2, atol=0.1)
-    doubled = resolve.predict(Volume(2 * lr.voxels, lr.geometry)).uncertainty
-    assert doubled is not None
-    np.testing.assert_allclose(doubled.voxels, 2 * made.uncertainty.voxels, rtol=1e-3, atol=0.1)
+def test_a_prediction_is_told_in_the_callers_kind(resolver, lying, quality):
+    resolver = replace(resolver, predictor=replace(resolver.predictor, quality=quality, uncertainty=True))
+    expected = resolver.predictor.predict(lying)
+    made = resolver.predict(nibabel_image(lying))
+    assert expected.uncertainty is not None and made.uncertainty is not None
+    assert made.uncertainty.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(np.asanyarray(made.uncertainty.dataobj).T, expected.uncertainty.voxels)
+    np.testing.assert_array_equal(made.uncertainty.affine, made.sr.affine)
+    assert made.trust == expected.trust and "consistent with its LR" in str(made.trust)
+    by_array = resolver.predict(reorient(lying, "LSP").voxels, (4, 2, 2))
+    np.testing.assert_array_equal(by_array.uncertainty, reorient(expected.uncertainty, "LSP").voxels)
 
 
-def test_a_calibrated_model_says_the_error_to_expect(lopsided, lr):
-    resolve = replace(lopsided, quality="balanced", uncertainty=True)
-    spread = resolve.predict(lr).uncertainty
-    calibrated = replace(resolve, calibration=Calibration((0.0, 10.0), (0.0, 30.0), "balanced")).predict(lr).uncertainty
-    assert spread is not None and calibrated is not None
-    np.testing.assert_allclose(calibrated.voxels, 3 * spread.voxels, rtol=1e-4)
+def test_without_being_asked_it_tells_no_uncertainty(resolver, lying):
+    assert resolver.predict(lying).uncertainty is None
 
 
-def test_uncertainty_needs_two_answers(lopsided):
-    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two, which "):
-        replace(lopsided, uncertainty=True)
-    with pytest.raises(UdeansrError, match="of tricubic gives one answer; leave out --uncertainty"):
-        replace(interpolator("tricubic", Scale(2, 2, 2)), quality="best", uncertainty=True)
-
-
-def test_threads_share_one_model(lopsided, lr):
-    volumes = [Volume(np.roll(lr.voxels, shift), lr.geometry) for shift in range(8)]
-    expected = [lopsided(volume).voxels for volume in volumes]
+def test_four_threads_give_what_one_gives(resolver, lr):
+    images = [
+        sitk_image(np.roll(lr.voxels, shift), Geometry((6, 9, 8), (4, 2, 2), axes=AXES_LSP)) for shift in range(8)
+    ]
+    fresh = replace(resolver, predictor=replace(resolver.predictor))  # what is made once is made under the threads
     with ThreadPoolExecutor(4) as threads:
-        for found, alone in zip(threads.map(lopsided, volumes), expected, strict=True):
-            np.testing.assert_array_equal(found.voxels, alone)
+        found = list(threads.map(fresh, images))
+    for image, sr in zip(images, found, strict=True):
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sr), sitk.GetArrayFromImage(resolver(image)))
 
 
-def test_a_model_may_be_used_at_any_spacing_where_its_tolerance_says_so(lopsided, lr):
-    far = Volume(lr.voxels, Geometry(lr.geometry.shape, (5.0, 1.0, 1.0)))
-    assert replace(lopsided, spacing_tolerance=float("inf"))(far).geometry.spacing_mm == (2.5, 0.5, 0.5)
+def test_a_model_is_named_or_lies_somewhere(tiny_model_file, tiny_checkpoint, tmp_path, lr):
+    path = tiny_model_file(half=False)
+    training = tiny_checkpoint(tmp_path / "training" / "best.pt")
+    expected = Predictor(load_model(training))(lr).voxels
+    for model in (NAME, path, str(training), training.parent):
+        loaded = SuperResolver.load(model, device="cpu", precision="fp32")
+        assert (loaded.orientation, loaded.spacing_mm, loaded.scale) == ("SPL", (4.0, 2.0, 2.0), (2, 2, 2))
+        np.testing.assert_array_equal(loaded(lr).voxels, expected)
+    with pytest.raises(UdeansrError, match=f"^nowhere: neither a file or folder, nor the name .*; there: {NAME}$"):
+        SuperResolver.load("nowhere")
+
+
+def test_its_words_are_those_of_the_command(tiny_model_file, caplog):
+    tiny_model_file()
+    loaded = SuperResolver.load(NAME, device="cpu", precision="bf16", quality="balanced")
+    assert repr(loaded) == f"SuperResolver({NAME}, cpu, bf16, balanced)" and not loaded.is_calibrated
+    assert SuperResolver.load(NAME, device="cpu").predictor.quality == "fast" and "calibrated" not in caplog.text
+    assert SuperResolver.load(NAME, device="cpu", uncertainty=True).predictor.quality == "best"
+    assert f"{NAME} is not calibrated for quality best: uncertainty is the spread of its answers" in caplog.text
+    with pytest.raises(UdeansrError, match="precision 'half' is none; expected auto"):
+        SuperResolver.load(NAME, precision="half")
+    with pytest.raises(UdeansrError, match="device 'gpu' is no device; expected auto or one of cpu"):
+        SuperResolver.load(NAME, device="gpu")
+    with pytest.raises(UdeansrError, match="quality 'fast' of udean gives one answer; expected at least two"):
+        SuperResolver.load(NAME, device="cpu", quality="fast", uncertainty=True)
+
+
+def test_it_says_whether_it_is_calibrated(resolver):
+    calibration = Calibration((0.0, 1.0), (0.0, 2.0), quality="best")
+    for quality, says in (("best", True), ("fast", False)):
+        model = replace(resolver.predictor.model, calibration=calibration)
+        assert SuperResolver(Predictor(model, quality=quality)).is_calibrated is says
+
+
+def test_another_spacing_is_refused_by_a_training_and_told_by_a_model(tiny_checkpoint, resolver, tmp_path, lr, caplog):
+    trained = SuperResolver.load(tiny_checkpoint(tmp_path / "best.pt"), device="cpu")
+    with pytest.raises(UdeansrError, match=r"^spacing 4 x 2 x 3 mm \(as SPL\), the model .* was made for 4 x 2 x 2 mm"):
+        trained(lr.voxels, spacing_mm=(4, 2, 3))
+    with caplog.at_level(logging.WARNING):
+        made = resolver.predict(lr.voxels, spacing_mm=(4, 2, 2.5))
+        assert made.trust.outside is not None and made.trust.outside[0].startswith("spacing 4 x 2 x 2.5 mm (made for 4")
+        assert "OUTSIDE" not in caplog.text
+        resolver(lr.voxels, spacing_mm=(4, 2, 2.5))
+    assert "OUTSIDE the model's domain: spacing 4 x 2 x 2.5 mm (made for 4 x 2 x 2 mm)" in caplog.text
+
+
+def test_an_array_without_spacing_is_refused(resolver, lr):
+    for method in (resolver, resolver.predict):
+        with pytest.raises(ValueError, match="an array without spacing_mm"):
+            method(lr.voxels)
+
+
+def test_a_method_without_a_plan_takes_the_coarsest_axis_of_an_array_for_that_of_its_slabs(lr):
+    resolve = SuperResolver(Predictor(interpolator("tricubic", Scale(1, 2, 2))))
+    assert resolve.spacing_mm is None
+    assert resolve(lr.voxels, (4, 2, 2)).shape == (6, 18, 16)
+    assert resolve(lr.voxels, (2, 2, 4)).shape == (12, 18, 8)
+
+
+def test_a_type_checker_learns_what_comes_of_each_kind():
+    kinds = {sitk.Image: sitk.Image, FileBasedImage: nibabel.Nifti1Image, np.ndarray: np.ndarray, Volume: Volume}
+    told = [get_type_hints(form) for form in get_overloads(SuperResolver.__call__)]
+    assert {hints["image"]: hints["return"] for hints in told} == kinds
+    told = [get_type_hints(form) for form in get_overloads(SuperResolver.predict)]
+    assert {hints["image"]: hints["return"] for hints in told} == {k: SuperResolved[v] for k, v in kinds.items()}
+    assert (files("udeansr") / "py.typed").is_file()

@@ -10,10 +10,10 @@ import pytest
 from udeansr.batches.loader import slab_batches
 from udeansr.degradation.kspace import SHIFTED, truncate_kspace
 from udeansr.degradation.misalignment import Misalignment, misalign
-from udeansr.degradation.people import Counts
-from udeansr.degradation.recipe import Recipe
 from udeansr.degradation.registration import RigidMotion
+from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import simulate
+from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from udeansr.degradation.kspace import Degradation, degrade, truncate_kspace
+from udeansr.degradation.measured_degradation import MeasuredDegradation, add_rician_noise
 from udeansr.degradation.spectrum import foreground_spectrum
-from udeansr.degradation.transfer import MeasuredDegradation, add_rician_noise
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
@@ -19,7 +19,7 @@ from udeansr.planning.domain import find_domain
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
 from udeansr.preprocessing import preprocessor
-from udeansr.preprocessing.many_scanners import SCANNERS
+from udeansr.preprocessing.domain_randomization import SCANNERS
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import draw_foreground, preprocess
 

@@ -1,12 +1,33 @@
 from __future__ import annotations
 
 import pickle
+import random
+from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.training.checkpoint import KEYS, check_weights, load_checkpoint, save_checkpoint
+from udeansr.image.files import write_volume
+from udeansr.image.volume import Geometry, Volume
+from udeansr.methods import parse_settings
+from udeansr.models.choice import Wish
+from udeansr.paths import Root
+from udeansr.prediction.options import Options
+from udeansr.prediction.predict import predict
+from udeansr.training.checkpoint import (
+    KEYS,
+    check_weights,
+    load_checkpoint,
+    random_state,
+    random_state_kept,
+    restore_random_state,
+    save_checkpoint,
+    seed_everything,
+)
+from udeansr.training.train import RunSettings, train
 
 
 def a_state(**values) -> dict:
@@ -85,3 +106,92 @@ def test_weights_of_another_version_are_told_in_one_line(weights, named) -> None
     ):
         check_weights(state, {"a": torch.zeros(1), "b": torch.zeros(2)}, "latest.pt")
     check_weights({**state, "weights": {"b": torch.ones(2)}}, {"b": torch.zeros(2)}, "latest.pt")
+
+
+def draw() -> list[float]:
+    return [random.gauss(0, 1), float(np.random.randn()), float(np.random.rand()), float(torch.randn(1))]
+
+
+def test_restored_generators_draw_the_same_again(tmp_path) -> None:
+    draw()  # an odd number of gaussians, whose second is kept by the generators
+    torch.save(random_state(), tmp_path / "state.pt")
+    expected = draw()
+    draw()
+    restore_random_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert draw() == expected
+
+
+def test_what_runs_inside_leaves_no_trace() -> None:
+    seed_everything(3)
+    expected = draw()
+    seed_everything(3)
+    with pytest.raises(RuntimeError), random_state_kept():
+        draw()
+        raise RuntimeError
+    assert draw() == expected
+
+
+def test_seeds_differ() -> None:
+    seed_everything(1)
+    one = draw()
+    seed_everything(2)
+    assert all(a != b for a, b in zip(one, draw(), strict=True))
+
+
+SETTINGS = parse_settings("zssr", ["zssr.iterations=2"])
+
+
+def begin(folder: Path, plan, output: Path, mode: str = "new", **flags) -> Path:
+    run = RunSettings(**{"device": "cpu", "precision": "fp32", **flags})
+    return train(folder, plan, "x2x2x2", "zssr", SETTINGS, run, output, mode)
+
+
+def test_a_model_is_written_at_once_and_the_log_says_why(dataset_folder, plan, tmp_path, assert_same) -> None:
+    output = tmp_path / "results"
+    assert begin(dataset_folder, plan, output) == output / "final.pt"
+    assert {path.name for path in output.iterdir()} == {
+        *("latest.pt", "best.pt", "final.pt", "run.json", "training.log", "metrics.jsonl")
+    }
+    state = load_checkpoint(output / "final.pt")
+    assert state["progress"]["iteration"] == 0
+    assert (state["method"], state["configuration"], state["settings"]) == ("zssr", "x2x2x2", asdict(SETTINGS))
+    assert state["run"]["lr"] == 1e-3
+    assert "zssr learns in prediction, on each volume anew" in (output / "training.log").read_text()
+    for name in ("best.pt", "latest.pt"):
+        assert_same(output / "final.pt", output / name)
+
+
+def test_the_seed_decides_how_it_begins(dataset_folder, plan, tmp_path) -> None:
+    one, same, other = (
+        load_checkpoint(begin(dataset_folder, plan, tmp_path / name, seed=seed))["averaged"]
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    assert all(torch.equal(tensor, same[name]) for name, tensor in one.items())
+    assert not all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_there_is_nothing_to_continue(dataset_folder, plan, tmp_path) -> None:
+    output = tmp_path / "results"
+    begin(dataset_folder, plan, output)
+    with pytest.raises(UdeansrError, match="there is a training already"):
+        begin(dataset_folder, plan, output)
+    with pytest.raises(UdeansrError, match=r"zssr learns in prediction, so there is no training to continue; predict "):
+        begin(dataset_folder, plan, output, "continue")
+    begin(dataset_folder, plan, output, "overwrite", seed=5)
+    assert load_checkpoint(output / "best.pt")["run"]["seed"] == 5
+
+
+def test_prediction_finds_it_like_any_other_and_gives_the_same_files_twice(dataset_folder, plan, tmp_path) -> None:
+    results = tmp_path / "results"
+    begin(dataset_folder, plan, results / plan.dataset / "x2x2x2" / "zssr")
+    (tmp_path / "lr").mkdir()
+    generator = torch.Generator().manual_seed(2)
+    for name in ("a", "b"):
+        voxels = torch.rand(6, 16, 17, generator=generator).numpy()
+        write_volume(Volume(voxels, Geometry(voxels.shape, (2.0, 2.0, 2.0))), tmp_path / "lr" / f"{name}.nii")
+    wish = Wish(Root(results, "--results"), dataset="1", configuration="x2x2x2", method="zssr")
+    for out, lr in (("both", tmp_path / "lr"), ("again", tmp_path / "lr"), ("alone", tmp_path / "lr" / "b.nii")):
+        outcome = predict(lr, tmp_path / out, wish, Options(device="cpu", precision="fp32"))
+        assert not outcome.failed
+    for out, name in (("again", "a.nii"), ("again", "b.nii"), ("alone", "b.nii")):
+        assert (tmp_path / out / name).read_bytes() == (tmp_path / "both" / name).read_bytes()

@@ -14,12 +14,11 @@ import pytest
 import torch
 
 from udeansr.errors import UdeansrError
+from udeansr.inference.whole_volume import super_resolve_volume
 from udeansr.methods import METHODS, build_method, parse_settings
 from udeansr.methods.method import Method
-from udeansr.methods.slab_window import super_resolve_volume
-from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.checkpoint import load_checkpoint, seed_everything
 from udeansr.training.interruption import StoppedError
-from udeansr.training.random_state import seed_everything
 
 TRAINED = [name for name, kind in METHODS.items() if kind.players and not kind.learns_in_prediction]
 

@@ -8,7 +8,7 @@ import torch
 
 from udeansr.methods import build_method, parse_settings
 from udeansr.training.explanations import draw_maps, explain, write_explanations
-from udeansr.training.holdout import Split
+from udeansr.training.validation import Split
 
 CPU = torch.device("cpu")
 

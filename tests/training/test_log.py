@@ -1,14 +1,85 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
 
+import matplotlib
 import pytest
 
 from udeansr.errors import UdeansrError
 from udeansr.training.interruption import StoppedError
-from udeansr.training.log import RunLog, check_tensorboard
+from udeansr.training.log import (
+    RunLog,
+    by_player,
+    check_tensorboard,
+    draw_progress,
+    duration,
+    epoch_bar,
+    epoch_line,
+    show_losses,
+)
+
+
+def entry(epoch: int, losses: dict, **validation) -> dict:
+    return {"epoch": epoch, "losses": losses, "validation": {"shift_voxels": [0, 0, 0], **validation}, "lr": 1e-4}
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [entry(0, {}, ssim=0.5, psnr=20.0)],
+        [entry(0, {}, ssim=0.5, psnr=None), entry(1, {"g.l1": 0.1, "g.fool": 0.0}, ssim=0.6, psnr=25.0)],
+        [entry(epoch, {"g.l1": 0.0}, cycle_ssim=0.9, cycle_psnr=30.0, spectrum_distance=0.1) for epoch in range(4)],
+    ],
+)
+def test_any_history_is_drawn_whole_and_without_a_display(history, tmp_path) -> None:
+    backend = matplotlib.get_backend()
+    path = tmp_path / "progress.png"
+    draw_progress(history, path)
+    assert path.read_bytes()[:4] == b"\x89PNG"
+    assert [file.name for file in tmp_path.iterdir()] == ["progress.png"]
+    assert matplotlib.get_backend() == backend
+
+
+def test_losses_are_summed_by_player() -> None:
+    assert by_player({"a.x": 1.0, "a.y": 2.0, "b.x": 4.0}) == {"a": 3.0, "b": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (42.4, "42 s"), (170, "3 min"), (3600, "60 min"), (7500, "2 h 05 min")]
+)
+def test_a_duration_in_words(seconds, text) -> None:
+    assert duration(seconds) == text
+
+
+def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
+    entry = {
+        "epoch": 2,
+        "losses": {"g.l1": 0.25, "g.fool": 0.5, "d.tell": 1.0},
+        "validation": {"score": 0.9, "psnr": None, "shift_voxels": [0.0, -0.25, 0.125]},
+        "lr": 5e-5,
+        "seconds": {"computing": 50.0, "waiting": 8.0, "validation": 2.0},
+    }
+    assert epoch_line(entry, 4) == (
+        "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels; "
+        "lr 5e-05; 60 s (8 s waiting for data), about 2 min left"
+    )
+    assert "left" not in epoch_line({**entry, "epoch": 4}, 4)
+    assert epoch_line(entry, 4, seconds_left=30.2).endswith("about 30 s left")
+    assert "left" not in epoch_line(entry, 4, seconds_left=-1)
+
+
+def test_the_bar_counts_on_from_where_an_epoch_was_left(monkeypatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with epoch_bar(3, 9, 4, 6) as bar:
+        show_losses(bar, {"g.l1": 0.5})
+        bar.refresh()
+    assert "epoch 3/9" in screen.getvalue()
+    assert "5/6" in screen.getvalue()
+    assert "g 0.5000" in screen.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -16,14 +87,14 @@ def no_pictures(monkeypatch) -> None:
     monkeypatch.setattr("udeansr.training.log.draw_progress", lambda history, path: None)
 
 
-def entry(epoch: int, **losses: float) -> dict:
+def entry_of_log(epoch: int, **losses: float) -> dict:
     return {"epoch": epoch, "losses": losses, "validation": {"psnr": float("inf"), "shift_voxels": [0.0]}, "lr": 1e-4}
 
 
 def test_each_epoch_is_a_line_of_json_without_what_json_cannot_say(tmp_path) -> None:
     with RunLog(tmp_path, -1, False) as log:
-        log.record(entry(0))
-        log.record(entry(1, l1=0.5))
+        log.record(entry_of_log(0))
+        log.record(entry_of_log(1, l1=0.5))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1]
     assert lines[1]["losses"] == {"l1": 0.5}
@@ -33,14 +104,14 @@ def test_each_epoch_is_a_line_of_json_without_what_json_cannot_say(tmp_path) -> 
 def test_continued_it_drops_what_the_checkpoint_does_not_know_and_half_lines(tmp_path, caplog) -> None:
     with RunLog(tmp_path, -1, False) as log:
         for epoch in range(4):
-            log.record(entry(epoch))
+            log.record(entry_of_log(epoch))
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "los')
     with caplog.at_level(logging.WARNING):
         log = RunLog(tmp_path, 2, False)
     assert "a line is broken and is left out" in caplog.text
     with log:
-        log.record(entry(3))
+        log.record(entry_of_log(3))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
     assert [line["epoch"] for line in log.history] == [0, 1, 2, 3]
@@ -86,6 +157,6 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr("udeansr.training.log._open_tensorboard", lambda folder: Board())
     with RunLog(tmp_path, -1, True) as log:
-        log.record({**entry(1, l1=0.5), "validation": {"ssim": 0.9, "shift_voxels": [0.0]}})
+        log.record({**entry_of_log(1, l1=0.5), "validation": {"ssim": 0.9, "shift_voxels": [0.0]}})
     assert Board.scalars == [("losses/l1", 0.5, 1), ("validation/ssim", 0.9, 1), ("lr", 1e-4, 1)]
     assert Board.closed

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Plan
 from udeansr.training.run_folder import check_same_training, open_run_folder, read_run, write_run

@@ -17,8 +17,8 @@ from udeansr.methods import parse_settings
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.training import loop
-from udeansr.training.holdout import split_cases
 from udeansr.training.train import RunSettings, train
+from udeansr.training.validation import split_cases
 
 HR = Geometry((16, 32, 32), (1.0, 1.0, 1.0))
 

@@ -2,19 +2,115 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from udeansr.batches.batch import Batch
-from udeansr.training.trainer import Trainer
+from udeansr.training.trainer import LAST_LR, Trainer, WeightAverage, cosine_lr
+
+
+@pytest.fixture
+def method(tiny, configuration):
+    torch.manual_seed(0)
+    return tiny(configuration, tiny.settings_type())
+
+
+def shift(method, by: float) -> None:
+    with torch.no_grad():
+        for weight in method.generators.parameters():
+            weight.add_(by)
+
+
+def test_the_average_of_what_does_not_change_is_itself(method) -> None:
+    average = WeightAverage(method, 0.9)
+    for updates in range(3):
+        average.update(updates)
+    for name, weight in average.state_dict().items():
+        torch.testing.assert_close(weight, method.state_dict()[name])
+
+
+def test_it_names_what_predicts_and_nothing_else(method) -> None:
+    names = set(WeightAverage(method, 0.9).state_dict())
+    assert names == {name for name in method.state_dict() if name.startswith("generators.")}
+
+
+@pytest.mark.parametrize(
+    ("decay", "updates", "expected"), [(0.999, 0, 0.1), (0.999, 90, 0.91), (0.5, 90, 0.5), (0.0, 90, 0.0)]
+)
+def test_the_decay_warms_up(method, decay, updates, expected) -> None:
+    average = WeightAverage(method, decay)
+    before = {name: weight.clone() for name, weight in average.state_dict().items()}
+    shift(method, 1.0)
+    average.update(updates)
+    for name, weight in average.state_dict().items():
+        torch.testing.assert_close(weight - before[name], torch.full_like(weight, 1 - expected))
+
+
+def test_off_it_is_the_weights_bit_for_bit(method) -> None:
+    average = WeightAverage(method, 0.0)
+    shift(method, 0.1)
+    average.update(5)
+    assert all(torch.equal(weight, method.state_dict()[name]) for name, weight in average.state_dict().items())
+
+
+def test_its_own_weights_come_back_bit_for_bit_even_after_an_error(method) -> None:
+    average = WeightAverage(method, 0.9)
+    shift(method, 1.0)
+    own = {name: weight.clone() for name, weight in method.state_dict().items()}
+    with pytest.raises(RuntimeError), average.in_place() as averaged:
+        assert all(torch.equal(averaged.state_dict()[name], weight) for name, weight in average.state_dict().items())
+        raise RuntimeError
+    assert all(torch.equal(weight, own[name]) for name, weight in method.state_dict().items())
+    assert all(weight.requires_grad for weight in method.parameters())
+
+
+def test_saved_and_loaded_it_is_the_same(method) -> None:
+    average, other = WeightAverage(method, 0.9), WeightAverage(method, 0.9)
+    shift(method, 1.0)
+    average.update(3)
+    other.load_state_dict(average.state_dict())
+    assert all(torch.equal(weight, other.state_dict()[name]) for name, weight in average.state_dict().items())
+    with pytest.raises(ValueError, match="other weights"):
+        other.load_state_dict({})
+
+
+def test_it_begins_at_lr_passes_the_middle_and_ends_at_the_last() -> None:
+    assert cosine_lr(0, 30, 1e-4) == pytest.approx(1e-4)
+    assert cosine_lr(15, 30, 1e-4) == pytest.approx((1e-4 + LAST_LR) / 2)
+    assert cosine_lr(30, 30, 1e-4) == pytest.approx(1e-8)
+
+
+@given(epochs=st.integers(1, 500), lr=st.floats(1e-7, 1.0))
+def test_it_falls_with_every_epoch(epochs: int, lr: float) -> None:
+    rates = [cosine_lr(epoch, epochs, lr) for epoch in range(epochs + 1)]
+    assert all(later < earlier for earlier, later in pairwise(rates))
+
+
+def test_each_stage_begins_anew_and_comes_to_its_end() -> None:
+    starts = (0.0, 0.3)
+    rates = [cosine_lr(epoch, 10, 1e-4, stage_starts=starts) for epoch in range(11)]
+    assert rates[0] == rates[3] == pytest.approx(1e-4)
+    assert rates[2] < rates[1] < rates[0]
+    assert rates[10] == pytest.approx(LAST_LR)
+    assert rates[3:] == [pytest.approx(cosine_lr(epoch, 7, 1e-4)) for epoch in range(8)]
+
+
+@pytest.mark.parametrize("starts", [(0.0, 0.0), (0.0, 1.0)])
+def test_a_stage_may_be_empty(starts: tuple[float, ...]) -> None:
+    rates = [cosine_lr(epoch, 4, 1e-4, stage_starts=starts) for epoch in range(4)]
+    assert rates == [pytest.approx(cosine_lr(epoch, 4, 1e-4)) for epoch in range(4)]
+
 
 CPU = {"device": torch.device("cpu"), "precision": "fp32"}
 
 
 @pytest.fixture
-def method(tiny, configuration):
+def method_of_trainer(tiny, configuration):
     torch.manual_seed(0)
     return tiny(configuration, tiny.settings_type())
 
@@ -25,52 +121,55 @@ def batch() -> Batch:
     return Batch(torch.rand(2, 6, 16, 16, generator=generator), torch.rand(2, 3, 8, 8, generator=generator))
 
 
-def copied(method) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in method.named_parameters()}
+def copied(method_of_trainer) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in method_of_trainer.named_parameters()}
 
 
-def changed(before: dict[str, Tensor], method) -> set[str]:
-    after = copied(method)
+def changed(before: dict[str, Tensor], method_of_trainer) -> set[str]:
+    after = copied(method_of_trainer)
     return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_each_turn_steps_its_player_alone_before_the_method_goes_on(method, batch, monkeypatch) -> None:
-    seen, turns = [], method.turns
+def test_each_turn_steps_its_player_alone_before_the_method_goes_on(method_of_trainer, batch, monkeypatch) -> None:
+    seen, turns = [], method_of_trainer.turns
 
     def watched(given: Batch) -> Iterator:
-        before = copied(method)
+        before = copied(method_of_trainer)
         for turn in turns(given):
-            assert not changed(before, method)
+            assert not changed(before, method_of_trainer)
             yield turn
-            seen.append((turn[0], changed(before, method)))
-            before = copied(method)
+            seen.append((turn[0], changed(before, method_of_trainer)))
+            before = copied(method_of_trainer)
 
-    monkeypatch.setattr(method, "turns", watched)
-    Trainer(method, lr=1e-3, **CPU).play(batch, 0)
+    monkeypatch.setattr(method_of_trainer, "turns", watched)
+    Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
     assert seen == [("generators", {"generators"}), ("judges", {"judges"})]
 
 
-def test_gradients_that_reach_another_player_are_dropped(method, batch, monkeypatch) -> None:
+def test_gradients_that_reach_another_player_are_dropped(method_of_trainer, batch, monkeypatch) -> None:
     """A method that forgets to freeze leaves nothing behind in the other player's next step."""
 
     def careless(given: Batch) -> Iterator:
-        yield "generators", {"fool": method.judges(method.super_resolve(given.lr)).square().mean() * 1e6}
-        yield "judges", {"still": sum(weight.sum() for weight in method.judges.parameters()) * 0.0}
+        yield (
+            "generators",
+            {"fool": method_of_trainer.judges(method_of_trainer.super_resolve(given.lr)).square().mean() * 1e6},
+        )
+        yield "judges", {"still": sum(weight.sum() for weight in method_of_trainer.judges.parameters()) * 0.0}
 
-    monkeypatch.setattr(method, "turns", careless)
-    before = copied(method)
-    Trainer(method, lr=1e-3, **CPU).play(batch, 0)
-    assert changed(before, method) == {"generators"}
+    monkeypatch.setattr(method_of_trainer, "turns", careless)
+    before = copied(method_of_trainer)
+    Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
+    assert changed(before, method_of_trainer) == {"generators"}
 
 
-def test_losses_are_named_after_who_pays_them(method, batch) -> None:
-    losses = Trainer(method, lr=1e-3, **CPU).play(batch, 0)
+def test_losses_are_named_after_who_pays_them(method_of_trainer, batch) -> None:
+    losses = Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
     assert set(losses) == {"generators.l1", "generators.fool", "judges.tell"}
     assert all(isinstance(loss, float) for loss in losses.values())
 
 
-def test_the_method_is_autocast_and_backward_is_not(method, batch, monkeypatch) -> None:
-    states, backward, turns = [], Tensor.backward, method.turns
+def test_the_method_is_autocast_and_backward_is_not(method_of_trainer, batch, monkeypatch) -> None:
+    states, backward, turns = [], Tensor.backward, method_of_trainer.turns
 
     def watched(given: Batch) -> Iterator:
         for turn in turns(given):
@@ -82,19 +181,19 @@ def test_the_method_is_autocast_and_backward_is_not(method, batch, monkeypatch) 
         assert loss.dtype == torch.float32
         backward(loss)
 
-    monkeypatch.setattr(method, "turns", watched)
+    monkeypatch.setattr(method_of_trainer, "turns", watched)
     monkeypatch.setattr(Tensor, "backward", watched_backward)
-    Trainer(method, lr=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
+    Trainer(method_of_trainer, lr=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
     assert states == [("turn", True), ("backward", False)] * 2
 
 
-def test_it_learns(method, batch) -> None:
-    trainer = Trainer(method, lr=1e-2, **CPU)
+def test_it_learns(method_of_trainer, batch) -> None:
+    trainer = Trainer(method_of_trainer, lr=1e-2, **CPU)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_clipped_gradient_has_at_most_that_norm(method, batch, monkeypatch) -> None:
+def test_a_clipped_gradient_has_at_most_that_norm(method_of_trainer, batch, monkeypatch) -> None:
     norms, step = [], torch.optim.Adam.step
 
     def watched(optimizer, *arguments):
@@ -103,26 +202,26 @@ def test_a_clipped_gradient_has_at_most_that_norm(method, batch, monkeypatch) ->
         return step(optimizer, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    Trainer(copy.deepcopy(method), lr=1e-3, **CPU).play(batch, 0)
-    Trainer(method, lr=1e-3, clip=1e-3, **CPU).play(batch, 0)
+    Trainer(copy.deepcopy(method_of_trainer), lr=1e-3, **CPU).play(batch, 0)
+    Trainer(method_of_trainer, lr=1e-3, clip=1e-3, **CPU).play(batch, 0)
     assert min(norms[:2]) > 2e-3
     assert max(norms[2:]) <= 1.001e-3
 
 
-def test_the_learning_rate_is_that_of_all_players(method, batch) -> None:
-    trainer = Trainer(method, lr=1.0, **CPU)
+def test_the_learning_rate_is_that_of_all_players(method_of_trainer, batch) -> None:
+    trainer = Trainer(method_of_trainer, lr=1.0, **CPU)
     trainer.set_lr(1e-12)
-    before = copied(method)
+    before = copied(method_of_trainer)
     trainer.play(batch, 0)
-    for name, weight in copied(method).items():
+    for name, weight in copied(method_of_trainer).items():
         torch.testing.assert_close(weight, before[name], rtol=0, atol=1e-9)
 
 
-def test_saved_and_loaded_it_goes_on_bit_for_bit(method, batch, tmp_path) -> None:
-    trainer = Trainer(method, lr=1e-3, **CPU)
+def test_saved_and_loaded_it_goes_on_bit_for_bit(method_of_trainer, batch, tmp_path) -> None:
+    trainer = Trainer(method_of_trainer, lr=1e-3, **CPU)
     trainer.play(batch, 0)
     torch.save(trainer.state_dict(), tmp_path / "state.pt")
-    other = Trainer(copy.deepcopy(method), lr=5.0, **CPU)
+    other = Trainer(copy.deepcopy(method_of_trainer), lr=5.0, **CPU)
     torch.nn.init.zeros_(other.method.judges[0].weight)
     other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     losses = []
@@ -130,29 +229,35 @@ def test_saved_and_loaded_it_goes_on_bit_for_bit(method, batch, tmp_path) -> Non
         torch.manual_seed(5)
         losses.append(one.play(batch, 1))
     assert losses[0] == losses[1]
-    assert all(torch.equal(a, b) for a, b in zip(method.parameters(), other.method.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(method_of_trainer.parameters(), other.method.parameters(), strict=True)
+    )
 
 
-def test_a_weight_that_is_no_number_is_seen(method) -> None:
-    trainer = Trainer(method, lr=1e-3, **CPU)
+def test_a_weight_that_is_no_number_is_seen(method_of_trainer) -> None:
+    trainer = Trainer(method_of_trainer, lr=1e-3, **CPU)
     assert trainer.is_finite()
     with torch.no_grad():
-        method.judges[0].weight[0, 0, 0, 0] = float("nan")
+        method_of_trainer.judges[0].weight[0, 0, 0, 0] = float("nan")
     assert not trainer.is_finite()
 
 
-def test_networks_are_compiled_where_they_have_a_forward(method, monkeypatch) -> None:
+def test_networks_are_compiled_where_they_have_a_forward(method_of_trainer, monkeypatch) -> None:
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
-    Trainer(method, lr=1e-3, compile=True, **CPU)
-    assert compiled == [method.generators["up"], method.generators["down"], method.judges]
+    Trainer(method_of_trainer, lr=1e-3, compile=True, **CPU)
+    assert compiled == [
+        method_of_trainer.generators["up"],
+        method_of_trainer.generators["down"],
+        method_of_trainer.judges,
+    ]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
-def test_it_learns_on_cuda(method, batch, precision) -> None:
-    trainer = Trainer(method, lr=1e-2, device=torch.device("cuda"), precision=precision)
+def test_it_learns_on_cuda(method_of_trainer, batch, precision) -> None:
+    trainer = Trainer(method_of_trainer, lr=1e-2, device=torch.device("cuda"), precision=precision)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
-    other = Trainer(copy.deepcopy(method), lr=1e-2, device=torch.device("cuda"), precision=precision)
+    other = Trainer(copy.deepcopy(method_of_trainer), lr=1e-2, device=torch.device("cuda"), precision=precision)
     other.load_state_dict(trainer.state_dict())

@@ -15,7 +15,7 @@ from udeansr.batches.augmentation import draw_gain, move
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair, draw_slab
 from udeansr.batches.workers import begin_worker, failed_item, from_workers
-from udeansr.degradation.transfer import add_rician_noise
+from udeansr.degradation.measured_degradation import add_rician_noise
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase

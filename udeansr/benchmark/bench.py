@@ -1,23 +1,120 @@
-"""The whole benchmark: scenario by scenario, row by row, what is left to do. Knows the order; knows no stage."""
+"""The whole benchmark: what a command asks for, whether it can be done, and doing what is left to do."""
 
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from filelock import Timeout
 
 from udeansr.benchmark.budget import within_budget
-from udeansr.benchmark.dealing import dealt, left_out
-from udeansr.benchmark.request import Benchmark, check
-from udeansr.benchmark.row import Row
+from udeansr.benchmark.dataset import SimulatedDataset, check_scored, given_scans, is_dataset, prepare_dataset
+from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult
-from udeansr.benchmark.row_run import do_row
-from udeansr.benchmark.row_task import RowTask
-from udeansr.benchmark.simulated_dataset import SimulatedDataset, prepare_dataset
+from udeansr.benchmark.row_task import RowTask, do_row
+from udeansr.benchmark.rows import Row
+from udeansr.benchmark.scenario import Scenario, dealt, left_out
 from udeansr.benchmark.tables import write_tables
+from udeansr.degradation.subjects import draw_groups, subject
+from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images
 from udeansr.methods import METHODS
+from udeansr.parallel import WHOLE, Part
+from udeansr.training.settings import RunSettings
+
+PEOPLE = ("test", "validation")
+LENGTHS = ("epochs", "iterations_per_epoch")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a command asks for.
+
+    Attributes:
+        hr: folder of HR scans, or a raw dataset.
+        folder: for all that is made.
+        settings: what holds for all rows.
+        scenarios: those to be done.
+        rows: those to be done in each.
+        people: "test" or "validation": who is scored.
+        options: how to train; None takes the plan's values.
+        memory_gb: what a training may take of the GPU's memory, to plan for; None for a CPU.
+        processes: worker processes.
+        part: of all rows in all scenarios, the one to be done.
+        overwrite: whether to begin the rows again, whatever there is of them.
+    """
+
+    hr: Path
+    folder: BenchmarkFolder
+    settings: BenchmarkSettings
+    scenarios: tuple[Scenario, ...]
+    rows: tuple[Row, ...]
+    people: str
+    options: RunSettings
+    memory_gb: float | None = None
+    processes: int = 1
+    part: Part = WHOLE
+    overwrite: bool = False
+
+
+def scan_names(hr: Path) -> tuple[str, ...]:
+    """The names of the scans of a folder, or of a raw dataset, sorted.
+
+    Raises:
+        UdeansrError: if there is no image.
+    """
+    if is_dataset(hr):
+        return given_scans(hr)
+    return tuple(sorted(case_name(path) for path in list_images(hr)))
+
+
+def check(benchmark: Benchmark) -> None:
+    """Refuse what cannot be done; changes nothing.
+
+    Raises:
+        UdeansrError: if the people scored, the budget or the device is none, there is no row, people are too few, or
+            the folder is another benchmark's.
+    """
+    if not benchmark.rows:
+        raise UdeansrError("there is nothing to do without a row; give --rows")
+    if benchmark.people not in PEOPLE:
+        raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
+    if benchmark.settings.budget_seconds is not None:
+        _check_budget(benchmark)
+    choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
+    settings = benchmark.settings
+    if any(scenario.given for scenario in benchmark.scenarios):
+        _check_given(benchmark)
+    people = sorted({subject(name) for name in settings.scans})
+    for scenario in (scenario for scenario in benchmark.scenarios if not scenario.given):
+        groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
+        if not groups[benchmark.people]:
+            raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
+    benchmark.folder.check(settings)
+
+
+def _check_given(benchmark: Benchmark) -> None:
+    """Refuse a dataset that cannot be scored on, and numbers of people beside its own."""
+    check_scored(benchmark.hr, benchmark.people)
+    counts = benchmark.settings.counts
+    for group in ("source", "target", "validation", "test"):
+        if getattr(counts, group) is not None:
+            raise UdeansrError(f"--{group}: {benchmark.hr} is a dataset and has its people; leave it out")
+
+
+def _check_budget(benchmark: Benchmark) -> None:
+    """Refuse a budget that is none, and lengths beside it."""
+    seconds, options = benchmark.settings.budget_seconds, benchmark.options
+    if seconds is None or not 0 < seconds < math.inf:
+        raise UdeansrError(f"--budget-seconds is {seconds}; expected a number above 0")
+    named = [f"--{name.replace('_', '-')}" for name in LENGTHS if getattr(options, name) is not None]
+    named += [f"run.{name} of row {row.name}" for row in benchmark.rows for name in LENGTHS if name in row.run]
+    if named:
+        raise UdeansrError(f"{named[0]}: with --budget-seconds the seconds say how long it is trained; leave one out")
+
 
 _logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from udeansr.degradation.people import Counts
+from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
-from udeansr.planning.json_file import check_keys, read_json, write_json
+from udeansr.files import check_keys, read_json, write_json
 
 SETTINGS_FILE = "benchmark.json"
 

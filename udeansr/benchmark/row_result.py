@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from udeansr.benchmark.row import Row
+from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
-from udeansr.planning.json_file import check_keys, read_json, write_json
+from udeansr.files import check_keys, read_json, write_json
 
 
 @dataclass(frozen=True)

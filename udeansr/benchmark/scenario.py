@@ -1,17 +1,20 @@
-"""A scenario: what is simulated before any method is trained. Knows words and numbers; knows no file."""
+"""A scenario: what is simulated before any method is trained; which rows run in it, and on which machine."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from udeansr.benchmark.rows import TRUE, Row, row_that_runs
 from udeansr.degradation.kspace import DEGRADATIONS, Degradation
-from udeansr.degradation.people import PAIRINGS, Counts
+from udeansr.degradation.simulation import SIMULATION_FILE
+from udeansr.degradation.subjects import PAIRINGS, Counts
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
+from udeansr.parallel import Part
 
 UNPAIRED, MISALIGNED = PAIRINGS
 
@@ -94,3 +97,52 @@ def scenarios(
             raise UdeansrError(f"seed '{seed}' is none; expected a whole number of at least 0")
     made = product(scales, pairings, degradations, map(int, seeds))
     return tuple(dict.fromkeys(Scenario(*words) for words in made))
+
+
+Run = tuple[Row, list[Row]]
+"""A row that runs, and the other rows that show the same run."""
+
+
+def dealt(rows: Sequence[Row], scenarios: Sequence[Scenario], part: Part) -> list[tuple[Scenario, list[Run]]]:
+    """The runs of a part, scenario by scenario; a scenario of which it has none is left out.
+
+    Runs are dealt like cards, in the order of scenarios and rows: each machine that is told the same rows, scenarios
+    and number of parts deals the same way.
+    """
+    everything = [(scenario, run) for scenario in scenarios for run in shared_runs(rows, scenario)]
+    mine: dict[Scenario, list[Run]] = {}
+    for place, (scenario, run) in enumerate(everything):
+        if part.has(place):
+            mine.setdefault(scenario, []).append(run)
+    return list(mine.items())
+
+
+def shared_runs(rows: Sequence[Row], scenario: Scenario) -> list[Run]:
+    """Rows that run in a scenario, each with the other rows that show the same run."""
+    shared: dict[str, Run] = {}
+    for row in rows:
+        if _hindrance(row, scenario):
+            continue
+        own = row_that_runs(row, scenario.true_degradation)
+        _, shown = shared.setdefault(own.name, (own, []))
+        if row.name != own.name:
+            shown.append(row)
+    return list(shared.values())
+
+
+def left_out(rows: Sequence[Row], scenario: Scenario) -> str:
+    """Which rows cannot be run in a scenario, and why, in a line; empty if there is none."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if reason := _hindrance(row, scenario):
+            named.setdefault(reason, []).append(row.name)
+    return "; ".join(f"{', '.join(names)}: left out, as {reason}" for reason, names in named.items())
+
+
+def _hindrance(row: Row, scenario: Scenario) -> str:
+    """Why a row cannot be run in a scenario; empty if it can."""
+    if row.needs_pairs and scenario.pairing == UNPAIRED:
+        return "LR and HR are of different people; --pairings misaligned has pairs"
+    if row.source_degradation == TRUE and scenario.true_degradation is None:
+        return f"{scenario.given} has no {SIMULATION_FILE} that tells the true degradation"
+    return ""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from udeansr.benchmark import detailed_table, paper_table_text
+from udeansr.benchmark import detailed_table, paper_table
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.paper_table import KINDS, paper_tables
 from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.row_task import MOST_IN_PREDICTION
 from udeansr.benchmark.rows import ROWS
@@ -28,11 +27,11 @@ def write_tables(folder: BenchmarkFolder) -> str:
         tables, rule = read_results(folder), _rule(folder.settings())
         text = detailed_table.markdown(tables, rule)
         files = {TABLE_FILE: text, NUMBERS_FILE: detailed_table.numbers(tables)}
-        for kind in KINDS:
-            if found := paper_tables(kind, [result for results in tables.values() for result in results]):
-                files[f"{kind.name}.md"] = paper_table_text.markdown(found, rule)
-                files[f"{kind.name}.tex"] = paper_table_text.latex(found, rule)
-                files[f"{kind.name}.csv"] = paper_table_text.numbers(found)
+        for kind in paper_table.KINDS:
+            if found := paper_table.paper_tables(kind, [result for results in tables.values() for result in results]):
+                files[f"{kind.name}.md"] = paper_table.markdown(found, rule)
+                files[f"{kind.name}.tex"] = paper_table.latex(found, rule)
+                files[f"{kind.name}.csv"] = paper_table.numbers(found)
         for name, content in files.items():
             _write(folder.root / name, content)
     return text
@@ -40,7 +39,11 @@ def write_tables(folder: BenchmarkFolder) -> str:
 
 def table_files(folder: BenchmarkFolder) -> list[Path]:
     """The files of tables that are there."""
-    names = [TABLE_FILE, NUMBERS_FILE, *(f"{kind.name}.{suffix}" for kind in KINDS for suffix in ("md", "csv", "tex"))]
+    names = [
+        TABLE_FILE,
+        NUMBERS_FILE,
+        *(f"{kind.name}.{suffix}" for kind in paper_table.KINDS for suffix in ("md", "csv", "tex")),
+    ]
     return [folder.root / name for name in names if (folder.root / name).is_file()]
 
 

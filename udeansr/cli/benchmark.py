@@ -91,14 +91,13 @@ def benchmark(
     """
     import os
 
-    from udeansr.benchmark.bench import run
+    from udeansr.benchmark.bench import Benchmark, run, scan_names
+    from udeansr.benchmark.dataset import given_scenario, is_dataset
+    from udeansr.benchmark.dry_run import work_left
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-    from udeansr.benchmark.given_dataset import given_scenario, is_dataset
     from udeansr.benchmark.merging import merge_folders
-    from udeansr.benchmark.request import Benchmark, scan_names
     from udeansr.benchmark.rows import choose_rows
     from udeansr.benchmark.scenario import scenarios
-    from udeansr.benchmark.work_left import work_left
     from udeansr.cli.plan_and_preprocess import planning_memory
     from udeansr.parallel import Part
     from udeansr.training.interruption import StoppedError

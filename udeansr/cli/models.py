@@ -15,15 +15,15 @@ Named = Annotated[str, typer.Argument(metavar="NAME", help="Of a bundled or impo
 
 def list_models() -> None:
     """Show the models that have a name here."""
+    from udeansr.models.model import format_spacing
+    from udeansr.models.registry import portable_models
     from udeansr.paths import models_root
-    from udeansr.prediction.bundled import portable_models
-    from udeansr.prediction.super_resolver import shown_mm
 
     rows = [("name", "contrast", "scale", "LR spacing (mm)", "axes", "where", "MB")]
     for model in portable_models():
         told, configuration = model.description, model.description.configuration
         size = f"{model.path.stat().st_size / 1e6:.1f}"
-        spacing = shown_mm(configuration.lr_spacing_mm)
+        spacing = format_spacing(configuration.lr_spacing_mm)
         rows.append((told.name, told.contrast, configuration.scale, spacing, told.plan.orientation, model.where, size))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows if len(rows) > 1 else []:
@@ -35,9 +35,9 @@ def info(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or a model file.")],
 ) -> None:
     """Print a model's card, and where it lies."""
-    from udeansr.prediction.bundled import named_portable
-    from udeansr.prediction.model_file import read_card, read_description
-    from udeansr.prediction.sidecar import checksum
+    from udeansr.models.model_file import read_card, read_description
+    from udeansr.models.registry import named_portable
+    from udeansr.prediction.output import checksum
 
     path = Path(model) if Path(model).is_file() else named_portable(model).path
     description, card = read_description(path), read_card(path)
@@ -59,9 +59,9 @@ def export(
     float32: Annotated[bool, typer.Option("--float32", help="Whole weights, not float16: twice the size.")] = False,
 ) -> None:
     """Write a training to one file that others can import."""
-    from udeansr.planning.json_file import read_json
-    from udeansr.prediction.calibration import Calibration
-    from udeansr.prediction.export import ExportWish, export_model
+    from udeansr.files import read_json
+    from udeansr.models.calibration import Calibration
+    from udeansr.models.export import ExportWish, export_model
 
     read = calibration and read_json(calibration, "calibration", "leave --calibration out")
     wish = ExportWish(
@@ -81,7 +81,7 @@ def import_file(
     force: Annotated[bool, typer.Option("--force", help="Replace an imported model of this name.")] = False,
 ) -> None:
     """Take a model file into your own models."""
-    from udeansr.prediction.bundled import import_model
+    from udeansr.models.registry import import_model
 
     model = import_model(file, replace=force)
     print(f"{model.name}: {model.path}")
@@ -90,7 +90,7 @@ def import_file(
 
 def remove(name: Named) -> None:
     """Remove an imported model."""
-    from udeansr.prediction.bundled import remove_model
+    from udeansr.models.registry import remove_model
 
     print(f"removed {remove_model(name)}")
 
@@ -100,9 +100,9 @@ def onnx(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
 ) -> None:
     """Write the network of a model as ONNX."""
-    from udeansr.prediction.bundled import model_path
-    from udeansr.prediction.models import load_model
-    from udeansr.prediction.onnx import export_onnx
+    from udeansr.models.model import load_model
+    from udeansr.models.onnx import export_onnx
+    from udeansr.models.registry import model_path
 
     metadata = export_onnx(load_model(model_path(model)), output)
     for key, value in metadata.items():

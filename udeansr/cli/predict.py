@@ -65,9 +65,9 @@ def predict(
     """
     from udeansr.errors import UdeansrError
     from udeansr.image.grid import Scale
+    from udeansr.models.choice import CHECKPOINTS, Wish
     from udeansr.parallel import Part
     from udeansr.paths import results_root
-    from udeansr.prediction.choice import CHECKPOINTS, Wish
     from udeansr.prediction.options import Options
     from udeansr.prediction.predict import predict as predict_folder
 

@@ -51,9 +51,9 @@ def simulate(
     import os
 
     from udeansr.degradation.kspace import named_degradation
-    from udeansr.degradation.people import Counts
-    from udeansr.degradation.recipe import CropBox, Recipe
+    from udeansr.degradation.simulated_scan import CropBox, Recipe
     from udeansr.degradation.simulation import simulate as run
+    from udeansr.degradation.subjects import Counts
     from udeansr.image.grid import Scale
 
     changes = {

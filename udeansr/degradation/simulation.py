@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from udeansr import __version__
-from udeansr.degradation.people import TARGET, Counts, draw_groups, subject
-from udeansr.degradation.recipe import Recipe
-from udeansr.degradation.simulated_scan import simulate_scan
+from udeansr.degradation.simulated_scan import Recipe, simulate_scan
+from udeansr.degradation.subjects import TARGET, Counts, draw_groups, subject
 from udeansr.errors import UdeansrError
 from udeansr.image.files import case_name, list_images, read_geometry
 from udeansr.image.grid import Scale, reorient_geometry, slab_orientation

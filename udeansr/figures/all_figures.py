@@ -13,10 +13,8 @@ from udeansr.benchmark.rows import GROUPS
 from udeansr.benchmark.tables import read_results
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import difference
-from udeansr.figures.error_figure import draw_errors
-from udeansr.figures.error_panels import Answer
-from udeansr.figures.explanation_figure import draw_explanations
-from udeansr.figures.feature_figure import draw_features
+from udeansr.figures.error_figure import Answer, draw_errors
+from udeansr.figures.feature_figure import draw_explanations, draw_features
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.slabs import slabs_of
 from udeansr.figures.style import caption_of
@@ -27,8 +25,8 @@ from udeansr.image.volume import Volume
 from udeansr.methods import METHODS
 from udeansr.methods.method import Method
 from udeansr.methods.udean import Udean
+from udeansr.models.model import load_model
 from udeansr.paths import SOURCE_HR
-from udeansr.prediction.models import load_model
 
 FIGURES_FOLDER, CAPTIONS_FILE = "figures", "captions.md"
 

@@ -1,4 +1,4 @@
-"""Figure 4 of the paper: degradation and features of both cohorts. Knows UDEAN's networks and how they are drawn."""
+"""Figure 4 of the paper, degradation and features of both cohorts; and what a method gives to be looked at."""
 
 from __future__ import annotations
 
@@ -30,12 +30,69 @@ from udeansr.methods import METHODS
 from udeansr.methods.method import Method
 from udeansr.methods.udean import Udean
 
+_GAP_IN, _HEAD_IN, _BAR_IN = 0.06, 0.24, 0.36
+_LEAST_COLUMNS = 4
+
+
+def draw_explanations(method: Method, slabs: Slabs, path: Path, what: str) -> Path | None:
+    """Draw a method's maps in a row, after the HR and the LR that they are of.
+
+    Args:
+        method: a trained one.
+        slabs: of both cohorts.
+        path: of the PNG; a PDF lies beside it.
+        what: which row of which dataset it is, for the caption.
+    Returns: the path; None where the method has no maps.
+    Raises:
+        UdeansrError: if it cannot be written.
+    """
+    with torch.inference_mode():
+        maps = method.explanations(slabs.hr, slabs.lr)
+    if not maps:
+        return None
+    given = {"HR of the source": slabs.hr, "real LR": slabs.lr}
+    shown = {name: _drawn(slabs, slab) for name, slab in {**given, **maps}.items()}
+    columns = max(len(shown), _LEAST_COLUMNS)
+    width_in = (WIDTH_IN - (columns + 1) * _GAP_IN) / columns
+    height_in = width_in * max(drawn.rows_by_columns for drawn in shown.values())
+    with figure_style():
+        figure = new_figure(WIDTH_IN, height_in + _HEAD_IN + _BAR_IN)
+        for column, (name, drawn) in enumerate(shown.items()):
+            left_in = _GAP_IN + column * (width_in + _GAP_IN)
+            write(figure, left_in + width_in / 2, _HEAD_IN - 0.04, name.replace("_", " "), va="bottom")
+            axes = place(figure, left_in, _HEAD_IN, width_in, height_in)
+            is_map = name in maps and name.endswith("map")  # as Method.explanations names what is no image
+            colours = FEATURES if is_map else ANATOMY
+            image = draw_plane(axes, drawn.pixels, drawn.spacing_mm, cmap=colours, vmin=0, vmax=1)
+            if is_map:
+                colour_bar(place(figure, left_in + 0.1, _HEAD_IN + height_in + 0.06, width_in - 0.2, 0.07), image, "")
+        return save_figure(figure, path, _caption(method, list(maps), slabs, what))
+
+
+def _drawn(slabs: Slabs, values: Tensor) -> Drawn:
+    """The middle of what the method gave, on the grid it lies on: the source's, unless it fits the target's alone."""
+    plane = middle_slice(values)
+    try:
+        return slabs.drawn(plane, of_source=True)
+    except ValueError:
+        return slabs.drawn(plane, of_source=False)
+
+
+def _caption(method: Method, names: list[str], slabs: Slabs, what: str) -> str:
+    return (
+        f"What {method.name} gives to be looked at, {what}: {', '.join(names).replace('_', ' ')}. Beside it the slabs "
+        f"it was shown: HR of {slabs.source} and real LR of {slabs.target}, the middle slices of the slab around the "
+        "largest foreground of the LR and of the one of the HR that is most alike. All from 0 to 1: in grey images, of "
+        "which 1 is the 99.5th percentile of the foreground, in colour what is no image."
+    )
+
+
 MAPS = 3
 
 LIMIT_PERCENTILES = (1.0, 99.0)
 """Of both maps of a channel together: the ends of their one colour scale."""
 
-_GAP_IN, _NAME_IN, _HEAD_IN, _BAR_IN = 0.06, 0.22, 0.3, 0.36
+_GAP_IN_of_feature_figure, _NAME_IN, _HEAD_IN_of_feature_figure, _BAR_IN_of_feature_figure = 0.06, 0.22, 0.3, 0.36
 
 
 @dataclass(frozen=True)
@@ -130,17 +187,20 @@ def draw_features(method: Method, slabs: Slabs, path: Path, what: str) -> Path:
         ),
     )
     with figure_style():
-        return save_figure(feature_figure(rows, features), path, _caption(features, slabs, what))
+        return save_figure(feature_figure(rows, features), path, _caption_of_feature_figure(features, slabs, what))
 
 
 def feature_figure(rows: tuple[FeatureRow, ...], features: Features) -> Figure:
     """The figure, within :func:`figure_style`: a row a group, a column an image or a channel."""
     columns = len(rows[0].images) + len(features.channels)
-    width_in = (WIDTH_IN - _NAME_IN - (columns + 1) * _GAP_IN) / columns
+    width_in = (WIDTH_IN - _NAME_IN - (columns + 1) * _GAP_IN_of_feature_figure) / columns
     heights_in = [width_in * max(drawn.rows_by_columns for drawn in row.images + row.maps) for row in rows]
-    figure = new_figure(WIDTH_IN, sum(heights_in) + len(rows) * _HEAD_IN + _BAR_IN)
-    lefts_in = [_NAME_IN + _GAP_IN + column * (width_in + _GAP_IN) for column in range(columns)]
-    top_in = _HEAD_IN
+    figure = new_figure(WIDTH_IN, sum(heights_in) + len(rows) * _HEAD_IN_of_feature_figure + _BAR_IN_of_feature_figure)
+    lefts_in = [
+        _NAME_IN + _GAP_IN_of_feature_figure + column * (width_in + _GAP_IN_of_feature_figure)
+        for column in range(columns)
+    ]
+    top_in = _HEAD_IN_of_feature_figure
     for row, height_in in zip(rows, heights_in, strict=True):
         write(figure, 0.06, top_in + height_in / 2, row.name, rotation=90, ha="left", va="center")
         names = [*row.titles, *(f"$f_{{{row.letter}{number}}}$" for number in range(1, len(row.maps) + 1))]
@@ -152,16 +212,16 @@ def feature_figure(rows: tuple[FeatureRow, ...], features: Features) -> Figure:
         for number, (axes, drawn) in enumerate(zip(panels[len(row.images) :], row.maps, strict=True)):
             low, high = features.limits(number)
             draw_plane(axes, drawn.pixels, drawn.spacing_mm, cmap=FEATURES, vmin=low, vmax=high)
-        top_in += height_in + _HEAD_IN
+        top_in += height_in + _HEAD_IN_of_feature_figure
     for number, channel in enumerate(features.channels):
         left_in = lefts_in[len(rows[0].images) + number] + 0.1  # the last numbers reach beyond its ends
-        bar = place(figure, left_in, top_in - _HEAD_IN + 0.06, width_in - 0.2, 0.07)
+        bar = place(figure, left_in, top_in - _HEAD_IN_of_feature_figure + 0.06, width_in - 0.2, 0.07)
         scale = ScalarMappable(Normalize(*features.limits(number)), FEATURES)
         colour_bar(bar, scale, f"channel {channel}", "both")
     return figure
 
 
-def _caption(features: Features, slabs: Slabs, what: str) -> str:
+def _caption_of_feature_figure(features: Features, slabs: Slabs, what: str) -> str:
     """What is shown and by which rule."""
     tie = (
         "A cycle of features, and their judge if there was one, held both encoders to one language."

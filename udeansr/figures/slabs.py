@@ -15,8 +15,8 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import case_name, read_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry
-from udeansr.methods.slab_window import super_resolve_volume
-from udeansr.prediction.super_resolver import VolumeResolver
+from udeansr.inference.whole_volume import super_resolve_volume
+from udeansr.models.model import Model
 from udeansr.preprocessing.preparation import prepare_hr, prepare_lr
 
 PATTERN_PIXELS = 32
@@ -83,7 +83,7 @@ class Slabs:
         return Drawn(shown, shown_grid.spacing_mm[1:])
 
 
-def slabs_of(model: VolumeResolver, hr: Path, lr: Path) -> Slabs:
+def slabs_of(model: Model, hr: Path, lr: Path) -> Slabs:
     """Read and prepare both as training does, and cut a slab out of each.
 
     Args:

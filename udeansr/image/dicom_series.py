@@ -23,8 +23,7 @@ import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import series_at
 from udeansr.image.dicom_header import MR_CLASSES, Slice, values
-from udeansr.image.dicom_kept import kept
-from udeansr.image.dicom_volume import series_geometry
+from udeansr.image.dicom_volume import kept, series_geometry
 from udeansr.image.volume import Geometry, Volume
 
 LONGEST_DESCRIPTION = 64

@@ -14,8 +14,7 @@ from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
 from udeansr.image.header import STRAIGHTEN, check_kind
 from udeansr.image.names import IMAGE_SUFFIXES, case_name, image_suffix
-from udeansr.image.nifti_content import check_whole
-from udeansr.image.nifti_writing import write_nifti
+from udeansr.image.nifti import check_whole, write_nifti
 from udeansr.image.sitk_image import header_geometry, sitk_image
 from udeansr.image.volume import Geometry, Volume
 

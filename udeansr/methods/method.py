@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.degradation.restoration import with_restored
+from udeansr.degradation.measured_degradation import with_restored
 from udeansr.errors import UdeansrError
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration

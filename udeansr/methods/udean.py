@@ -19,10 +19,10 @@ from udeansr.losses.image import l1, structural
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
+from udeansr.networks.bounded_degradation import BoundedDegradation
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
-from udeansr.networks.transfer import BoundedDegradation
 from udeansr.planning.plan import Configuration
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from udeansr.networks.upsampler import scale_stages
+from udeansr.networks.decoder import scale_stages
 
 CONVOLUTIONS = 6
 """Paper, section II.E."""

@@ -10,13 +10,12 @@ import numpy as np
 
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
+from udeansr.files import check_keys
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.cohort_grid import CohortGrid
-from udeansr.planning.hr_grid import to_hr_grid
-from udeansr.planning.json_file import check_keys
+from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
 

@@ -1,4 +1,4 @@
-"""The grid that two cohorts share: orientation, spacings, scale. Knows geometry; opens no file, changes no voxel."""
+"""The grid that two cohorts share: orientation, spacings, scale; and HR brought to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
-from udeansr.image.volume import Geometry, Triple
+from udeansr.image.resampling import resample_onto
+from udeansr.image.volume import Geometry, Triple, Volume
 
 SPACING_TOLERANCE = 0.02
 """Spacings that differ by no more than this part of themselves count as equal."""
@@ -101,3 +102,16 @@ def _held(length: int, mm: float, lr_mm: float) -> int:
     if abs(lr_mm / mm / factor - 1) <= SPACING_TOLERANCE:
         return length // factor
     return int(length * mm / lr_mm + 1e-3)
+
+
+def to_hr_grid(volume: Volume, grid: CohortGrid) -> np.ndarray:
+    """The voxels of HR at LR spacing / scale, resampled only where its own spacing is off, sides dividing by the scale.
+
+    Args:
+        volume: HR in the orientation of the grid.
+        grid: the grid of both cohorts.
+    """
+    planned = grid_of_spacing(volume.geometry, grid.sr_spacing_mm)
+    if planned is not None:
+        volume = resample_onto(volume, planned)
+    return volume.voxels[tuple(slice(n - n % s) for n, s in zip(volume.voxels.shape, grid.scale.zyx, strict=True))]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
-from udeansr.degradation.transfer import MeasuredDegradation, measure_degradation
 from udeansr.errors import UdeansrError
+from udeansr.files import write_json
 from udeansr.image.cropping import middle
-from udeansr.planning.json_file import write_json
 
 DOMAIN_FILE = "domain.json"
 

@@ -1,19 +1,178 @@
-"""Whether a raw dataset can be trained on: all its faults in one report. Knows images and headers; changes nothing."""
+"""Whether a raw dataset can be trained on: all its faults in one report."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
+from udeansr.image.grid import same_grid, sr_geometry
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.case_facts import Examined, Request, examine
-from udeansr.planning.cohort_checks import cohort_faults, cohort_warnings
-from udeansr.planning.cohort_grid import CohortGrid, find_grid
-from udeansr.planning.pair_checks import pair_faults, pair_warnings
-from udeansr.planning.raw_dataset import RawDataset
+from udeansr.planning.case_facts import Examined, Request, examine, fits_patch
+from udeansr.planning.cohort_grid import CohortGrid, equal_spacing, find_grid, in_mm
+from udeansr.planning.plan import SMALLEST_PATCH
+from udeansr.planning.raw_dataset import HR_GROUPS, LR_GROUPS, PAIRED_GROUPS, Case, RawDataset
+
+COARSER = 1.5
+"""LR counts as coarser than HR from this ratio of spacings on: from there it rounds to a factor of 2."""
+
+FINER = 0.9
+"""HR may be coarser than LR along an axis down to this ratio; beyond, it has nothing to teach there."""
+
+
+def cohort_faults(raw: RawDataset, examined: Sequence[Examined], grid: CohortGrid | None) -> list[str]:
+    """Names given twice, images given twice, spacings that do not go together, images below the smallest patch.
+
+    Args:
+        raw: the dataset.
+        examined: what was found in each image.
+        grid: the common grid; None where too few headers are readable, so that no spacings are compared.
+    Returns: one line a fault, naming its file.
+    """
+    faults = [*_equal_names(raw), *_duplicates(examined)]
+    if grid is not None:
+        faults += [*_lr_faults(examined, grid), *_hr_faults(examined, grid), *_small(examined, grid)]
+    return faults
+
+
+def cohort_warnings(examined: Sequence[Examined], grid: CohortGrid) -> list[str]:
+    """What of single images will be mended: source HR off LR spacing / scale."""
+    return [
+        f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
+        f"{in_mm(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
+        for one, geometry in _readable(examined, (SOURCE_HR,))
+        if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm)
+    ]
+
+
+def _equal_names(raw: RawDataset) -> Iterator[str]:
+    for cases in raw.groups.values():
+        first: dict[str, Case] = {}
+        for case in cases:
+            if case.name in first:
+                yield (
+                    f"{case.path}: its name is that of {first[case.name].path}; "
+                    "expected one file a name in a group; rename or remove one of the two"
+                )
+            first.setdefault(case.name, case)
+
+
+def _duplicates(examined: Sequence[Examined]) -> Iterator[str]:
+    first: dict[str, Case] = {}
+    for one in examined:
+        if one.facts is None:
+            continue
+        earlier = first.setdefault(one.facts.digest, one.case)
+        if earlier is not one.case:
+            yield (
+                f"{one.case.path}: the same voxels as {earlier.path}; "
+                "expected every image once, in one group; remove one of the two"
+            )
+
+
+def _lr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
+    """LR of another spacing: it is never resampled, as that would change what is to be learnt."""
+    for one, geometry in _readable(examined, LR_GROUPS):
+        if not equal_spacing(geometry.spacing_mm, grid.lr_spacing_mm):
+            yield (
+                f"{one.case.path}: spacing {in_mm(geometry.spacing_mm)} along {grid.orientation}; expected "
+                f"{in_mm(grid.lr_spacing_mm)} within 2 %, as most of {TARGET_LR} has; "
+                "put LR of another spacing into a dataset of its own"
+            )
+
+
+def _hr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
+    for one, geometry in _readable(examined, HR_GROUPS):
+        ratios = [lr / hr for lr, hr in zip(grid.lr_spacing_mm, geometry.spacing_mm, strict=True)]
+        if max(ratios) < COARSER or min(ratios) < FINER:
+            found = "is coarser along one axis" if min(ratios) < FINER else "is hardly finer along any axis"
+            yield (
+                f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} {found} than the LR of "
+                f"{in_mm(grid.lr_spacing_mm)}; expected HR that is at least {COARSER:g} times finer along one axis "
+                "and coarser along none; move or remove it"
+            )
+
+
+def _small(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
+    for one in examined:
+        if one.facts is None or one.group not in (SOURCE_HR, TARGET_LR) or fits_patch(one.facts, grid):
+            continue
+        depth, height, width = grid.lr_voxels(one.facts.foreground_shape, one.facts.spacing_mm)
+        slices, rows, columns = SMALLEST_PATCH
+        yield (
+            f"{one.case.path}: its foreground holds {depth} slices of {height} x {width} LR voxels; expected at least "
+            f"{slices} of {rows} x {columns}, the smallest patch; give a larger field of view or remove it"
+        )
+
+
+def _readable(examined: Sequence[Examined], groups: tuple[str, ...]) -> Iterator[tuple[Examined, Geometry]]:
+    for one in examined:
+        if one.geometry is not None and one.group in groups:
+            yield one, one.geometry
+
+
+def pair_faults(raw: RawDataset, examined: Sequence[Examined]) -> list[str]:
+    """Images without a partner, and pairs whose HR leaves out part of its LR's field of view.
+
+    Args:
+        raw: the dataset.
+        examined: what was found in each image.
+    Returns: one line a fault, naming its file.
+    """
+    return [*_incomplete(raw), *_apart(raw, examined)]
+
+
+def pair_warnings(raw: RawDataset, examined: Sequence[Examined], grid: CohortGrid) -> list[str]:
+    """HR that will be resampled, as it does not lie on the SR grid of its LR."""
+    return [
+        f"{hr.case.path}: will be resampled onto the SR grid of {lr.case.path}, to be compared with its SR"
+        for hr, hr_geometry, lr, lr_geometry in _paired(raw, examined)
+        if not same_grid(hr_geometry, sr_geometry(lr_geometry, grid.scale))
+    ]
+
+
+def _incomplete(raw: RawDataset) -> Iterator[str]:
+    for lr_group, hr_group in PAIRED_GROUPS.items():
+        for group, partner in ((lr_group, hr_group), (hr_group, lr_group)):
+            names = {case.name for case in raw.groups[partner]}
+            for case in raw.groups[group]:
+                if case.name not in names:
+                    yield (
+                        f"{case.path}: no partner; expected an image named {case.name} in {raw.folder / partner}; "
+                        "add it, or remove this one"
+                    )
+
+
+def _apart(raw: RawDataset, examined: Sequence[Examined]) -> Iterator[str]:
+    """HR that ends inside its LR by more than one LR voxel at some side."""
+    for hr, hr_geometry, lr, lr_geometry in _paired(raw, examined):
+        corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in lr_geometry.shape))).reshape(3, -1).T
+        # Where the LR's outer corners lie in the HR, in HR voxels; the HR's axes are orthonormal.
+        steps = np.asarray(hr_geometry.axes) / np.asarray(hr_geometry.spacing_mm)[:, None]
+        inside = (lr_geometry.world_mm(corners) - np.asarray(hr_geometry.origin_mm)) @ steps.T
+        beyond = np.maximum(-0.5 - inside, inside - (np.asarray(hr_geometry.shape) - 0.5)).max(axis=0)
+        gap_mm = beyond * np.asarray(hr_geometry.spacing_mm)
+        if (gap_mm > np.asarray(lr_geometry.spacing_mm)).any():
+            yield (
+                f"{hr.case.path}: ends {gap_mm.max():.1f} mm inside the field of view of {lr.case.path}; expected a "
+                "pair of one field of view and position; register and resample the HR to its LR, or remove both"
+            )
+
+
+def _paired(raw: RawDataset, examined: Sequence[Examined]) -> Iterator[tuple[Examined, Geometry, Examined, Geometry]]:
+    """Every readable pair: HR, its geometry, LR, its geometry."""
+    found = {(one.group, one.case.name): one for one in examined}
+    for lr_group, hr_group in PAIRED_GROUPS.items():
+        for lr_case, hr_case in raw.pairs(lr_group):
+            lr, hr = found[lr_group, lr_case.name], found[hr_group, hr_case.name]
+            if lr.geometry is not None and hr.geometry is not None:
+                yield hr, hr.geometry, lr, lr.geometry
+
 
 _logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.degradation.kspace import Degradation
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
+from udeansr.files import check_keys, read_json, write_json
 from udeansr.image.grid import Scale
-from udeansr.planning.json_file import check_keys, read_json, write_json
 
 PLANS_FILE = "plans.json"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from udeansr.degradation.permutation import SIGNIFICANT
+from udeansr.degradation.spectrum import SIGNIFICANT
 from udeansr.errors import UdeansrError
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.cohort_grid import SPACING_TOLERANCE, in_mm

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,55 @@ from urllib.parse import quote
 
 import udeansr
 from udeansr.errors import UdeansrError
+from udeansr.files import read_json, write_json
 from udeansr.image.names import case_name, image_suffix
-from udeansr.planning.json_file import read_json, write_json
-from udeansr.prediction.bids_name import BidsName
+
+ORDER = (
+    "sub ses sample task tracksys acq nuc voi ce trc stain rec dir run mod echo flip inv mt part proc hemi space split "
+    "recording chunk seg res den label desc"
+)
+"""The order of entities. Source: BIDS 1.10, appendix Entity table."""
+
+_NAME = re.compile(r"((?:[a-zA-Z]+-[a-zA-Z0-9+]+_)+)([a-zA-Z0-9]+)")
+
+
+@dataclass(frozen=True)
+class BidsName:
+    """What a BIDS file name says.
+
+    Attributes:
+        entities: values by their keys, ``{"sub": "01", "run": "2"}``.
+        suffix: what the image is, ``T1w``.
+    """
+
+    entities: dict[str, str]
+    suffix: str
+
+    @classmethod
+    def parse(cls, stem: str) -> BidsName | None:
+        """Read a name without ``.nii.gz``; None if it is none of the standard's."""
+        match = _NAME.fullmatch(stem)
+        if match is None:
+            return None
+        pairs = [part.split("-", 1) for part in match.group(1).split("_")[:-1]]
+        return cls({key: value for key, value in pairs}, match.group(2))
+
+    def derived(self, desc: str, res: str, suffix: str | None = None) -> BidsName:
+        """The name of what was made of it: all entities kept, ``res`` and ``desc`` set or set behind what they were."""
+        own = self.entities
+        changed = {"res": own.get("res", "") + res, "desc": own.get("desc", "") + desc}
+        return BidsName(own | changed, suffix or self.suffix)
+
+    def applies_to(self, image: BidsName) -> bool:
+        """Whether a sidecar of this name speaks of an image, by the inheritance principle: it names nothing else."""
+        return self.suffix == image.suffix and self.entities.items() <= image.entities.items()
+
+    def __str__(self) -> str:
+        """The name, its entities in the standard's order; those it does not know before ``desc``."""
+        known = {key: number for number, key in enumerate(ORDER.split())}
+        keys = sorted(self.entities, key=lambda key: known.get(key, known["desc"] - 0.5))
+        return "_".join([*(f"{key}-{self.entities[key]}" for key in keys), self.suffix])
+
 
 BIDS_VERSION = "1.10.0"
 DESCRIPTION_FILE = "dataset_description.json"
@@ -143,7 +190,7 @@ def write_sidecar(file: Path, target: BidsTarget, resolution: str, description: 
         target: whose metadata to take over; a label map takes none.
         resolution: in words, what ``res-sr`` means here.
         description: in words, what the image is.
-        more: further keys, such as those of :mod:`udeansr.prediction.sidecar`.
+        more: further keys, such as those of :mod:`udeansr.prediction.output`.
     """
     values = {} if file == target.labels else dict(target.metadata)
     values |= {"Description": description, "Resolution": resolution, "Sources": [target.source], **more}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
+from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
+from udeansr.models.model import Model
 from udeansr.parallel import WHOLE, Part
-from udeansr.prediction.super_resolver import VolumeResolver
-from udeansr.training.precision import choose_device, choose_precision
+from udeansr.prediction.predictor import Predictor
 from udeansr.training.settings import PRECISIONS
 
 _logger = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ class Options:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several with commas between, or ``all`` of CUDA: the
             images are dealt to them, each with a process of its own.
         precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.
-        quality: "fast", "balanced" or "best"; see :func:`udeansr.prediction.quality.work_of`. None: fast, and best
-            where uncertainty is wanted.
+        quality: "fast", "balanced" or "best"; see :mod:`udeansr.inference.test_time_augmentation`. None: fast,
+            and best where uncertainty is wanted.
         stride: LR slices from one slab to the next, in the place of the quality's own.
         as_float: whether SR of integer LR is written as float32.
         uncertainty: whether a map of it is written as well.
@@ -71,26 +72,26 @@ class Options:
         """The quality that holds."""
         return self.quality or ("best" if self.uncertainty else "fast")
 
-    def told_to(self, resolver: VolumeResolver) -> VolumeResolver:
+    def predictor(self, model: Model) -> Predictor:
         """A model that works as the options say; that it is not calibrated for that is warned of.
 
         Raises:
             UdeansrError: if quality, stride or precision do not go with it.
         """
-        told = replace(
-            resolver,
-            precision=choose_precision(self.precision, torch.device(resolver.device)),
+        predictor = Predictor(
+            model,
+            precision=choose_precision(self.precision, torch.device(model.device)),
             quality=self.chosen_quality,
             stride=self.stride,
             as_float=self.as_float,
             uncertainty=self.uncertainty,
         )
-        if self.uncertainty and not told.is_calibrated:
+        if self.uncertainty and not predictor.is_calibrated:
             _logger.warning(
                 "%s is not calibrated for quality %s: uncertainty is the spread of its answers, less than the error",
-                *(told.label, told.quality),
+                *(model.label, predictor.quality),
             )
-        return told
+        return predictor
 
     def by_device(self) -> list[Options]:
         """The same for each of the devices, with the part of the images that it gets.

@@ -1,30 +1,99 @@
-"""A folder of LR to a folder of SR, image by image. Knows images and what goes wrong with them; knows no network."""
+"""A folder of LR to a folder of SR, image by image: the next is read and the last written meanwhile."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from udeansr.device import choose_device
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume
+from udeansr.inference.memory import Room
+from udeansr.models.choice import Wish, wished_model
+from udeansr.models.suitability import image_contrast
 from udeansr.parallel import parallel_map
 from udeansr.prediction.bids import write_dataset_description
-from udeansr.prediction.choice import Wish, wished_model
-from udeansr.prediction.contrast import image_contrast
-from udeansr.prediction.image_work import ImageWork
+from udeansr.prediction.image_prediction import ImageWork
 from udeansr.prediction.labels import find_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, plan_outputs
-from udeansr.prediction.overlap import overlapped
-from udeansr.prediction.room import Room
-from udeansr.prediction.super_resolver import VolumeResolver
-from udeansr.training.precision import choose_device
+from udeansr.prediction.predictor import Predictor
+
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+Made = TypeVar("Made")
+
+ItemOutcome = tuple[Item, Exception | None]
+"""An item, and what went wrong with it."""
+
+
+def overlapped(
+    items: Sequence[Item],
+    read: Callable[[Item], Read],
+    work: Callable[[Item, Read], Made],
+    write: Callable[[Item, Made], None],
+    is_large: Callable[[Made], bool] = lambda _: False,
+) -> Iterator[ItemOutcome[Item]]:
+    """Read, work and write for each item, in order: one item is read ahead, one is written behind.
+
+    So at most three items are held at a time. One that fails at any step does not stop the others. What is no
+    ``Exception``, such as Ctrl-C, does: the item that is being written is finished, no other begins.
+
+    Args:
+        items: any number.
+        read: called in a thread of its own.
+        work: called in the caller's thread.
+        write: called in a thread of its own.
+        is_large: whether what was made has to be written before the next is worked on.
+    Yields:
+        each item once it is written or has failed, in order, with what went wrong or None.
+    """
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        ahead = reader.submit(read, items[0]) if items else None
+        behind: tuple[Item, Future[None]] | None = None
+        for number, item in enumerate(items):
+            assert ahead is not None, "each item but the first is read ahead of its turn"
+            this, ahead = ahead, None
+            this.exception()  # waits, so that only one is read at a time
+            if number + 1 < len(items):
+                ahead = reader.submit(read, items[number + 1])
+            made: list[Made] = []  # none, if something goes wrong
+            failure: Exception | None = None
+            try:
+                made.append(work(item, this.result()))
+            except Exception as error:
+                failure = error
+            del this  # and what was read with it
+            if behind is not None:
+                yield behind[0], _failure(behind[1])
+                behind = None
+            if failure is not None:
+                yield item, failure
+                continue
+            waits = is_large(made[0])
+            behind = (item, writer.submit(write, item, made.pop()))
+            if waits:
+                yield item, _failure(behind[1])
+                behind = None
+        if behind is not None:
+            yield behind[0], _failure(behind[1])
+
+
+def _failure(future: Future) -> Exception | None:
+    """Wait for a thread; what went wrong in it."""
+    failure = future.exception()
+    if failure is not None and not isinstance(failure, Exception):
+        raise failure
+    return failure
+
 
 _logger = logging.getLogger(__name__)
 
@@ -132,14 +201,14 @@ def _dealt(everything: Mapping[Path, Output], options: Options) -> dict[Path, Ou
     return {image: output for place, (image, output) in enumerate(everything.items()) if options.part.has(place)}
 
 
-def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> VolumeResolver:
+def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> Predictor:
     """The model, told how to work."""
-    return options.told_to(wished_model(wish, images, choose_device(options.device)))
+    return options.predictor(wished_model(wish, images, choose_device(options.device)))
 
 
-def _of_its_contrast(outputs: dict[Path, Output], resolver: VolumeResolver) -> dict[Path, Output]:
+def _of_its_contrast(outputs: dict[Path, Output], resolver: Predictor) -> dict[Path, Output]:
     """Of a BIDS dataset the images of the model's contrast, where it says one."""
-    contrast = resolver.domain.contrast if resolver.domain is not None else None
+    contrast = resolver.model.domain.contrast if resolver.model.domain is not None else None
     if contrast is None:
         return outputs
     own = {image: output for image, output in outputs.items() if image_contrast(image) == contrast}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.measured_degradation import MeasuredDegradation, blur_as_measured
 from udeansr.degradation.shift import shift_voxels
-from udeansr.degradation.transfer import MeasuredDegradation, blur_as_measured
 from udeansr.evaluation.fidelity import gain
 from udeansr.image.cropping import middle
 from udeansr.image.grid import Scale

@@ -1,4 +1,4 @@
-"""Training inside prediction, on the one LR volume there is. Knows methods and arrays; knows no file and no grid."""
+"""Zero-shot learning: training inside prediction, on pairs of the one LR volume and the same degraded once more."""
 
 from __future__ import annotations
 
@@ -13,15 +13,128 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from udeansr.batches.augmentation import draw_gain, move
 from udeansr.batches.batch import Batch
+from udeansr.batches.slabs import draw_pair
+from udeansr.degradation.kspace import truncate_kspace
 from udeansr.errors import UdeansrError
+from udeansr.image.grid import Scale
+from udeansr.image.resampling import sinc
+from udeansr.inference.test_time_augmentation import all_moves
 from udeansr.methods.method import Method
-from udeansr.prediction.refinement import back_projected, median_of_moves
-from udeansr.prediction.zero_shot_pairs import ZeroShotPairs, fitting_patch
-from udeansr.training.epoch_report import by_player, duration, show_losses
-from udeansr.training.schedule import cosine_lr
+from udeansr.planning.plan import Configuration
+from udeansr.preprocessing.preprocessor import draw_foreground
+from udeansr.training.log import by_player, duration, show_losses
 from udeansr.training.settings import RunSettings
-from udeansr.training.trainer import Trainer
+from udeansr.training.trainer import Trainer, cosine_lr
+
+SMALLEST_SIDE = 8
+"""Pixels of a patch of the twice degraded LR; at x2 its answer is then hardly wider than the window of SSIM."""
+
+
+def fitting_patch(method_name: str, configuration: Configuration, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The plan's patch, or as much of it as the LR holds when it is degraded once more.
+
+    Channel attention pools windows of a patch: a network that was made for larger ones would see other means in the LR.
+
+    Args:
+        method_name: for the message.
+        configuration: tells slab, patch, scale, and whether patches are turned and so must be square.
+        shape: (Z, Y, X) of the LR.
+    Returns: (Y, X) in voxels of the twice degraded LR.
+    Raises:
+        UdeansrError: if not even a small slab is left, telling how large an LR has to be.
+    """
+    scale = configuration.factors.zyx
+    slices, *sides = (side // factor for side, factor in zip(shape, scale, strict=True))
+    y, x = (min(wanted, side) for wanted, side in zip(configuration.patch_size, sides, strict=True))
+    if configuration.turns:
+        y = x = min(y, x)
+    least = (configuration.slab_slices, *(min(SMALLEST_SIDE, side) for side in configuration.patch_size))
+    if slices < least[0] or y < least[1] or x < least[2]:
+        needed = [side * factor for side, factor in zip(least, scale, strict=True)]
+        raise UdeansrError(
+            f"{_shown(shape)} voxels (slices first) are too few for {method_name}, which learns on the LR degraded "
+            f"once more by {configuration.scale}; expected at least {_shown(needed)}. Predict it with a trained "
+            f"method, or interpolate: --method sinc --scale {configuration.scale}"
+        )
+    return y, x
+
+
+class ZeroShotPairs:
+    """Batches of slabs of (LR, LR degraded once more); batch i depends on the volume, the seed and i alone.
+
+    Args:
+        lr: (Z, Y, X) normalised, slab axis first; what of it does not divide by the scale is left out.
+        configuration: tells slab, patch, scale, batch size and turns.
+        seed: of the batches.
+        augment: mirror and turn the slabs of a pair alike, and change their gain.
+    """
+
+    def __init__(self, lr: np.ndarray, configuration: Configuration, seed: int, augment: bool) -> None:
+        self._configuration, self._seed, self._augment = configuration, seed, augment
+        scale = configuration.factors
+        whole = tuple(slice(side - side % factor) for side, factor in zip(lr.shape, scale.zyx, strict=True))
+        self._lr = lr[whole]
+        self._degraded = truncate_kspace(self._lr, scale)
+        self._foreground = draw_foreground(lr, "zero-shot")
+
+    def batch(self, number: int) -> Batch:
+        """The LR as ``hr``; the LR degraded once more as ``lr`` and ``degraded``."""
+        rng = np.random.default_rng((self._seed, number))
+        drawn = [self._draw(rng) for _ in range(self._configuration.batch_size)]
+        fine, coarse = (torch.from_numpy(np.stack(slabs)) for slabs in zip(*drawn, strict=True))
+        return Batch(hr=fine, lr=coarse, degraded=coarse)
+
+    def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Two slabs of one field of view, moved alike."""
+        shape = (self._configuration.slab_slices, *self._configuration.patch_size)
+        pair = draw_pair(self._lr, self._degraded, self._foreground, shape, rng)
+        if not self._augment:
+            return list(pair)
+        gain, seed = np.float32(draw_gain(rng)), int(rng.integers(2**63))
+        return [gain * move(slab, np.random.default_rng(seed), self._configuration.turns) for slab in pair]
+
+
+def _shown(shape: tuple[int, ...] | list[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def median_of_moves(super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.ndarray, turns: bool) -> np.ndarray:
+    """Super-resolve a volume flipped and turned in its plane, move the answers back, and take their median.
+
+    Args:
+        super_resolve: (Z, Y, X) -> (Z * sz, Y * sy, X * sx).
+        lr: (Z, Y, X).
+        turns: the eight flips and turns by right angles in the plane; else the four flips.
+    Returns: (Z * sz, Y * sy, X * sx).
+    Source: the geometric self-ensemble of Shocher et al., CVPR 2018.
+    """
+    moves = [move for move in all_moves(turns) if 0 not in move.mirrored]
+    shown = torch.from_numpy(np.ascontiguousarray(lr))
+    answers = [move.back(torch.from_numpy(super_resolve(move.there(shown).numpy()))).numpy() for move in moves]
+    return np.median(answers, axis=0)
+
+
+def back_projected(sr: np.ndarray, lr: np.ndarray, scale: Scale, times: int) -> np.ndarray:
+    """Add to SR, again and again, what its own LR misses of the LR.
+
+    SR is degraded by k-space truncation and the rest goes up by zero filling, which is the way back from it: the
+    centre of k-space becomes that of the LR, what SR adds outside stays. One time does nearly all; only the
+    highest lines of even sides, which truncation halves, take more.
+
+    Args:
+        sr: (Z * sz, Y * sy, X * sx).
+        lr: (Z, Y, X), same unit.
+        scale: between the two.
+        times: how often; 0 changes nothing.
+    Returns: (Z * sz, Y * sy, X * sx) float32.
+    Source: Irani and Peleg, CVGIP 53(3), 1991, as Shocher et al., CVPR 2018, apply it.
+    """
+    for _ in range(times):
+        sr = sr + sinc(lr - truncate_kspace(sr, scale), scale)
+    return sr
+
 
 _logger = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.case_folder import read_record, write_case
+from udeansr.preprocessing.preparation import training_box
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, PreprocessedDataset, read_case
 from udeansr.preprocessing.preprocessor import draw_foreground
-from udeansr.preprocessing.training_box import training_box
 
 PAIRS, PAIRS_REGISTERED = "pairs", "pairs_registered"
 """Folders of a configuration that hold pairs, beside those of the groups."""

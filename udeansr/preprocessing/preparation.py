@@ -1,4 +1,4 @@
-"""From a volume as scanned to an array to train on, and back. Knows volumes and the plan; knows no dataset."""
+"""From a volume as scanned to an array to train on, in the box that is trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,28 @@ from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.planning.cohort_grid import grid_of_spacing, in_mm
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.preprocessing.training_box import training_box
+
+
+def training_box(box: Box, shape: tuple[int, ...], minimum: tuple[int, ...], multiple: tuple[int, ...]) -> Box:
+    """Grow a box until each side holds ``minimum`` and divides by ``multiple``, shrink it where the volume ends.
+
+    Args:
+        box: inside the volume.
+        shape: of the volume, (Z, Y, X).
+        minimum: smallest sides, each a multiple of ``multiple``.
+        multiple: what the sides divide by.
+    Returns: a box that leaves the volume only where the volume is smaller than ``minimum``.
+    """
+    starts, sides = [], []
+    for start, extent, length, least, step in zip(*box, shape, minimum, multiple, strict=True):
+        side = max(least, -(-extent // step) * step)
+        if side > length:
+            side = max(least, length // step * step)
+        centred = start + (extent - side) // 2
+        starts.append(min(max(centred, 0), length - side) if side <= length else (length - side) // 2)
+        sides.append(side)
+    return triple(starts), triple(sides)
+
 
 _logger = logging.getLogger(__name__)
 

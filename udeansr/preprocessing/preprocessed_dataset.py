@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.transfer import MeasuredDegradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
-from udeansr.degradation.transfer import blur_as_measured
+from udeansr.degradation.measured_degradation import blur_as_measured
+from udeansr.files import write_json
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.domain import DOMAIN_FILE, Domain
-from udeansr.planning.json_file import write_json
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.planning.raw_dataset import Case, RawDataset
 from udeansr.preprocessing.case_folder import (
@@ -29,7 +29,7 @@ from udeansr.preprocessing.case_folder import (
     sha256_of,
     write_case,
 )
-from udeansr.preprocessing.many_scanners import degrade_variously
+from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
 

@@ -1,18 +1,24 @@
-"""Checkpoints: written whole or not at all, read without running any code in them. Knows files; trains nothing."""
+"""Checkpoints: written whole or not at all, read without running any code in them; the random states they hold."""
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
+import numpy as np
 import torch
 from torch import Tensor
 
 import udeansr
 from udeansr.errors import UdeansrError
+from udeansr.training.trainer import Trainer
 
 LATEST, BEST, FINAL = "latest.pt", "best.pt", "final.pt"
 FORMAT = 1
@@ -94,3 +100,66 @@ def check_weights(state: dict[str, Any], expected: dict[str, Tensor], where: str
             f"({len(other)} of them, first {other[0]}); it was made by another version ({state['version']}): install "
             "that one, or train again with --overwrite"
         )
+
+
+def random_state() -> dict[str, Any]:
+    """The states of Python's, numpy's and torch's generators as numbers, strings, lists and tensors."""
+    version, numbers, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """The way back from :func:`random_state`; CUDA's are left alone where the number of devices differs."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Let what runs inside leave no trace in the random states."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(state)
+
+
+def seed_everything(seed: int) -> None:
+    """Begin all generators from one number."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+_logger = logging.getLogger(__name__)
+
+
+def save_beginning(folder: Path, trainer: Trainer, identity: dict[str, Any]) -> Path:
+    """Write the checkpoints of a training that has nothing to learn from until a volume comes.
+
+    Args:
+        folder: for the checkpoints; it is there.
+        trainer: with the method's first weights, which the run's seed decides.
+        identity: the keys of a checkpoint that say what is trained and how.
+    Returns: ``final.pt``. ``best.pt`` and ``latest.pt`` hold the same, so that it is found like any other model.
+    """
+    progress = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
+    parts = {"schedule": {}, "random": random_state(), "progress": progress}
+    for name in (FINAL, BEST, LATEST):  # the latest last: with it, all are there
+        save_checkpoint(folder / name, {**identity, **trainer.state_dict(), **parts})
+    _logger.info(
+        "%s learns in prediction, on each volume anew; there is nothing to learn before, so the first weights are the "
+        "model", trainer.method.name,
+    )  # fmt: skip
+    return folder / FINAL

@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from udeansr.device import autocast
 from udeansr.methods.method import Method
-from udeansr.training.holdout import Split
-from udeansr.training.precision import autocast
+from udeansr.training.validation import Split
 
 EXPLANATIONS = "explanations"
 """The folder, in that of the training."""

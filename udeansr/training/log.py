@@ -1,17 +1,133 @@
-"""What a training leaves to read: training.log, metrics.jsonl, progress.png. Knows files; computes no score."""
+"""What a training leaves to read: training.log, metrics.jsonl, progress.png, and the lines of the terminal."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from tqdm import tqdm
+
 from udeansr.errors import UdeansrError
 from udeansr.training.interruption import StoppedError
-from udeansr.training.progress_plot import draw_progress
+
+_SCORES = {
+    "validation: SSIM, score": ("ssim", "cycle_ssim", "score", "spectrum_distance"),
+    "validation: PSNR (dB)": ("psnr", "cycle_psnr"),
+}
+"""What is drawn into one panel of validation, by the panel's label."""
+
+
+def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
+    """Draw the epochs so far, whole or not at all.
+
+    Args:
+        history: the lines of ``metrics.jsonl``, in order.
+        path: the PNG.
+    """
+    figure = Figure(figsize=(11, 11))
+    canvas = FigureCanvasAgg(figure)  # not pyplot: no display, no state shared with the caller
+    figure.subplots_adjust(left=0.08, right=0.75, top=0.98, bottom=0.05, hspace=0.08)
+    losses, *scores, rate = figure.subplots(2 + len(_SCORES), 1, sharex=True)
+    names = dict.fromkeys(name for entry in history for name in entry["losses"])
+    _panel(losses, "loss, mean of the epoch", history, "losses", tuple(names))
+    if any(value > 0 for entry in history for value in entry["losses"].values()):
+        losses.set_yscale("log")
+    for axes, (label, kinds) in zip(scores, _SCORES.items(), strict=True):
+        _panel(axes, label, history, "validation", kinds)
+    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["lr"] for entry in history], marker=".")
+    rate.set(ylabel="learning rate (1e-4)", xlabel="epoch", ylim=(0, None))
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+    partial = path.with_name(f".{path.name}.partial")
+    canvas.print_png(str(partial))
+    partial.replace(path)
+
+
+def _panel(axes: Axes, label: str, history: list[dict[str, Any]], part: str, names: tuple[str, ...]) -> None:
+    """One curve for each name, where it is known; what tricubic reaches is a dotted line."""
+    axes.set_ylabel(label)
+    for name in names:
+        points = [(entry["epoch"], entry[part][name]) for entry in history if entry[part].get(name) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker=".", label=name)
+        for reference in (entry[part].get(f"tricubic_{name}") for entry in history):
+            if reference is not None:
+                axes.axhline(reference, linestyle=":", color="gray", label=f"{name} of tricubic")
+    if axes.lines:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+
+
+_WATCHED_SECONDS, _UNWATCHED_SECONDS = 0.5, 30.0
+"""Between two states of the bar: at a terminal, and where it goes to a file or a queue's log."""
+
+
+def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> tqdm:
+    """The bar of one epoch, with its ETA.
+
+    Args:
+        epoch: its number, from 1.
+        epochs: in all.
+        done: iterations of it that an earlier call did.
+        iterations: it has.
+    """
+    return tqdm(
+        total=iterations,
+        initial=done,
+        desc=f"epoch {epoch}/{epochs}",
+        mininterval=_WATCHED_SECONDS if sys.stderr.isatty() else _UNWATCHED_SECONDS,
+        leave=False,
+    )
+
+
+def show_losses(bar: tqdm, losses: dict[str, float]) -> None:
+    """Put each player's sum of losses at the end of the bar, and count one iteration."""
+    bar.set_postfix_str(", ".join(f"{player} {loss:.4f}" for player, loss in by_player(losses).items()), refresh=False)
+    bar.update()
+
+
+def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("inf")) -> str:
+    """One epoch in one line.
+
+    Args:
+        entry: its line of ``metrics.jsonl``.
+        epochs: in all.
+        seconds_left: after which training ends, whatever is left to do.
+    """
+    scores, seconds = entry["validation"], entry["seconds"]
+    parts = [f"{player} {loss:.4f}" for player, loss in by_player(entry["losses"]).items()]
+    parts += [f"{name} {value:.4f}" for name, value in scores.items() if isinstance(value, float)]
+    parts.append("shift " + " ".join(f"{number:.3f}" for number in scores["shift_voxels"]) + " HR voxels")
+    spent = sum(seconds.values())
+    times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
+    left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
+    ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
+    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; lr {entry['lr']:.2g}; {times}{ahead}"
+
+
+def by_player(losses: dict[str, float]) -> dict[str, float]:
+    """The sum of losses of each player, from losses named ``player.loss``."""
+    sums: dict[str, float] = {}
+    for name, loss in losses.items():
+        player = name.split(".")[0]
+        sums[player] = sums.get(player, 0.0) + loss
+    return sums
+
+
+def duration(seconds: float) -> str:
+    """A time in words: 42 s, 3 min, 2 h 05 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
 
 LOG, METRICS, PROGRESS, TENSORBOARD = "training.log", "metrics.jsonl", "progress.png", "tensorboard"
 

@@ -16,17 +16,13 @@ from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Configuration
-from udeansr.training.checkpoint import BEST, FINAL, LATEST, save_checkpoint
-from udeansr.training.epoch_report import epoch_bar, epoch_line, show_losses
+from udeansr.training.checkpoint import BEST, FINAL, LATEST, random_state, random_state_kept, save_checkpoint
 from udeansr.training.explanations import write_explanations
-from udeansr.training.holdout import Split
 from udeansr.training.interruption import Interruption, StoppedError
-from udeansr.training.log import RunLog
-from udeansr.training.random_state import random_state, random_state_kept
-from udeansr.training.schedule import LAST_LR, cosine_lr
+from udeansr.training.log import RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.settings import RunSettings
-from udeansr.training.trainer import Trainer
-from udeansr.training.validation import Validator, warn_of_shift
+from udeansr.training.trainer import LAST_LR, Trainer, cosine_lr
+from udeansr.training.validation import Split, Validator, warn_of_shift
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from udeansr.device import choose_device, choose_precision, describe_device
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
@@ -18,17 +19,13 @@ from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
-from udeansr.training.beginning import save_beginning
-from udeansr.training.checkpoint import check_weights
-from udeansr.training.holdout import split_cases
+from udeansr.training.checkpoint import check_weights, restore_random_state, save_beginning, seed_everything
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
-from udeansr.training.precision import choose_device, choose_precision, describe_device
-from udeansr.training.random_state import restore_random_state, seed_everything
 from udeansr.training.run_folder import check_same_training, open_run_folder, write_run
 from udeansr.training.settings import RunSettings, check_continuation
 from udeansr.training.trainer import Trainer
-from udeansr.training.validation import Validator
+from udeansr.training.validation import Validator, split_cases
 
 __all__ = ["RunSettings", "train"]
 

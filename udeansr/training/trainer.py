@@ -1,16 +1,109 @@
-"""One iteration of any method: backward, clip, step, average. Knows optimisers; knows no loss, file or epoch."""
+"""One iteration of any method: backward, clip, step; the learning rate's schedule; the moving average (EMA) of the weights."""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
+from udeansr.device import autocast
 from udeansr.methods.method import Method
-from udeansr.training.averaging import WeightAverage
-from udeansr.training.precision import autocast
+
+
+class WeightAverage:
+    """An exponential moving average of the submodules that a method names in ``averaged``.
+
+    The decay warms up as min(decay, (1 + n) / (10 + n)) over the updates n, so that the first weights,
+    which are random, are soon forgotten. A decay of 0 keeps the last weights themselves.
+    """
+
+    def __init__(self, method: Method, decay: float) -> None:
+        """Begin with the method's weights as they are."""
+        self.decay = decay
+        self._method = method
+        self._averages = {name: tensor.detach().clone() for name, tensor in self._weights()}
+
+    @torch.no_grad()
+    def update(self, updates: int) -> None:
+        """Move towards the method's weights.
+
+        Args:
+            updates: how often the average was updated before.
+        """
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        for name, tensor in self._weights():
+            if tensor.is_floating_point():
+                self._averages[name].lerp_(tensor, 1 - decay)
+            else:
+                self._averages[name].copy_(tensor)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages under the names that they have in the method's own state dict."""
+        return self._averages
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take averages that were saved.
+
+        Raises:
+            ValueError: if the names differ from the method's.
+        """
+        if state.keys() != self._averages.keys():
+            raise ValueError(f"other weights: {sorted(state.keys() ^ self._averages.keys())[:3]}")
+        for name, average in self._averages.items():
+            average.copy_(state[name])
+
+    @contextmanager
+    @torch.no_grad()
+    def in_place(self) -> Iterator[Method]:
+        """Give the method its averaged weights for a while; its own come back bit for bit."""
+        own = {name: tensor.detach().clone() for name, tensor in self._weights()}
+        try:
+            for name, tensor in self._weights():
+                tensor.copy_(self._averages[name])
+            yield self._method
+        finally:
+            for name, tensor in self._weights():
+                tensor.copy_(own[name])
+
+    def _weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Weights and buffers of the averaged submodules."""
+        for part in self._method.averaged:
+            module = self._method.get_submodule(part)
+            for name, tensor in module.state_dict(keep_vars=True).items():
+                yield f"{part}.{name}", tensor
+
+
+LAST_LR = 1e-8
+"""Where the cosine ends (the authors' code)."""
+
+
+def cosine_lr(
+    epoch: int, epochs: int, lr: float, last_lr: float = LAST_LR, stage_starts: tuple[float, ...] = (0.0,)
+) -> float:
+    """The learning rate of one epoch, on half a cosine from ``lr`` towards ``last_lr``; each stage has its own.
+
+    It depends on nothing else, so that a continued run goes on where it stopped.
+
+    Args:
+        epoch: epochs that are done, 0 to ``epochs``; the last value is reached when all are.
+        epochs: epochs in all.
+        lr: learning rate of the first epoch of a stage.
+        last_lr: learning rate at the end.
+        stage_starts: parts of the training that are done when a stage begins, rising from 0.
+    """
+    share_done = min(epoch / epochs, 1.0)
+    stage = bisect_right(stage_starts, share_done) - 1
+    start, end = (*stage_starts, 1.0)[stage : stage + 2]
+    share_of_stage = (share_done - start) / (end - start) if end > start else 1.0
+    return last_lr + (lr - last_lr) * (1 + math.cos(math.pi * share_of_stage)) / 2
+
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Of Adam (the authors' code)."""

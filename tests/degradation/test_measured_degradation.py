@@ -1,0 +1,237 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from udeansr.degradation.kspace import Degradation, acquire, degrade, truncate_kspace
+from udeansr.degradation.measured_degradation import (
+    MeasuredDegradation,
+    add_rician_noise,
+    blur_as_measured,
+    measure_degradation,
+    restored,
+    width_voxels,
+    with_restored,
+)
+from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
+from udeansr.errors import UdeansrError
+from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.normalization import intensity_scale
+
+EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
+SPACING = (2.0, 1.5, 1.0)
+CENTRES = (np.arange(BINS) + 0.5) / BINS
+
+
+def error(measured: MeasuredDegradation, degradation: Degradation, axis: int) -> float:
+    """The largest error of the transfer function along an axis."""
+    frequencies = np.asarray(measured.frequencies)
+    return float(np.abs(np.asarray(measured.transfer[axis]) - degradation.transfer(frequencies, axis)).max())
+
+
+@pytest.mark.parametrize(
+    "degradation",
+    [
+        Degradation(apodization=0.4, partial_fourier=0.75, noise=0.01),
+        Degradation(apodization=0.2, noise=0.03),
+    ],
+)
+def test_what_was_done_to_other_people_is_found(random_head, degradation):
+    scale, shape = Scale(1, 2, 2), (40, 72, 80)
+    hr = [foreground_spectrum(random_head(shape, seed), scale) for seed in range(3)]
+    lr, sigmas = [], []
+    for seed in range(3, 6):
+        voxels = degrade(random_head(shape, seed), scale, degradation, np.random.default_rng(seed))
+        lr.append(foreground_spectrum(voxels))
+        sigmas.append(degradation.noise * voxels[voxels > 300].mean() / intensity_scale(voxels))
+    measured = measure_degradation(hr, lr, SPACING)
+    for axis in (0, 2) if degradation.partial_fourier < 1 else (0, 1, 2):
+        assert error(measured, degradation, axis) < 0.13
+    assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.25)
+    if degradation.partial_fourier < 1:
+        along_y = np.asarray(measured.transfer[1])
+        assert along_y[5] / along_y[10] > 2, "the edge of partial Fourier is not seen"
+
+
+def test_of_the_same_people_it_is_found_closely(random_head):
+    degradation = Degradation(apodization=0.35, noise=0.005)
+    people = [random_head((32, 64, 64), seed) for seed in range(2)]
+    truncated = [truncate_kspace(voxels, Scale(1, 2, 2)) / 1000 for voxels in people]
+    lr = [0.8 * acquire(image, degradation, np.random.default_rng(0)) for image in truncated]
+    measured = measure_degradation([log_spectrum(i) for i in truncated], [log_spectrum(i) for i in lr], SPACING)
+    assert max(error(measured, degradation, axis) for axis in range(3)) < 0.05
+    assert measured.gain == pytest.approx(0.8, rel=0.02)
+    assert measured.residual < 0.1
+
+
+def test_no_degradation_is_measured_as_none(random_head):
+    spectra = [foreground_spectrum(random_head((32, 48, 48), seed)) for seed in range(2)]
+    measured = measure_degradation(spectra, spectra, SPACING)
+    assert min(min(curve) for curve in measured.transfer) > 0.999
+    assert measured.gain == pytest.approx(1, abs=1e-3) and measured.residual < 1e-3
+    assert measured.width_mm == pytest.approx([1.207 * mm for mm in SPACING], rel=1e-3)
+
+
+def test_a_transfer_never_rises_and_starts_at_one(random_head):
+    hr, lr = ([foreground_spectrum(random_head((32, 40, 40), seed))] for seed in range(2))
+    for curve in measure_degradation(hr, lr, SPACING).transfer:
+        assert curve[0] == 1 and (np.diff(curve) <= 0).all()
+
+
+def test_few_slices_leave_bins_empty_and_the_curve_whole():
+    rng = np.random.default_rng(0)
+    hr, lr = ([log_spectrum(rng.standard_normal((6, 40, 40)))] for _ in range(2))
+    measured = measure_degradation(hr, lr, SPACING)
+    assert len(measured.transfer[0]) == BINS and np.isfinite(measured.transfer).all()
+
+
+def test_width_is_that_of_a_sinc_and_grows_with_the_blur():
+    assert width_voxels(CENTRES, np.ones(BINS)) == pytest.approx(1.207, abs=0.002)
+    sigma = 2.0
+    gaussian = np.exp(-((np.pi * CENTRES) ** 2) * sigma**2 / 2)
+    assert width_voxels(CENTRES, gaussian) == pytest.approx(2.3548 * sigma, rel=0.02)
+    widths = [width_voxels(CENTRES, Degradation(apodization=a).transfer(CENTRES, 0)) for a in (0, 0.2, 0.4)]
+    assert widths == sorted(widths) and widths[2] > 1.2 * widths[0]
+
+
+def test_json_there_and_back():
+    spectrum = log_spectrum(np.random.default_rng(0).random((16, 16, 16)))
+    measured = measure_degradation([spectrum], [spectrum], SPACING)
+    values = json.loads(json.dumps(measured.as_dict()))
+    assert MeasuredDegradation.from_dict(values) == measured
+    with pytest.raises(UdeansrError, match="measured degradation: unknown key 'blur'; expected frequencies, gain"):
+        MeasuredDegradation.from_dict({**values, "blur": 1})
+    for key, wrong, told in (
+        ("noise", -1, r"\[-1.0, .+\] holds what is negative or not finite; expected numbers of at least 0"),
+        ("width_mm", [1, 2], "not enough values to unpack .+ 'width_mm' of three numbers"),
+        ("frequencies", [0.5], "the curves of 'transfer' are not as long as 'frequencies'; expected"),
+        ("transfer", "flat", "'transfer' of three curves as long as 'frequencies'"),
+    ):
+        with pytest.raises(UdeansrError, match=f"measured degradation: .*{told}"):
+            MeasuredDegradation.from_dict({**values, key: wrong})
+    with pytest.raises(UdeansrError, match="measured degradation: 5; expected an object with frequencies, gain"):
+        MeasuredDegradation.from_dict(5)
+    del values["noise"]
+    with pytest.raises(UdeansrError, match="measured degradation: missing key 'noise'; expected frequencies, gain"):
+        MeasuredDegradation.from_dict(values)
+
+
+def test_nothing_in_common_is_the_callers_mistake():
+    with pytest.raises(ValueError, match="no cell"):
+        measure_degradation([np.full((4, 4, 4), np.nan)], [np.zeros((4, 4, 4))], SPACING)
+
+
+def test_on_the_example_it_comes_as_near_as_the_documentation_says():
+    account = json.loads((EXAMPLE / "simulation.json").read_text())
+    degradation, scale = Degradation(**account["degradation"]), Scale.parse(account["scale"])
+    spectra = {"sourceHR": [], "targetLR": []}
+    sigmas = []
+    for group, found in spectra.items():
+        for path in list_images(EXAMPLE / group):
+            volume = read_volume(path)
+            voxels = reorient(volume, slab_orientation(volume.geometry)).voxels
+            found.append(foreground_spectrum(voxels, scale if group == "sourceHR" else None))
+            if group == "targetLR":
+                added = account["scans"]["target"][case_name(path)]["noise_sigma"]
+                sigmas.append(np.sqrt(added**2 + 1 / 12) / intensity_scale(voxels))
+    measured = measure_degradation(spectra["sourceHR"], spectra["targetLR"], SPACING)
+    assert error(measured, degradation, 0) < 0.06 and error(measured, degradation, 2) < 0.10
+    assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.10)
+
+
+FLAT, BLUR = (1.0,) * BINS, tuple(float(f) for f in Degradation(apodization=0.4).transfer(CENTRES, 0))
+
+
+def known(*transfer) -> MeasuredDegradation:
+    return MeasuredDegradation(tuple(CENTRES), transfer, (2.4, 2.4, 2.4), 0.0, 1.0, 0.0)
+
+
+def test_a_measured_blur_is_along_its_own_axis_keeps_the_mean_and_may_be_none(random_head):
+    head = random_head((24, 32, 32), 0)
+    np.testing.assert_allclose(blur_as_measured(head, known(FLAT, FLAT, FLAT)), head, atol=1e-3 * head.max())
+    blurred = blur_as_measured(head, known(FLAT, BLUR, FLAT))
+    assert blurred.mean() == pytest.approx(head.mean(), rel=1e-3)
+    along_y = np.diff(blurred, axis=1).std() / np.diff(head, axis=1).std()
+    along_x = np.diff(blurred, axis=2).std() / np.diff(head, axis=2).std()
+    assert along_y < along_x
+    turned = blur_as_measured(head.transpose(1, 0, 2), known(BLUR, FLAT, FLAT))
+    np.testing.assert_allclose(turned.transpose(1, 0, 2), blurred, atol=1e-3 * head.max())
+
+
+def test_a_measured_blur_is_the_degradation_that_was_measured(random_head):
+    hr, scale = random_head((24, 48, 48), 0), Scale(1, 2, 2)
+    lr = degrade(hr, scale, Degradation(apodization=0.4), np.random.default_rng(0))
+    made = np.abs(blur_as_measured(truncate_kspace(hr, scale), known(BLUR, BLUR, BLUR)))
+    assert np.abs(made - lr).mean() < 0.01 * lr.max()
+
+
+def test_rician_noise_is_that_of_two_channels():
+    rng = np.random.default_rng(0)
+    bright, dark = np.full((30, 30, 30), 1.0), np.zeros((30, 30, 30))
+    assert np.std(add_rician_noise(bright, 0.02, rng)) == pytest.approx(0.02, rel=0.02)
+    assert np.mean(add_rician_noise(dark, 0.02, rng)) == pytest.approx(0.02 * np.sqrt(np.pi / 2), rel=0.02)
+    assert add_rician_noise(dark, 0.02, rng).dtype == np.float32
+
+
+FREQUENCIES = tuple((np.arange(16) + 0.5) / 16)
+
+
+def measured(transfer=(1.0,) * 16, noise=0.0, gain=1.0):
+    return MeasuredDegradation(FREQUENCIES, (transfer, transfer, transfer), (1.0, 1.0, 1.0), noise, gain, 0.0)
+
+
+@pytest.fixture
+def image(rng):
+    """A volume with the falling spectrum that images have."""
+    white = np.fft.rfftn(rng.standard_normal((24, 30, 28)))
+    z, y, x = np.meshgrid(np.fft.fftfreq(24), np.fft.fftfreq(30), np.fft.rfftfreq(28), indexing="ij")
+    falling = white / (0.02 + np.sqrt(z**2 + y**2 + x**2)) ** 1.5
+    return (np.fft.irfftn(falling, (24, 30, 28), axes=(0, 1, 2)) / 20).astype(np.float32)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def test_nothing_is_changed_where_nothing_was_done(image):
+    assert np.allclose(restored(image, measured(), log_spectrum(image)), image, atol=1e-5)
+
+
+def test_a_blur_without_noise_is_undone(image):
+    falling = tuple(float(f) for f in np.linspace(0.99, 0.3, 16))
+    known = measured(falling, noise=1e-6)
+    blurred = blur_as_measured(image, known)
+    assert np.abs(blurred - image).max() > 0.05
+    assert np.abs(restored(blurred, known, log_spectrum(image)) - image).max() < 0.005
+
+
+def test_a_restored_image_is_nearer_to_the_truth_than_what_was_measured(image, rng):
+    degradation = Degradation(apodization=0.4, noise=0.05)
+    lr = acquire(image + 3, degradation, rng) - 3
+    curve = tuple(float(degradation.transfer(np.array(f), 2)) for f in FREQUENCIES)
+    back = restored(lr, measured(curve, noise=float(0.05 * (image + 3).mean())), log_spectrum(image))
+    assert np.mean((back - image) ** 2) < 0.7 * np.mean((lr - image) ** 2)
+
+
+def test_noise_alone_is_lowered_and_the_mean_is_kept(image, rng):
+    noise = rng.standard_normal(image.shape).astype(np.float32) + 5
+    back = restored(noise, measured(noise=1.0), log_spectrum(0.01 * image))
+    assert back.std() < 0.2 * noise.std()
+    assert back.mean() == pytest.approx(noise.mean(), rel=1e-5)
+
+
+def test_the_level_of_the_lr_is_its_own(image):
+    louder = restored(3 * image, measured(tuple(np.linspace(1, 0.5, 16)), 0.02, gain=3.0), log_spectrum(image))
+    plain = restored(image, measured(tuple(np.linspace(1, 0.5, 16)), 0.02 / 3), log_spectrum(image))
+    assert np.allclose(louder, 3 * plain, atol=1e-4)
+
+
+def test_a_network_is_shown_both(image):
+    both = with_restored(image, measured(tuple(np.linspace(1, 0.5, 16))), log_spectrum(image))
+    assert both.shape == (2, *image.shape)
+    assert both.dtype == np.float32
+    assert np.array_equal(both[1], image)
+    assert not np.allclose(both[0], image, atol=1e-2)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from udeansr import device as module
+from udeansr.device import autocast, choose_device, choose_precision, describe_device
+from udeansr.errors import UdeansrError
+
+CPU = torch.device("cpu")
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert choose_device("cpu") == CPU
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    assert "cpu (" in describe_device(CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("gpu", "device 'gpu' is no device; expected auto or one of cpu"), ("cuda:99", "device 'cuda:99' is not on this")],
+)
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(name, text) -> None:
+    with pytest.raises(UdeansrError, match=text):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("able", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_auto_takes_bf16_where_the_cpu_computes_in_it(monkeypatch, able, chosen) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": able}, raising=False)
+    assert choose_precision("auto", CPU) == chosen
+    assert choose_precision("fp32", CPU) == "fp32"
+
+
+def test_an_older_torch_says_nothing_of_the_cpu_and_gets_fp32(monkeypatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choose_precision("auto", CPU) == "fp32"
+
+
+@pytest.mark.parametrize(("capability", "chosen"), [((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_auto_takes_fp16_on_older_cuda(monkeypatch, capability, chosen) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert choose_precision("auto", torch.device("cuda:0")) == chosen
+
+
+def test_fp16_needs_cuda() -> None:
+    with pytest.raises(
+        UdeansrError, match="precision fp16 needs CUDA, the device is cpu; take --precision bf16 or fp32"
+    ):
+        choose_precision("fp16", CPU)
+
+
+def test_emulated_bf16_is_taken_with_a_warning(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(module, "_computes_in_bf16", lambda device: False)
+    with caplog.at_level(logging.WARNING):
+        assert choose_precision("bf16", CPU) == "bf16"
+    assert "cpu has no bf16 of its own" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_networks_compute_in_the_precision(name, dtype) -> None:
+    layer = torch.nn.Linear(2, 2)
+    with autocast(CPU, name):
+        assert layer(torch.ones(1, 2)).dtype == dtype
+    assert layer(torch.ones(1, 2)).dtype == torch.float32
+
+
+def test_a_weight_used_without_gradient_first_has_one_after() -> None:
+    layer = torch.nn.Linear(2, 2)
+    with autocast(CPU, "bf16"):
+        with torch.no_grad():
+            layer(torch.ones(1, 2))
+        loss = layer(torch.ones(1, 2)).sum()
+    loss.backward()
+    assert layer.weight.grad is not None

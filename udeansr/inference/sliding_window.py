@@ -1,0 +1,167 @@
+"""Slabs of a volume through a network, one batch after the other, and the mean of what it answers. Knows no method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from udeansr.errors import UdeansrError
+from udeansr.inference.test_time_augmentation import AS_IT_IS, Move
+
+Progress = Callable[[int, int], None]
+"""Called after each batch with the answers that slabs gave so far and the answers there will be."""
+
+Slices = tuple[int, np.ndarray, np.ndarray | None]
+"""Number of the first slice, slices (n, Y, X), and the standard deviation of the answers for each voxel or None."""
+
+HR_PIXELS_A_BATCH = {"cpu": 2**17, "cuda": 2**21}
+"""In-plane HR pixels of all slabs in a batch, by device: it bounds the memory (some 2 kB a pixel) at full speed."""
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class _Answers:
+    """The answers for one slice so far: their mean, and the sum of the squares of what lies off it.
+
+    Source: Welford, Technometrics 4(3), 1962: nothing is lost in the difference of large sums.
+    """
+
+    mean: Tensor
+    squares: Tensor | None
+    count: int = 1
+
+    def add(self, answer: Tensor) -> None:
+        """One more answer."""
+        self.count += 1
+        off = answer - self.mean
+        self.mean += off / self.count
+        if self.squares is not None:
+            self.squares += off.mul_(answer - self.mean)
+
+    def finished(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Mean and standard deviation."""
+        spread = None if self.squares is None else (self.squares / self.count).sqrt().cpu().numpy()
+        return self.mean.cpu().numpy(), spread
+
+
+@dataclass(frozen=True)
+class SlabWalk:
+    """Slabs that cover a volume; each answers for its slices but for those in its margins.
+
+    Attributes:
+        length: slices of the volume on the LR grid.
+        slab: of these in a slab.
+        stride: from one slab to the next.
+        pixels: of a slice, on the HR grid.
+        device: where to compute.
+        precision: "fp32", "bf16" or "fp16" for the network; means are in fp32 always.
+        margin: slices at either end of a slab that are not answered for.
+        thick_in, thick_out: slices of what goes in, and of what comes out, for each slice on the LR grid.
+    """
+
+    length: int
+    slab: int
+    stride: int
+    pixels: int
+    device: torch.device
+    precision: str
+    margin: int = 0
+    thick_in: int = 1
+    thick_out: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves slices out, and what is no precision."""
+        if not 1 <= self.stride <= self.slab - 2 * self.margin:
+            raise ValueError(
+                f"a stride of {self.stride} with slabs of {self.slab} slices and margins of {self.margin}; "
+                f"expected 1 to {self.slab - 2 * self.margin}"
+            )
+        if self.precision != "fp32" and self.precision not in _AUTOCAST:
+            raise ValueError(f"precision {self.precision}; expected fp32, bf16 or fp16")
+
+    def slices(
+        self,
+        network: Callable[[Tensor], Tensor],
+        shown: np.ndarray,
+        moves: Sequence[Move] = (AS_IT_IS,),
+        spread: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Slices]:
+        """Gather slabs, run the network on each move of them, give in order the slices that no later slab answers for.
+
+        Args:
+            network: (B, C * slab, Y, X) -> the answer, float of any precision.
+            shown: (C, slices, Y, X), channels that are gathered side by side.
+            moves: in which each slab is answered.
+            spread: whether to give the standard deviation of the answers.
+            progress: told after each batch.
+        Yields:
+            ``thick_out`` slices at a time, float32.
+        Raises:
+            UdeansrError: if not even one slab fits in the device's memory.
+        """
+        volume = torch.from_numpy(np.ascontiguousarray(shown, dtype=np.float32)).to(self.device)
+        before = (self.slab - self.stride) // 2
+        all_starts = range(-before, self.length - before, self.stride)
+        size = max(1, HR_PIXELS_A_BATCH.get(self.device.type, HR_PIXELS_A_BATCH["cpu"]) // self.pixels)
+        waiting: dict[int, _Answers] = {}
+        done = 0
+        while done < len(all_starts):
+            starts = all_starts[done : done + size]
+            for number, move in enumerate(moves, start=1):
+                with self._computing():
+                    slabs = torch.stack([self._slab(volume, start) for start in starts])
+                    answers, size = self._answered(network, slabs, move)
+                    self._take(waiting, starts, answers, spread)
+                if progress is not None:
+                    progress(done * len(moves) + number * len(starts), len(all_starts) * len(moves))
+            done += len(starts)
+            unfinished = all_starts[done] + self.margin if done < len(all_starts) else self.length
+            for slice_ in sorted(waiting):
+                if slice_ < unfinished:
+                    yield (slice_ * self.thick_out, *waiting.pop(slice_).finished())
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """No gradients; autocast by the precision. Not held over a ``yield`` of slices: it would reach the caller."""
+        half = _AUTOCAST.get(self.precision)
+        autocast: AbstractContextManager = torch.autocast(self.device.type, half) if half else nullcontext()
+        with torch.inference_mode(), autocast:
+            yield
+
+    def _slab(self, volume: Tensor, start: int) -> Tensor:
+        """The slices (C, slices, Y, X) of one slab; beyond the ends the last slice is replicated."""
+        wanted = torch.arange(start * self.thick_in, (start + self.slab) * self.thick_in, device=volume.device)
+        return volume[:, wanted.clamp(0, volume.shape[1] - 1)]
+
+    def _answered(self, network: Callable[[Tensor], Tensor], slabs: Tensor, move: Move) -> tuple[Tensor, int]:
+        """What the network answers to slabs (B, C, slices, Y, X) in a move, moved back; and the batch that fitted."""
+        try:
+            channels = move.there(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+            return move.back(network(channels).float()), len(slabs)
+        except torch.cuda.OutOfMemoryError as error:
+            if len(slabs) == 1:
+                raise UdeansrError(
+                    f"{self.device}: out of memory with slices of {slabs.shape[-2]} x {slabs.shape[-1]}; "
+                    "end other programs on it, or compute on the processor: --device cpu"
+                ) from error
+        half = (len(slabs) + 1) // 2
+        (first, fitted), (second, _) = (self._answered(network, part, move) for part in slabs.split(half))
+        return torch.cat([first, second]), fitted
+
+    def _take(self, waiting: dict[int, _Answers], starts: range, answers: Tensor, spread: bool) -> None:
+        """Give each slice what the slabs answer for it."""
+        for start, answer in zip(starts, answers, strict=True):
+            low, high = max(start + self.margin, 0), min(start + self.slab - self.margin, self.length)
+            for slice_ in range(low, high):
+                part = answer[(slice_ - start) * self.thick_out : (slice_ - start + 1) * self.thick_out]
+                if slice_ in waiting:
+                    waiting[slice_].add(part)
+                else:
+                    waiting[slice_] = _Answers(part, torch.zeros_like(part) if spread else None)

@@ -1,0 +1,120 @@
+"""Test-time augmentation: flips and rotations of slabs, the way back, and how much of it a quality takes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from udeansr.errors import UdeansrError
+from udeansr.methods.method import Method
+
+
+@dataclass(frozen=True)
+class Move:
+    """A slab mirrored along some axes, then turned in its plane; no voxel is changed.
+
+    Attributes:
+        mirrored: of the last three axes (slices, Y, X) those that are mirrored, 0 to 2.
+        quarters: turns by a right angle in the plane, 0 to 3.
+    """
+
+    mirrored: tuple[int, ...] = ()
+    quarters: int = 0
+
+    def there(self, slabs: Tensor) -> Tensor:
+        """(..., slices, Y, X) -> the same moved; Y and X change places with an odd number of quarters."""
+        return self._turned(self._flipped(slabs), self.quarters)
+
+    def back(self, slabs: Tensor) -> Tensor:
+        """The way back from :meth:`there`, on any grid."""
+        return self._flipped(self._turned(slabs, -self.quarters))
+
+    def _flipped(self, slabs: Tensor) -> Tensor:
+        return slabs.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else slabs
+
+    @staticmethod
+    def _turned(slabs: Tensor, quarters: int) -> Tensor:
+        return torch.rot90(slabs, quarters, (-2, -1)) if quarters else slabs
+
+
+AS_IT_IS = Move()
+
+
+def all_moves(turns: bool) -> tuple[Move, ...]:
+    """Each way to lay a slab onto its own grid, once: the eight mirrorings, and each with a quarter turn.
+
+    Args:
+        turns: whether quarter turns count; half turns are mirrorings along both axes.
+    """
+    axes = [chosen for count in range(4) for chosen in itertools.combinations(range(3), count)]
+    return tuple(Move(chosen, quarters) for quarters in ((0, 1) if turns else (0,)) for chosen in axes)
+
+
+Quality = Literal["fast", "balanced", "best"]
+QUALITIES: tuple[str, ...] = get_args(Quality)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a quality means for one model.
+
+    Attributes:
+        stride: LR slices from one slab to the next.
+        moves: in which each slab is answered; the answers are averaged.
+    """
+
+    stride: int
+    moves: tuple[Move, ...]
+
+    def answers_twice(self, method: Method) -> bool:
+        """Whether a voxel has more than one answer, so that they can differ."""
+        return len(self.moves) > 1 or self.stride < (method.answered_slices or 1)
+
+
+def work_of(quality: str, method: Method, orientation: str | None, stride: int | None = None) -> Work:
+    """What a quality means for a model.
+
+    ``fast``: each slice is answered once; slabs do not overlap. ``balanced``: slabs overlap as far as they can, each
+    answered as it is and mirrored left to right, as people are. ``best``: the same in all eight mirrorings, and with
+    quarter turns where patches were turned in training. A method that interpolates gives the same for all of them.
+
+    Consistency with the LR's k-space is in none of them: it was measured to cost PSNR.
+
+    Args:
+        quality: one of ``QUALITIES``.
+        method: the model's.
+        orientation: of (slices, Y, X) as the model sees them; None where it suits any.
+        stride: takes the place of the quality's own.
+    Raises:
+        UdeansrError: if there is no such quality, or the stride does not go with the model, or the model has its own.
+    """
+    if quality not in QUALITIES:
+        raise UdeansrError(f"quality '{quality}' is none; expected {', '.join(QUALITIES)}")
+    answered = method.answered_slices
+    if stride is not None and (stride < 1 or (answered is not None and stride > answered)):
+        expected = "1" if answered == 1 else f"1 (best) to {answered} (fastest)"
+        raise UdeansrError(
+            f"stride {stride} does not go with a model that answers for {answered} of the "
+            f"{method.slab_slices} slices of a slab; expected {expected}"
+        )
+    if method.learns_in_prediction and quality != "fast":
+        raise UdeansrError(
+            f"quality '{quality}' does not go with {method.name}, which learns on each volume; expected fast; moved "
+            f"copies are a setting of its own: udeansr_train --method {method.name} --set {method.name}.median=true"
+        )
+    if answered is None:
+        return Work(1, (AS_IT_IS,))
+    return Work(stride or (answered if quality == "fast" else 1), _moves(quality, method, orientation))
+
+
+def _moves(quality: str, method: Method, orientation: str | None) -> tuple[Move, ...]:
+    if quality == "fast":
+        return (AS_IT_IS,)
+    if quality == "best":
+        return all_moves(method.configuration.turns)
+    across = next((axis for axis, letter in enumerate(orientation or "SPL") if letter in "LR"), 2)
+    return (AS_IT_IS, Move((across,)))

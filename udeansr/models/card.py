@@ -1,0 +1,130 @@
+"""What people should know of a model before they use it, as Markdown. Knows words; measures nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from udeansr.models.description import ModelDescription
+from udeansr.models.model import format_spacing
+
+UNTOLD = "not told"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model in words; every number in it was measured, and says by what.
+
+    Attributes:
+        name: of the model.
+        contrast: in the words of BIDS.
+        scale: in-plane x in-plane x through-plane.
+        lr_spacing_mm: along (Z, Y, X) of ``orientation``, mm.
+        orientation: three letters, slab axis first.
+        method: that was trained, and the version of udeansr.
+        data: whose scans it learnt from.
+        data_licence: of those.
+        people: how many, who, healthy or not.
+        degradation: what made LR of HR in training.
+        training: its length, on which machine.
+        weights_licence: an identifier of SPDX in small letters, such as cc0-1.0.
+        made_by: the commands that made it.
+        scores: one row of a table each: column to text or number; all rows have the columns of the first.
+        scores_told: what the scores are of, and the command that gave them.
+        outside: what happens on images that are not like those it learnt from.
+        limits: one each.
+    """
+
+    name: str
+    contrast: str
+    scale: str
+    lr_spacing_mm: tuple[float, float, float]
+    orientation: str
+    method: str
+    data: str = UNTOLD
+    data_licence: str = UNTOLD
+    people: str = UNTOLD
+    degradation: str = UNTOLD
+    training: str = UNTOLD
+    weights_licence: str = "unknown"
+    made_by: str = ""
+    scores: tuple[Mapping[str, str | float], ...] = ()
+    scores_told: str = ""
+    outside: str = UNTOLD
+    limits: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, description: ModelDescription) -> ModelCard:
+        """What a model's description tells by itself; ``dataclasses.replace`` adds the rest."""
+        configuration, domain = description.configuration, description.domain
+        run = description.run
+        length = f"{run['epochs']} epochs of {run['iterations_per_epoch']} iterations" if run.get("epochs") else UNTOLD
+        return cls(
+            name=description.name,
+            contrast=description.contrast,
+            scale=configuration.scale,
+            lr_spacing_mm=configuration.lr_spacing_mm,
+            orientation=description.plan.orientation,
+            method=f"`{description.method}` of udeansr {description.version}",
+            data=description.plan.dataset,
+            people=UNTOLD if domain is None else f"{domain.people} with HR",
+            degradation=str(configuration.source_degradation),
+            training=length,
+        )
+
+    def markdown(self) -> str:
+        """The card: front matter as Hugging Face has it, then text."""
+        lines = [
+            "---",
+            f"license: {json.dumps(self.weights_licence)}",
+            "library_name: udeansr",
+            f"tags: {json.dumps(['mri', 'super-resolution', 'medical-imaging', self.contrast, self.scale])}",
+            "---",
+            "",
+            f"# {self.name}",
+            "",
+            f"Super-resolution of {self.contrast} MRI at {self.scale} (in-plane x in-plane x through-plane).",
+            "",
+            "| | |",
+            "|---|---|",
+        ]
+        facts = {
+            "LR spacing": f"{format_spacing(self.lr_spacing_mm)} mm along the axes {' '.join(self.orientation)}",
+            "method": self.method,
+            "learnt from": self.data,
+            "licence of these data": self.data_licence,
+            "people": self.people,
+            "degradation learnt from": self.degradation,
+            "training": self.training,
+            "licence of the weights": self.weights_licence,
+        }
+        lines += [f"| {name} | {_cell(text)} |" for name, text in facts.items()]
+        lines += ["", "## Scores", "", *(_table(self.scores) or [UNTOLD])]
+        if self.scores_told:
+            lines += ["", self.scores_told]
+        lines += ["", "## Outside its domain", "", self.outside, "", "## Limits", ""]
+        lines += [f"- {limit}" for limit in (*self.limits, *LIMITS)]
+        if self.made_by:
+            lines += ["", "## How it was made", "", "```", self.made_by.strip(), "```"]
+        return "\n".join(lines) + "\n"
+
+
+LIMITS = (
+    "Not a medical device: it was not made, tested or approved for diagnosis.",
+    "SR shows what is likely where the LR has nothing; what is rare, a small lesion among it, can be lost or made up.",
+)
+"""What holds for all models."""
+
+
+def _table(rows: tuple[Mapping[str, str | float], ...]) -> list[str]:
+    if not rows:
+        return []
+    columns = list(rows[0])
+    lines = [f"| {' | '.join(map(_cell, columns))} |", "|---" * len(columns) + "|"]
+    return lines + [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in rows]
+
+
+def _cell(value: str | float) -> str:
+    """A value that cannot break its table."""
+    return str(value).replace("|", "\\|").replace("\n", " ")

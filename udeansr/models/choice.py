@@ -1,0 +1,179 @@
+"""Which model the user means. Knows models, their plans and the grids of images; predicts nothing.
+
+What the user named comes first; then trained models; then, if nothing was named, bundled and imported ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from udeansr.errors import UdeansrError
+from udeansr.image.files import read_geometry
+from udeansr.image.grid import Scale, slab_orientation
+from udeansr.image.volume import Geometry
+from udeansr.methods import METHODS
+from udeansr.models.model import Model, checkpoint_file, fits, format_spacing, interpolator, load_model
+from udeansr.models.model_file import read_description
+from udeansr.models.registry import TrainedModel, find_models, model_path, portable_models
+from udeansr.models.suitability import AUTOMATIC_TOLERANCE, Image, choose_portable, none_suits, warn_of_contrast
+from udeansr.paths import Root, find_dataset
+
+_logger = logging.getLogger(__name__)
+
+CHECKPOINTS = ("best", "final", "latest")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user said about the model; whatever is None is left to what there is.
+
+    Attributes:
+        results: where trained models lie.
+        path: a checkpoint, the folder of a training, a model file, or the name of a bundled or imported model.
+        dataset: 1, 001 or Dataset001_Name.
+        configuration: of the plan.
+        method: a key of ``METHODS``.
+        scale: for a method that learns nothing and so needs no model.
+        checkpoint: which checkpoint of a training.
+    """
+
+    results: Root
+    path: Path | None = None
+    dataset: str | None = None
+    configuration: str | None = None
+    method: str | None = None
+    scale: Scale | None = None
+    checkpoint: str = "best"
+
+
+def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str = "cpu") -> Model:
+    """The model that a wish means: the one it names, or the only one that fits the images.
+
+    Args:
+        wish: the user's words.
+        images: the LR, whose grids are looked at if several models have the wished names.
+        device: where it will compute.
+    Raises:
+        UdeansrError: if no model or more than one is meant, listing what there is.
+    """
+    names = (wish.dataset, wish.configuration, wish.method)
+    if wish.scale is not None:
+        if wish.path is not None or wish.method is None or wish.method not in METHODS or METHODS[wish.method].players:
+            free = ", ".join(name for name, method in METHODS.items() if not method.players)
+            raise UdeansrError(
+                f"--scale {wish.scale} goes with a --method that needs no model ({free}); a trained model has its scale"
+            )
+        return interpolator(wish.method, wish.scale, device)
+    if wish.path is not None:
+        if any(names):
+            raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
+        return _named(wish.path, wish.checkpoint, images, device)
+    if any(names):
+        return _loaded(_choose(wish, images).path, device)
+    return _fitting(wish, images, device)
+
+
+def _loaded(path: Path, device: torch.device | str) -> Model:
+    """The model of a file; the log says which, since the user may not have named it."""
+    model = load_model(path, device)
+    _logger.info("model: %s", path)
+    return model
+
+
+def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.device | str) -> Model:
+    """What ``-m`` means: a file, the folder of a training, or the name of a model."""
+    path = checkpoint_file(model_path(words), checkpoint)
+    if path.suffix.lower() == ".zip":
+        warn_of_contrast(images, read_description(path))
+    return _loaded(path, device)
+
+
+def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> Model:
+    """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
+    trained, portables = find_models(wish.results, wish.checkpoint), portable_models()
+    plans = [model.plan() for model in trained] if portables else []
+    if not portables or any(fits(geometry, *plan) for _, geometry in _readable(images) for plan in plans):
+        return _loaded(_choose(wish, images).path, device)
+    described = [Image.of(image, geometry) for image, geometry in _readable(images)]
+    portable = choose_portable(described, portables) if described else None
+    if portable is not None:
+        warn_of_contrast(images, portable.description)
+        return replace(_loaded(portable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
+    if trained:
+        return _loaded(_choose(wish, images).path, device)
+    if not described:
+        for image in images:
+            read_geometry(image)  # says what is wrong with the first
+    reason = f". Or one that is here: {none_suits(described[0], portables)}" if described else ""
+    raise UdeansrError(f"{_no_model(wish, trained)}{reason}")
+
+
+def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
+    """The one trained model of the wished names, of several the one that fits the images' grids."""
+    dataset = find_dataset(wish.results, wish.dataset).name if wish.dataset is not None else None
+    everything = find_models(wish.results, wish.checkpoint)
+    named = [
+        model
+        for model in everything
+        if dataset in (None, model.dataset)
+        and wish.configuration in (None, model.configuration)
+        and wish.method in (None, model.method)
+    ]
+    if not named:
+        raise UdeansrError(_no_model(wish, everything))
+    if len(named) == 1:
+        return named[0]
+    plans = [model.plan() for model in named]
+    geometries = [geometry for _, geometry in _readable(images)]
+    fitting = [
+        (model, plan)
+        for model, (plan, configuration) in zip(named, plans, strict=True)
+        if any(fits(geometry, plan, configuration) for geometry in geometries)
+    ]
+    if len(fitting) > 1:
+        # An isotropic grid fits models of every slab axis; then its own slab axis decides, if it can.
+        slabs = {slab_orientation(geometry) for geometry in geometries}
+        fitting = [(model, plan) for model, plan in fitting if plan.orientation in slabs] or fitting
+    if len(fitting) == 1:
+        return fitting[0][0]
+    first = format_spacing(geometries[0].spacing_mm) if geometries else "unknown"
+    if fitting:
+        listed = "; ".join(str(model) for model, _ in fitting)
+        raise UdeansrError(f"{len(fitting)} trained models fit the spacing {first} mm; choose one: {listed}")
+    listed = "; ".join(
+        f"{model} (LR {format_spacing(configuration.lr_spacing_mm)} mm as {plan.orientation})"
+        for model, (plan, configuration) in zip(named, plans, strict=True)
+    )
+    raise UdeansrError(
+        f"no trained model fits the spacing {first} mm; there are {listed}. Train one for this spacing, "
+        "or interpolate: --method tricubic --scale x2x2x2"
+    )
+
+
+def _no_model(wish: Wish, everything: list[TrainedModel]) -> str:
+    """What to say when no model is of the wished names."""
+    there = "; ".join(str(model) for model in everything) or "none"
+    asked = [("-d", wish.dataset), ("-c", wish.configuration), ("--method", wish.method)]
+    words = " ".join(f"{flag} {word}" for flag, word in asked if word is not None)
+    wanted = f"no trained model of {words}" if words else "no trained model"
+    if wish.method in METHODS and not METHODS[wish.method].players:
+        return f"{wanted} in {wish.results}; --method {wish.method} needs none if it is given a --scale, such as x2x2x2"
+    return (
+        f"{wanted} with {wish.checkpoint}.pt in {wish.results}; there: {there}. Train one: udeansr_train DATASET "
+        "CONFIGURATION, or give its path: -m PATH, or its root: --results FOLDER"
+    )
+
+
+def _readable(images: Sequence[Path]) -> Iterator[tuple[Path, Geometry]]:
+    """The grids of the images that can be read; the others are told of when their turn comes."""
+    for image in images:
+        try:
+            geometry = read_geometry(image)
+        except UdeansrError:
+            continue
+        yield image, geometry

@@ -1,0 +1,79 @@
+"""From a training to a file that others can use. Knows checkpoints and model files; trains nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from udeansr.errors import UdeansrError
+from udeansr.inference.deployment import keep_deployed
+from udeansr.models.calibration import Calibration
+from udeansr.models.card import ModelCard
+from udeansr.models.description import ModelDescription, one_configuration
+from udeansr.models.model import checkpoint_file, plan_of, trained_method
+from udeansr.models.model_file import write_model
+from udeansr.planning.domain import Domain
+from udeansr.training.checkpoint import load_checkpoint
+
+
+@dataclass(frozen=True)
+class ExportWish:
+    """What the user says of a model that is exported; whatever is None comes from the training.
+
+    Attributes:
+        name: how it will be called; else made of dataset, contrast and scale.
+        contrast: in the words of BIDS; else the domain's.
+        card: Markdown; else one of what the training tells.
+        calibration: of its uncertainty, if it was measured.
+        half: whether weights are stored in float16.
+    """
+
+    name: str | None = None
+    contrast: str | None = None
+    card: str | None = None
+    calibration: Calibration | None = None
+    half: bool = True
+
+
+def export_model(training: Path, output: Path, wish: ExportWish | None = None) -> ModelDescription:
+    """Write what prediction needs of a training to one file; the same training gives the same bytes.
+
+    Args:
+        training: a checkpoint, or the folder of a training, of which ``best.pt`` is taken.
+        output: the zip; an existing one is replaced.
+        wish: what the training cannot tell.
+    Raises:
+        UdeansrError: if there is no such training, its contrast is not known, or the file cannot be written.
+    """
+    wish = wish or ExportWish()
+    if output.suffix.lower() != ".zip":
+        raise UdeansrError(f"{output}: a model is one zip; expected a name that ends in .zip")
+    path = checkpoint_file(training)
+    state = load_checkpoint(path)
+    method = trained_method(path, state)
+    plan, configuration = plan_of(path, state)
+    domain: Domain | None = method.domain
+    contrast = wish.contrast or (domain and domain.contrast)
+    if not contrast:
+        raise UdeansrError(f"{path}: does not tell the contrast of its images; give it: --contrast T1w")
+    description = ModelDescription(
+        name=wish.name or _name(plan.dataset, contrast, configuration.scale),
+        contrast=contrast,
+        plan=one_configuration(plan, configuration.name),
+        method=state["method"],
+        settings=state["settings"],
+        run=state["run"],
+        domain=domain,
+        calibration=wish.calibration,
+    )
+    keep_deployed(method)
+    card = wish.card or ModelCard.of(description).markdown()
+    write_model(output, description, method.state_dict(), card, half=wish.half)
+    return description
+
+
+def _name(dataset: str, contrast: str, scale: str) -> str:
+    """Dataset001_BrainT1w, T1w and x2x2x1 become brain-t1w-x2x2x1."""
+    about = re.sub(r"[^a-z0-9]+", "-", dataset.partition("_")[2].lower().removesuffix(contrast.lower())).strip("-")
+    return "-".join(word for word in (about, contrast.lower(), scale) if word)

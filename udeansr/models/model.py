@@ -1,0 +1,228 @@
+"""A model: a method that is ready, the plan it was made for, and what is known of it; made of a checkpoint or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from udeansr.errors import UdeansrError
+from udeansr.image.grid import Scale, reorient_geometry
+from udeansr.image.volume import Geometry
+from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
+from udeansr.methods import Method, build_method, parse_settings
+from udeansr.models.calibration import Calibration
+from udeansr.models.model_file import read_model
+from udeansr.planning.domain import Domain
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.training.checkpoint import check_weights, load_checkpoint
+from udeansr.training.settings import RunSettings
+
+LARGEST_METHOD = 2**28
+"""Weights of a method in a model file, those that only training needs among them: some hundred times the paper's."""
+
+SPACING_TOLERANCE = 0.02
+"""How far, as a part of it, a spacing may lie from the one a model was made for."""
+
+
+def spacing_deviation(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
+    """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
+    spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
+    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.lr_spacing_mm) - 1)))
+
+
+def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
+    """Whether a grid, in the plan's orientation, has the LR spacing of a configuration (to 2 %)."""
+    return spacing_deviation(geometry, plan, configuration) <= tolerance
+
+
+def format_spacing(spacing_mm: tuple[float, float, float]) -> str:
+    """A spacing (Z, Y, X) for messages, in the order of (Z, Y, X)."""
+    return " x ".join(f"{mm:.3g}" for mm in spacing_mm)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A method with its weights, and what it was made for. Threads may share one.
+
+    Attributes:
+        method: what makes SR of LR, not in training; its networks lie on ``device``.
+        scale: HR voxels in an LR voxel, along (Z, Y, X) of the orientation it works in.
+        plan: what the method was made for; None where it suits any grid.
+        configuration: that of the plan; None with it.
+        device: where its networks lie, in torch's words.
+        run: how a zero-shot method is trained; None for all others.
+        name: for people; "" where it has none.
+        calibration: from the spread of its predictions to the error to expect; None where it was not measured.
+        file: where it lies; None where it needs none.
+        spacing_tolerance: how far, as a part of it, a spacing may lie from the one it was made for.
+    """
+
+    method: Method
+    scale: Scale
+    plan: Plan | None = None
+    configuration: Configuration | None = None
+    device: str = "cpu"
+    run: RunSettings | None = None
+    name: str = ""
+    calibration: Calibration | None = None
+    file: Path | None = None
+    spacing_tolerance: float = SPACING_TOLERANCE
+
+    @property
+    def domain(self) -> Domain | None:
+        """What it was made for; None where it was not measured."""
+        return self.method.domain
+
+    @property
+    def label(self) -> str:
+        """The model in a few words: its name, or method, scale and the dataset it learned from."""
+        own = f"{self.method.name} {self.scale}" + (f" of {self.plan.dataset}" if self.plan else "")
+        return self.name or own
+
+
+def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
+    """The file that a path means: itself, or a checkpoint in the folder of a training.
+
+    Raises:
+        UdeansrError: if the folder has none of that name.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / f"{checkpoint}.pt").is_file():
+        there = ", ".join(found.name for found in sorted(path.glob("*.pt"))) or "no .pt file"
+        raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
+    return path / f"{checkpoint}.pt"
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
+    """Make a model ready: its method with the averaged weights, and the plan it was made for.
+
+    Args:
+        path: a checkpoint (.pt), the folder of a training, of which ``best.pt`` is taken, or a model file (.zip).
+        device: where it will compute.
+    Raises:
+        UdeansrError: if the file is no checkpoint or model of ours, or of a method or weights this version lacks.
+    """
+    path = checkpoint_file(path)
+    return load_model_file(path, device) if path.suffix.lower() == ".zip" else _trained(path, device)
+
+
+def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
+    """Make the model of a model file ready; whoever names one may use it at any spacing.
+
+    Raises:
+        UdeansrError: as :func:`load_model`.
+    """
+    description, weights = read_model(path)
+    configuration = description.configuration
+    other = UdeansrError(
+        f"{path}: holds other weights than {description.method} has here; it was made by another version "
+        f"({description.version}): install that one"
+    )
+    if configuration.groups * configuration.blocks > len(weights):
+        raise other  # before a network of any size that the file says is built
+    method = _empty(path, description.method, configuration, description.settings)
+    if not method.players:
+        raise UdeansrError(f"{path}: {description.method} learns nothing; expected a model that was trained")
+    if sum(weight.numel() for weight in method.state_dict().values()) > LARGEST_METHOD:
+        raise UdeansrError(f"{path}: its plan tells of more than {LARGEST_METHOD} weights; get the file again")
+    keep_deployed(method)
+    if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in method.state_dict().items()}:
+        raise other
+    fill(method, weights, device)
+    method.domain = description.domain
+    if configuration.restores and method.domain is None:
+        raise UdeansrError(f"{path}: it restores each LR and has no domain to do so by; export it again")
+    try:
+        run = RunSettings.from_dict(description.run, str(path))
+    except TypeError as error:
+        raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
+    return Model(
+        method,
+        configuration.factors,
+        description.plan,
+        configuration,
+        str(device),
+        run=run if method.learns_in_prediction else None,
+        name=description.name,
+        calibration=description.calibration,
+        file=path,
+        spacing_tolerance=float("inf"),
+    )
+
+
+def trained_method(path: Path, state: dict[str, Any]) -> Method:
+    """The method of a checkpoint with the averaged weights; networks that only training needs are left out.
+
+    Args:
+        path: the checkpoint, for messages.
+        state: as :func:`load_checkpoint` gave it.
+    Raises:
+        UdeansrError: if it is of a method or weights this version lacks.
+    """
+    _, configuration = plan_of(path, state)
+    method = _empty(path, state["method"], configuration, state["settings"])
+    check_weights(state, method.state_dict(), str(path))
+    keep_averaged(method)
+    weights = {**state["weights"], **state["averaged"]}
+    fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
+    if state.get("domain") is not None:
+        method.domain = Domain.from_dict(state["domain"])
+    return method
+
+
+def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
+    """The plan and the configuration of a checkpoint."""
+    plan = Plan.from_dict(state["plan"], str(path))
+    return plan, plan.configuration(state["configuration"])
+
+
+def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> Model:
+    """A method that learns nothing, for any grid."""
+    untrained = Configuration(
+        name=str(scale),
+        scale=str(scale),
+        lr_spacing_mm=(1.0, 1.0, 1.0),
+        hr_spacing_mm=(1.0, 1.0, 1.0),
+        slab_slices=1,
+        patch_size=(1, 1),
+        turns=False,
+        batch_size=1,
+        features=1,
+        groups=1,
+        blocks=1,
+        discriminator_features=1,
+        epochs=1,
+        iterations_per_epoch=1,
+    )
+    method = build_method(name, untrained, parse_settings(name, []))
+    return Model(method.eval(), scale, device=str(device))
+
+
+def _trained(path: Path, device: torch.device | str) -> Model:
+    """A checkpoint, ready."""
+    state = load_checkpoint(path)
+    method = trained_method(path, state).to(device)
+    plan, configuration = plan_of(path, state)
+    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
+    return Model(
+        method,
+        configuration.factors,
+        plan,
+        configuration,
+        str(device),
+        run=run,
+        file=path,
+    )
+
+
+def _empty(path: Path, method: str, configuration: Configuration, settings: dict[str, Any]) -> Method:
+    """The method, without weights."""
+    try:
+        return empty_method(method, configuration, settings)
+    except UdeansrError as error:
+        raise UdeansrError(f"{path}: made by another version of udeansr ({error}); install that one") from error

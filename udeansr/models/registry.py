@@ -1,0 +1,156 @@
+"""Which models there are: trained here, bundled with udeansr, imported by the user."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from udeansr.errors import UdeansrError
+from udeansr.files import write_whole
+from udeansr.models.description import ModelDescription
+from udeansr.models.model import load_model_file, plan_of
+from udeansr.models.model_file import read_description
+from udeansr.paths import Root, dataset_folders, models_root
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.training.checkpoint import load_checkpoint
+
+BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
+"""In the package itself."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A checkpoint of a training, and the names that lead to it."""
+
+    path: Path
+    dataset: str
+    configuration: str
+    method: str
+
+    def __str__(self) -> str:
+        """The names, as the command line takes them."""
+        return f"-d {self.dataset} -c {self.configuration} --method {self.method}"
+
+    def plan(self) -> tuple[Plan, Configuration]:
+        """The plan that the model was made for, out of its checkpoint."""
+        return plan_of(self.path, load_checkpoint(self.path))
+
+
+def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:
+    """All trainings under the results root that have the checkpoint, sorted by name."""
+    paths = [path for folder in dataset_folders(results) for path in sorted(folder.glob(f"*/*/{checkpoint}.pt"))]
+    return [TrainedModel(path, path.parts[-4], path.parts[-3], path.parts[-2]) for path in paths]
+
+
+@dataclass(frozen=True)
+class PortableModel:
+    """A model file that can be called by its name.
+
+    Attributes:
+        path: the file.
+        bundled: whether it came with udeansr; else the user imported it.
+        description: what it says of itself.
+    """
+
+    path: Path
+    bundled: bool
+    description: ModelDescription
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.description.name
+
+    @property
+    def where(self) -> str:
+        """In a word, where it comes from."""
+        return "bundled" if self.bundled else "imported"
+
+
+def portable_models() -> list[PortableModel]:
+    """All model files that have a name here, the bundled first; one that cannot be read is told of and left out."""
+    found = []
+    for folder, bundled in ((BUNDLED, True), (models_root().folder, False)):
+        for path in sorted(folder.glob("*.zip")):
+            try:
+                found.append(PortableModel(path, bundled, read_description(path)))
+            except UdeansrError as error:
+                _logger.warning("%s", error)
+    return found
+
+
+def find_portable(name: str) -> PortableModel | None:
+    """The model file of a name, if there is one."""
+    return next((model for model in portable_models() if model.name == name), None)
+
+
+def named_portable(name: str) -> PortableModel:
+    """The model file of a name.
+
+    Raises:
+        UdeansrError: if there is none, listing what there is.
+    """
+    model = find_portable(name)
+    if model is None:
+        there = ", ".join(model.name for model in portable_models()) or "none"
+        raise UdeansrError(
+            f"{name}: neither a file or folder, nor the name of a bundled or imported model; there: {there}"
+        )
+    return model
+
+
+def model_path(words: str | Path) -> Path:
+    """The file or folder that someone means by a path, or by the name of a bundled or imported model.
+
+    What exists, or is written as a path, is one; a name has no dot and no slash.
+
+    Raises:
+        UdeansrError: if it can only be a name and is none, listing what there is.
+    """
+    path = Path(words)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    return named_portable(str(words)).path
+
+
+def import_model(path: Path, *, replace: bool = False) -> PortableModel:
+    """Take a model file into the user's models, once it was found to be whole and of this version.
+
+    Args:
+        path: the file, from anywhere.
+        replace: whether an imported model of the same name is replaced.
+    Raises:
+        UdeansrError: if it is no model of ours, its name is taken, or it cannot be written.
+    """
+    load_model_file(path)
+    description = read_description(path)
+    there = find_portable(description.name)
+    if there is not None and there.bundled:
+        raise UdeansrError(f"{path}: its name {there.name} is that of a bundled model; export it with another --name")
+    if there is not None and not replace:
+        raise UdeansrError(f"{path}: there is an imported model {there.name} already; give --force to replace it")
+    target = models_root().folder / f"{description.name}.zip"
+    write_whole(target, path.read_bytes(), "set UDEANSR_MODELS to a folder that can")
+    if there is not None and there.path != target:
+        there.path.unlink(missing_ok=True)
+    return PortableModel(target, False, description)
+
+
+def remove_model(name: str) -> Path:
+    """Remove an imported model.
+
+    Raises:
+        UdeansrError: if there is none of the name, or it came with udeansr.
+    """
+    model = named_portable(name)
+    if model.bundled:
+        raise UdeansrError(f"{name}: came with udeansr; only imported models can be removed")
+    try:
+        model.path.unlink()
+    except OSError as error:
+        raise UdeansrError(f"{model.path}: cannot be removed ({error.strerror}); remove it yourself") from error
+    return model.path

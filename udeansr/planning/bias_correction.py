@@ -1,0 +1,90 @@
+"""What HR degraded as measured tells of the measure. Knows HR files and the measure; has no fit of its own.
+
+Two numbers of the measure are of another kind than they seem. Here HR whose degradation is known sets them right.
+
+- The level. Each volume is divided by a percentile of its own. Blur lowers that percentile, so that LR comes out
+  brighter than HR. The gain between the mean spectra says the same, but with the scatter between people in it: up to
+  20 % with 4 + 4 people, which a network would hand on to the SR. Here every person is compared with themselves.
+- The noise. In air the noise of a magnitude is only 0.66 of that of a channel, so a spectrum shows less than there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.measured_degradation import (
+    MeasuredDegradation,
+    add_rician_noise,
+    blur_as_measured,
+    measure_degradation,
+)
+from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.image.files import read_volume
+from udeansr.image.grid import reorient
+from udeansr.image.normalization import intensity_scale
+from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
+
+IMAGES = 8
+"""HR images that are degraded; the gain of one differs from that of another by a few percent."""
+
+HIDDEN_NOISE = 1 / np.sqrt(2 - np.pi / 2)
+"""The noise of a channel over that of a magnitude where there is nothing but noise: no scan hides more."""
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """An HR image to degrade, the common grid, and what was measured."""
+
+    path: Path
+    grid: CohortGrid
+    measured: MeasuredDegradation
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What one HR image degraded as measured tells.
+
+    Attributes:
+        level_gain: level of the normalised degraded HR over that of the normalised HR.
+        truncated: spectrum of the HR truncated to the LR's k-space.
+        degraded: spectrum of the degraded HR.
+    """
+
+    level_gain: float
+    truncated: np.ndarray
+    degraded: np.ndarray
+
+
+def calibrate(request: CalibrationRequest) -> Calibration:
+    """Degrade one HR image as measured; the noise is the same at each call."""
+    volume = reorient(read_volume(request.path), request.grid.orientation)
+    hr = to_hr_grid(volume, request.grid)
+    blurred = blur_as_measured(truncate_kspace(hr, request.grid.scale), request.measured)
+    noise = request.measured.noise * intensity_scale(blurred)
+    lr = add_rician_noise(blurred, noise, np.random.default_rng(0))
+    return Calibration(
+        intensity_scale(volume.voxels) / intensity_scale(lr),
+        foreground_spectrum(hr, request.grid.scale),
+        foreground_spectrum(lr),
+    )
+
+
+def with_hidden_noise(
+    measured: MeasuredDegradation, calibrations: Sequence[Calibration], lr_spacing_mm: tuple[float, float, float]
+) -> MeasuredDegradation:
+    """Add to a measured noise what magnitudes hide of it: as much as they hide where the noise is known.
+
+    Args:
+        measured: from the cohorts.
+        calibrations: made with it, at least one.
+        lr_spacing_mm: (Z, Y, X).
+    """
+    spectra = [one.truncated for one in calibrations], [one.degraded for one in calibrations]
+    again = measure_degradation(*spectra, lr_spacing_mm)
+    hidden = np.clip(measured.noise / max(again.noise, 1e-12), 1, HIDDEN_NOISE)
+    return replace(measured, noise=float(measured.noise * hidden))

@@ -1,0 +1,227 @@
+"""One LR volume to its SR volume by a method that is ready. Knows grids, intensities and methods; knows no file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+
+from udeansr.device import FORMATS
+from udeansr.errors import UdeansrError
+from udeansr.image.grid import oriented_view, reorient_geometry, slab_orientation, sr_geometry
+from udeansr.image.normalization import denormalize, intensity_scale, normalize
+from udeansr.image.volume import Geometry, Volume
+from udeansr.inference.fused import lean
+from udeansr.inference.sliding_window import Progress, Slices
+from udeansr.inference.test_time_augmentation import Work, work_of
+from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_slices
+from udeansr.methods.method import Method
+from udeansr.models.calibration import steadied
+from udeansr.models.model import SPACING_TOLERANCE, Model, fits, format_spacing, spacing_deviation
+from udeansr.prediction.trust import Trust, TrustMeter
+from udeansr.prediction.zero_shot import zero_shot
+
+_logger = logging.getLogger(__name__)
+
+Allocate = Callable[[tuple[int, int, int], np.dtype], np.ndarray]
+"""Gives room for a volume of a shape and type, whatever it holds."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is made of an LR volume.
+
+    Attributes:
+        sr: the super-resolved volume.
+        uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
+            model is calibrated, else of the network's answers; None where nobody asked.
+        judge: finds out how far to trust it.
+    """
+
+    sr: Volume
+    uncertainty: Volume | None
+    judge: Callable[[], Trust]
+
+    @cached_property
+    def trust(self) -> Trust:
+        """What the LR says of its SR; found out when it is first asked for."""
+        return self.judge()
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model at work on volumes: ``sr = Predictor(load_model(path))(lr)``. Threads may share one.
+
+    Attributes:
+        model: as :func:`udeansr.models.model.load_model` or :func:`~udeansr.models.model.interpolator` gives it.
+        precision: "fp32", "bf16" or "fp16" for the networks.
+        quality: "fast", "balanced" or "best"; see :func:`udeansr.inference.test_time_augmentation.work_of`.
+        stride: LR slices from one slab to the next, in the place of the quality's own.
+        as_float: whether SR of an integer LR stays float32.
+        uncertainty: whether :meth:`predict` says how far each voxel is to be trusted.
+    """
+
+    model: Model
+    precision: str = "fp32"
+    quality: str = "fast"
+    stride: int | None = None
+    as_float: bool = False
+    uncertainty: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        method, work = self.model.method, self.work
+        if self.uncertainty and not work.answers_twice(method):
+            remedy = "leave out --uncertainty"
+            if method.answered_slices is not None and not method.learns_in_prediction:
+                remedy = "expected at least two, which --quality balanced and best give"
+            raise UdeansrError(
+                f"--uncertainty is how far answers for one voxel differ, and quality '{self.quality}' of "
+                f"{method.name} gives one answer; {remedy}"
+            )
+
+    @property
+    def work(self) -> Work:
+        """What the quality means for the method.
+
+        Raises:
+            UdeansrError: if quality or stride do not go with it.
+        """
+        plan = self.model.plan
+        return work_of(self.quality, self.model.method, plan.orientation if plan else None, self.stride)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the uncertainty of this quality is the error to expect, and not the spread of the answers alone."""
+        calibration = self.model.calibration
+        return calibration is not None and calibration.quality == self.quality
+
+    def __call__(self, volume: Volume, progress: Progress | None = None, name: str = "volume") -> Volume:
+        """Super-resolve a volume; the arguments and errors are those of :meth:`predict`, which this is the SR of."""
+        return self.predict(volume, progress=progress, name=name).sr
+
+    def predict(
+        self,
+        volume: Volume,
+        *,
+        progress: Progress | None = None,
+        name: str = "volume",
+        allocate: Allocate = np.empty,
+    ) -> Prediction:
+        """Super-resolve a volume, and tell how far to trust it; each voxel if ``uncertainty`` asks for it.
+
+        What is finished goes where it will stay, slices at a time: beside the result no second copy of it is held.
+
+        Args:
+            volume: LR as it is stored: any orientation, unit and numeric type.
+            progress: told after each batch of slabs.
+            name: of the volume, for the bar of a method that learns on it.
+            allocate: gives room for what comes out.
+        Returns: the same field of view, orientation, unit and level, ``scale`` times the voxels; the numeric type of
+            an integer LR (rounded and clipped to its range), else float32. No voxel below 0 unless the LR has some.
+        Raises:
+            UdeansrError: if the spacing is not the one the model was made for, the voxels are empty or not finite, or
+                a method that learns in prediction cannot.
+        """
+        stored, working = volume.geometry.orientation, self._orientation(volume.geometry, name)
+        level = _level(volume.voxels) * (self.model.plan.lr_gain if self.model.plan else 1.0)
+        lr = np.ascontiguousarray(oriented_view(normalize(volume.voxels, level), stored, working))
+        keeps_type = volume.voxels.dtype.kind in "iu" and not self.as_float
+        voxel_type = volume.voxels.dtype if keeps_type else np.dtype(np.float32)
+        magnitudes = volume.voxels.min() >= 0
+        grid = reorient_geometry(volume.geometry, working)
+        geometry = reorient_geometry(sr_geometry(grid, self.model.scale), stored)
+        sr = Volume(allocate(geometry.shape, voxel_type), geometry)
+        doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
+        sr_view = oriented_view(sr.voxels, stored, working)
+        doubt_view = None if doubt is None else oriented_view(doubt.voxels, stored, working)
+        meter = TrustMeter(self.model.scale, len(lr))
+        for first, block, spread in self._slices(lr, progress, name):
+            if magnitudes:
+                np.maximum(block, 0, out=block)
+            meter(first, block)
+            sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
+            if doubt_view is not None and spread is not None:
+                spread = steadied(spread)
+                expected = self.model.calibration(spread) if self.model.calibration and self.is_calibrated else spread
+                doubt_view[first : first + len(block)] = denormalize(expected, level)
+        return Prediction(sr, doubt, partial(self._judged, meter, lr, grid))
+
+    def _judged(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
+        """What the LR, on this grid, says, and in how far its spacing is another than the model's."""
+        plan, configuration = self.model.plan, self.model.configuration
+        if plan is None or configuration is None:
+            return meter.trust(lr, grid.spacing_mm)
+        trust = meter.trust(
+            lr,
+            grid.spacing_mm,
+            self.model.domain,
+            plan.degradation if configuration.source_degradation == "measured" else None,
+            configuration.restores,
+        )
+        if fits(grid, plan, configuration):
+            return trust
+        off = (
+            f"spacing {format_spacing(grid.spacing_mm)} mm (made for {format_spacing(configuration.lr_spacing_mm)} mm)"
+        )
+        return replace(trust, outside=(off, *(trust.outside or ())))
+
+    @cached_property
+    def _lean(self) -> Method:
+        """The method with networks made for prediction at this precision; made once."""
+        return lean(self.model.method, FORMATS.get(self.precision)) if self.model.method.players else self.model.method
+
+    def _slices(self, lr: np.ndarray, progress: Progress | None, name: str) -> Iterator[Slices]:
+        """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
+        where: dict[str, str] = {"device": self.model.device, "precision": self.precision}
+        if not self.model.method.learns_in_prediction:
+            return super_resolved_slices(
+                self._lean,
+                lr,
+                stride=self.work.stride,
+                moves=self.work.moves,
+                spread=self.uncertainty,
+                progress=progress,
+                **where,
+            )
+        assert self.model.run is not None, f"{self.model.method.name} is not told how to learn"
+        by = partial(super_resolve_volume, stride=self.work.stride, progress=progress, **where)
+        return iter([(0, zero_shot(self.model.method, lr, self.model.run, by, name=name, **where), None)])
+
+    def _orientation(self, geometry: Geometry, name: str) -> str:
+        """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""
+        if self.model.plan is None or self.model.configuration is None:
+            return slab_orientation(geometry)
+        off = spacing_deviation(geometry, self.model.plan, self.model.configuration)
+        found_mm = reorient_geometry(geometry, self.model.plan.orientation).spacing_mm
+        found = f"spacing {format_spacing(found_mm)} mm (as {self.model.plan.orientation})"
+        wanted = f"{format_spacing(self.model.configuration.lr_spacing_mm)} mm"
+        if off > self.model.spacing_tolerance:
+            model = self.model.name or f"{self.model.plan.dataset} {self.model.configuration.name}"
+            remedy = f"plan again: udeansr_plan_and_preprocess -d {self.model.plan.dataset}"
+            raise UdeansrError(
+                f"{found}, the model {model} was made for {wanted}. Predict with a model for this spacing, or "
+                f"{f'use it all the same: -m {self.model.name}' if self.model.name else remedy}"
+            )
+        if off > SPACING_TOLERANCE:
+            _logger.warning(
+                "%s: %s is %.0f %% off the %s that %s was made for: its SR is less certain",
+                *(name, found, 100 * off, wanted, self.model.name or "the model"),
+            )
+        return self.model.plan.orientation
+
+
+def _level(voxels: np.ndarray) -> float:
+    """The intensity scale of an LR, once its voxels are found to have one."""
+    if not np.isfinite(voxels).all():
+        count = int(np.count_nonzero(~np.isfinite(voxels)))
+        raise UdeansrError(f"{count} voxels are not finite; expected numbers only; mend or leave out the file")
+    try:
+        return intensity_scale(voxels)
+    except ValueError as error:
+        raise UdeansrError(
+            "no voxel is above 0; expected an image of magnitudes; mend or leave out the file"
+        ) from error
