@@ -1,4 +1,4 @@
-"""One iteration of any method: backward, clip, step; the learning rate's schedule; the moving average (EMA) of the weights."""
+"""One iteration of any method: backward, clip, step; learning rate schedule; moving average of the weights (EMA)."""
 
 from __future__ import annotations
 
