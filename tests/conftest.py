@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 # the more so on a computer shared with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-for variable in ("UDEANSR_RAW", "UDEANSR_PREPROCESSED", "UDEANSR_RESULTS"):
-    os.environ.pop(variable, None)
+for variable in list(os.environ):
+    if variable.lower().startswith("udeansr_"):
+        del os.environ[variable]
 os.environ["UDEANSR_MODELS"] = os.devnull  # no folder: none of the user's imported models
 
 

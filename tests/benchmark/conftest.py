@@ -11,8 +11,8 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult, Training
 from udeansr.benchmark.rows import ROWS, Row
 from udeansr.benchmark.scenario import Scenario
-from udeansr.files import write_json
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import write_json
 
 SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)
 PEOPLE = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from udeansr.cli.models import SUBCOMMANDS, main
-from udeansr.files import write_json
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import build_method, parse_settings
 from udeansr.models import registry
 from udeansr.models.calibration import Calibration
 from udeansr.planning.plan import Plan
+from udeansr.strict_json import write_json
 from udeansr.training.checkpoint import KEYS, save_checkpoint
 
 

@@ -16,8 +16,9 @@ from udeansr.degradation.measured_degradation import (
 )
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
 
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"

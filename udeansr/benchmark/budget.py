@@ -16,12 +16,12 @@ from udeansr.batches.loader import slab_batches
 from udeansr.benchmark.row_task import RowTask
 from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.methods import build_method
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.strict_json import check_keys, read_json, write_json
 from udeansr.training.checkpoint import random_state_kept
 from udeansr.training.trainer import Trainer
 

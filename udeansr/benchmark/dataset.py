@@ -16,7 +16,6 @@ from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.degradation.subjects import subject
 from udeansr.errors import UdeansrError
-from udeansr.files import read_json
 from udeansr.image.grid import Scale
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_LR, VALIDATION_LR
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
@@ -24,6 +23,7 @@ from udeansr.planning.plan_dataset import plan_dataset
 from udeansr.planning.raw_dataset import PAIRED_GROUPS, RawDataset, load_raw_dataset
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import preprocess
+from udeansr.strict_json import read_json
 
 UNKNOWN = "unknown"
 """The word for a degradation that nobody told."""

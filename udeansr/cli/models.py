@@ -59,9 +59,9 @@ def export(
     float32: Annotated[bool, typer.Option("--float32", help="Whole weights, not float16: twice the size.")] = False,
 ) -> None:
     """Write a training to one file that others can import."""
-    from udeansr.files import read_json
     from udeansr.models.calibration import Calibration
     from udeansr.models.export import ExportWish, export_model
+    from udeansr.strict_json import read_json
 
     read = calibration and read_json(calibration, "calibration", "leave --calibration out")
     wish = ExportWish(

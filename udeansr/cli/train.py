@@ -62,10 +62,10 @@ def train(
     ] = False,
     preprocessed: Annotated[
         Path | None,
-        typer.Option(help="Root of plans and arrays. [default: $UDEANSR_PREPROCESSED, ./udeansr_preprocessed]"),
+        typer.Option(help="Root of plans and arrays. [default: $udeansr_preprocessed, ./udeansr_preprocessed]"),
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Root of trained models. [default: $UDEANSR_RESULTS, ./udeansr_results]")
+        Path | None, typer.Option(help="Root of trained models. [default: $udeansr_results, ./udeansr_results]")
     ] = None,
 ) -> None:
     """Train a method on a dataset that is planned and preprocessed."""

@@ -14,8 +14,9 @@ from udeansr import __version__
 from udeansr.degradation.simulated_scan import Recipe, simulate_scan
 from udeansr.degradation.subjects import TARGET, Counts, draw_groups, subject
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_geometry
+from udeansr.image.files import list_images, read_geometry
 from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
 from udeansr.paths import dataset_number

@@ -18,8 +18,9 @@ from udeansr.figures.feature_figure import draw_explanations, draw_features
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.slabs import slabs_of
 from udeansr.figures.style import caption_of
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import reorient, same_grid
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.volume import Volume
 from udeansr.methods import METHODS

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from udeansr.figures.plane import cut_region, largest_slice, plane_on_screen
 from udeansr.image.cropping import foreground_mask
-from udeansr.image.files import case_name, read_volume
+from udeansr.image.files import read_volume
 from udeansr.image.grid import Scale
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.inference.whole_volume import super_resolve_volume
 from udeansr.models.model import Model

@@ -1,4 +1,4 @@
-"""A volume: voxels and where they lie in the world. Knows arrays and millimetres; knows no file."""
+"""A volume: voxels, and where they lie in the world (spacing, origin, direction)."""
 
 from __future__ import annotations
 

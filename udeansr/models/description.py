@@ -8,10 +8,10 @@ from typing import Any
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys
 from udeansr.models.calibration import Calibration
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import check_keys
 
 MODEL_FORMAT = 1
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import is_series, series_at
-from udeansr.image.files import case_name
 from udeansr.image.grid import slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.models.description import ModelDescription
 from udeansr.models.model import SPACING_TOLERANCE, format_spacing, spacing_deviation

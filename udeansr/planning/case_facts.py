@@ -10,7 +10,6 @@ import numpy as np
 
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
@@ -18,6 +17,7 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
+from udeansr.strict_json import check_keys
 
 PERCENTILES = (0.5, 50.0, 99.5)
 

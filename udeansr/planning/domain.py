@@ -13,8 +13,8 @@ import numpy as np
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
 from udeansr.errors import UdeansrError
-from udeansr.files import write_json
 from udeansr.image.cropping import middle
+from udeansr.strict_json import write_json
 
 DOMAIN_FILE = "domain.json"
 

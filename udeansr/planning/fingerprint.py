@@ -13,7 +13,6 @@ import numpy as np
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import permutation_p
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.bias_correction import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
@@ -22,6 +21,7 @@ from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.raw_dataset import RawDataset
+from udeansr.strict_json import check_keys, read_json, write_json
 
 FINGERPRINT_FILE = "fingerprint.json"
 

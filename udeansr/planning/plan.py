@@ -10,8 +10,8 @@ from typing import Any
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.image.grid import Scale
+from udeansr.strict_json import check_keys, read_json, write_json
 
 PLANS_FILE = "plans.json"
 

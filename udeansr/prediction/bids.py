@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import read_json, write_json
 from udeansr.image.names import case_name, image_suffix
+from udeansr.strict_json import read_json, write_json
 
 ORDER = (
     "sub ses sample task tracksys acq nuc voi ce trc stain rec dir run mod echo flip inv mt part proc hemi space split "

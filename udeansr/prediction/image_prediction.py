@@ -12,7 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 import udeansr
-from udeansr.image.files import case_name, write_volume
+from udeansr.image.files import write_volume
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry, Volume
 from udeansr.inference.memory import Room
 from udeansr.prediction.labels import labels_to_sr, read_labels

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.files import write_json
+from udeansr.strict_json import write_json
 
 VOXELS_FILE, FOREGROUND_FILE, CASE_FILE = "voxels.npy", "foreground.npy", "case.json"
 DEGRADED_FILE = "degraded.npy"

@@ -13,7 +13,6 @@ import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
 from udeansr.degradation.measured_degradation import blur_as_measured
-from udeansr.files import write_json
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
@@ -32,6 +31,7 @@ from udeansr.preprocessing.case_folder import (
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
+from udeansr.strict_json import write_json
 
 FOREGROUND_VOXELS = 10_000
 """Enough to draw slabs from; all of them would be as large as the volume."""
