@@ -90,7 +90,7 @@ def test_prediction_works_without_any_results(training, monkeypatch, capsys):
 
 def test_a_card_a_calibration_and_whole_weights_go_along(training, monkeypatch, capsys):
     Path("card.md").write_text("# Mine\n")
-    write_json(Calibration((0.0, 1.0), (0.0, 2.0)).as_dict(), Path("curve.json"))
+    write_json(Calibration((0.0, 1.0), (0.0, 2.0)), Path("curve.json"))
     words = ("export", "-m", "run", "--contrast", "T1w", "-o")
     assert ended(monkeypatch, *words, "half.zip") == 0
     assert ended(monkeypatch, *words, "a.zip", "--card", "card.md", "--calibration", "curve.json", "--float32") == 0

@@ -7,6 +7,7 @@ from udeansr.models.calibration import Calibration
 from udeansr.models.export import ExportWish, export_model
 from udeansr.models.model_file import read_card, read_description
 from udeansr.planning.domain import Domain
+from udeansr.strict_json import as_json
 
 DOMAIN = Domain("T2w", 6, (((-1.5, -2.0), (-2.0, -3.0)),) * 2, 0.1, 0.02, (0.9, 0.8, 0.7))
 
@@ -22,7 +23,7 @@ def test_the_same_training_gives_the_same_bytes(tiny_checkpoint, tmp_path):
 
 
 def test_a_training_says_what_it_knows_and_the_wish_goes_before_it(tiny_checkpoint, tmp_path):
-    path = tiny_checkpoint(tmp_path / "best.pt", domain=DOMAIN.as_dict())
+    path = tiny_checkpoint(tmp_path / "best.pt", domain=as_json(DOMAIN))
     told = export_model(path, tmp_path / "a.zip")
     assert (told.name, told.contrast, told.domain, told.calibration) == ("tiny-t2w-x2x2x2", "T2w", DOMAIN, None)
     assert "# tiny-t2w-x2x2x2" in read_card(tmp_path / "a.zip")

@@ -16,6 +16,7 @@ from udeansr.models.registry import find_models
 from udeansr.paths import Root
 from udeansr.planning.domain import Domain
 from udeansr.prediction.predictor import Predictor
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -166,7 +167,7 @@ def test_a_model_that_restores_needs_its_domain(tiny_checkpoint, tiny_model_file
         "settings": {},
         "weights": method.state_dict(),
         "averaged": {},
-        "domain": domain.as_dict(),
+        "domain": as_json(domain),
     }
     assert load_model(tiny_checkpoint(tmp_path / "best.pt", **state)).method.domain == domain
     path = tiny_model_file(**state)

@@ -92,7 +92,7 @@ def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"degradation": {}}, "plans.json: measured degradation: missing key 'frequencies'; .+ mend it, or plan again"),
+        ({"degradation": {}}, "plans.json: degradation: the key 'frequencies' is missing.+ plan again"),
         ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, degradation, lr_gain"),
         ({"configurations": {}}, "'configurations' holds none; plan again"),
         ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),

@@ -61,14 +61,13 @@ def export(
     """Write a training to one file that others can import."""
     from udeansr.models.calibration import Calibration
     from udeansr.models.export import ExportWish, export_model
-    from udeansr.strict_json import read_json
+    from udeansr.strict_json import read_json_as
 
-    read = calibration and read_json(calibration, "calibration", "leave --calibration out")
     wish = ExportWish(
         name=name,
         contrast=contrast,
         card=card and _text(card),
-        calibration=None if read is None else Calibration.from_dict(read),
+        calibration=calibration and read_json_as(Calibration, calibration, "calibration", "leave --calibration out"),
         half=not float32,
     )
     description = export_model(training, output, wish)

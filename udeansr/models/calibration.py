@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import isotonic_regression
 
 from udeansr.errors import UdeansrError
+from udeansr.strict_json import NonNegativeFloat
 
 KNOTS = 24
 """Of the curve: each stands for as many voxels."""
@@ -26,8 +26,8 @@ class Calibration:
         quality: of the predictions it was found on; the answers of another quality are spread otherwise.
     """
 
-    spread: tuple[float, ...]
-    error: tuple[float, ...]
+    spread: tuple[NonNegativeFloat, ...]
+    error: tuple[NonNegativeFloat, ...]
     quality: str = "best"
 
     def __post_init__(self) -> None:
@@ -70,25 +70,6 @@ class Calibration:
         places, first = np.unique(places, return_index=True)
         squares = np.add.reduceat(squares, first) / np.diff([*first, KNOTS])
         return cls(_floats(places), _floats(np.sqrt(isotonic_regression(squares).x)), quality)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The curve as JSON takes it."""
-        return {"spread": list(self.spread), "error": list(self.error), "quality": self.quality}
-
-    @classmethod
-    def from_dict(cls, values: Any) -> Calibration:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: if it is no such curve.
-        """
-        try:
-            known = {"spread", "error", "quality"}
-            if set(values) != known:
-                raise ValueError(f"keys {sorted(values)}; expected {sorted(known)}")
-            return cls(_floats(values["spread"]), _floats(values["error"]), str(values["quality"]))
-        except (TypeError, ValueError) as error:
-            raise UdeansrError(f"calibration: {error}; expected two lists of numbers and a quality") from error
 
 
 def steadied(spread: np.ndarray) -> np.ndarray:

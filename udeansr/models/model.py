@@ -18,6 +18,7 @@ from udeansr.models.calibration import Calibration
 from udeansr.models.model_file import read_model
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import from_json
 from udeansr.training.checkpoint import check_weights, load_checkpoint
 from udeansr.training.settings import RunSettings
 
@@ -93,7 +94,7 @@ def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
     if not path.is_dir():
         return path
     if not (path / f"{checkpoint}.pt").is_file():
-        there = ", ".join(found.name for found in sorted(path.glob("*.pt"))) or "no .pt file"
+        there = ", ".join(found.name for found in sorted(path.glob("[!.]*.pt"))) or "no .pt file"
         raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
     return path / f"{checkpoint}.pt"
 
@@ -171,7 +172,7 @@ def trained_method(path: Path, state: dict[str, Any]) -> Method:
     weights = {**state["weights"], **state["averaged"]}
     fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
     if state.get("domain") is not None:
-        method.domain = Domain.from_dict(state["domain"])
+        method.domain = from_json(Domain, state["domain"], str(path))
     return method
 
 

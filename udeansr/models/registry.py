@@ -75,7 +75,7 @@ def portable_models() -> list[PortableModel]:
     """All model files that have a name here, the bundled first; one that cannot be read is told of and left out."""
     found = []
     for folder, bundled in ((BUNDLED, True), (models_root().folder, False)):
-        for path in sorted(folder.glob("*.zip")):
+        for path in sorted(folder.glob("[!.]*.zip")):
             try:
                 found.append(PortableModel(path, bundled, read_description(path)))
             except UdeansrError as error:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import permutation_p
-from udeansr.errors import UdeansrError
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.bias_correction import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
@@ -21,7 +18,7 @@ from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.raw_dataset import RawDataset
-from udeansr.strict_json import check_keys, read_json, write_json
+from udeansr.strict_json import Fraction, PositiveFloat, PositiveInt, read_json_as, write_json
 
 FINGERPRINT_FILE = "fingerprint.json"
 
@@ -42,11 +39,11 @@ class CohortFacts:
             |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
     """
 
-    images: int
-    shape: tuple[float, float, float]
-    spacing_mm: tuple[float, float, float]
+    images: PositiveInt
+    shape: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     foreground_percentiles: tuple[float, float, float]
-    foreground_fraction: float
+    foreground_fraction: Fraction
     log_power: dict[str, tuple[float | None, ...]]
 
 
@@ -68,13 +65,13 @@ class Fingerprint:
 
     dataset: str
     orientation: str
-    lr_spacing_mm: tuple[float, float, float]
-    hr_spacing_mm: tuple[float, float, float]
+    lr_spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    hr_spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     smallest_lr_voxels: tuple[int, int, int]
     cohorts: dict[str, CohortFacts]
     degradation: MeasuredDegradation
-    degradation_p: float | None
-    level_gain: float
+    degradation_p: Fraction | None
+    level_gain: PositiveFloat
     cases: tuple[CaseFacts, ...]
 
     @property
@@ -89,35 +86,9 @@ class Fingerprint:
         hr = (case for case in self.cases if case.group == SOURCE_HR)
         return tuple(case.name for case in hr if not equal_spacing(case.spacing_mm, target))
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fingerprint as JSON takes it."""
-        values = asdict(self) | {"degradation": self.degradation.as_dict()}
-        return json.loads(json.dumps(values))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = FINGERPRINT_FILE) -> Fingerprint:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: naming an unknown or missing key, or a value of another kind.
-        """
-        check_keys(values, {item.name for item in fields(cls)}, where)
-        try:
-            own: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-            }
-            own["cohorts"] = {
-                name: _cohort_from_dict(cohort, f"{where}, {name}") for name, cohort in values["cohorts"].items()
-            }
-            own["degradation"] = MeasuredDegradation.from_dict(values["degradation"])
-            own["cases"] = tuple(CaseFacts.from_dict(case, f"{where}, cases") for case in values["cases"])
-            return cls(**own)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UdeansrError(f"{where}: not a fingerprint ({error}); make it again: {_REMEDY}") from error
-
     def save(self, path: Path) -> None:
         """Write the fingerprint as JSON, whole or not at all."""
-        write_json(self.as_dict(), path)
+        write_json(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Fingerprint:
@@ -126,7 +97,7 @@ class Fingerprint:
         Raises:
             UdeansrError: if the file is missing, is no JSON or no fingerprint.
         """
-        return cls.from_dict(read_json(path, "fingerprint", _REMEDY), str(path))
+        return read_json_as(cls, path, "fingerprint", _REMEDY)
 
 
 def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, Domain]:
@@ -201,10 +172,3 @@ def _profile(spectra: Sequence[np.ndarray], axis: int) -> tuple[float | None, ..
 def _median(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
     one, two, three = (round(float(n), 6) for n in np.median(rows, axis=0))
     return (one, two, three)
-
-
-def _cohort_from_dict(values: dict[str, Any], where: str) -> CohortFacts:
-    check_keys(values, {item.name for item in fields(CohortFacts)}, where)
-    own: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    own["log_power"] = {axis: tuple(profile) for axis, profile in values["log_power"].items()}
-    return CohortFacts(**own)

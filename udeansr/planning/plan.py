@@ -11,7 +11,7 @@ from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
-from udeansr.strict_json import check_keys, read_json, write_json
+from udeansr.strict_json import as_json, check_keys, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
 
@@ -117,7 +117,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""
         values = asdict(self)
-        values["degradation"] = self.degradation and self.degradation.as_dict()
+        values["degradation"] = self.degradation and as_json(self.degradation)
         for name, configuration in self.configurations.items():
             own = values["configurations"][name]
             del own["name"]
@@ -155,7 +155,7 @@ class Plan:
         degradation = values.get("degradation")
         if degradation is not None:
             try:
-                degradation = MeasuredDegradation.from_dict(degradation)
+                degradation = from_json(MeasuredDegradation, degradation, "degradation")
             except UdeansrError as error:
                 raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
         return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations, degradation)

@@ -26,6 +26,7 @@ from udeansr.preprocessing.case_folder import read_record, write_case
 from udeansr.preprocessing.preparation import training_box
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, PreprocessedDataset, read_case
 from udeansr.preprocessing.preprocessor import draw_foreground
+from udeansr.strict_json import as_json
 
 PAIRS, PAIRS_REGISTERED = "pairs", "pairs_registered"
 """Folders of a configuration that hold pairs, beside those of the groups."""
@@ -149,7 +150,7 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
         "made_of": _made_of(task),
         "motion": asdict(motion),
         "gain": gain,
-        "geometry": grid.as_dict(),
+        "geometry": as_json(grid),
         "intensity_scale": task.hr.intensity_scale,
         "level": task.hr.level / gain,
     }

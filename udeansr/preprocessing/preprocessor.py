@@ -31,7 +31,7 @@ from udeansr.preprocessing.case_folder import (
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
-from udeansr.strict_json import write_json
+from udeansr.strict_json import as_json, write_json
 
 FOREGROUND_VOXELS = 10_000
 """Enough to draw slabs from; all of them would be as large as the volume."""
@@ -141,8 +141,8 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         record = {
             "sources": sources,
             "plan": values,
-            "geometry": prepared.geometry.as_dict(),
-            "cut_from": prepared.whole.as_dict(),
+            "geometry": as_json(prepared.geometry),
+            "cut_from": as_json(prepared.whole),
             "start": list(prepared.start),
             "intensity_scale": prepared.intensity_scale,
             "level": prepared.level,
@@ -152,7 +152,7 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         if task.outputs[0][0] == SOURCE_HR:
             if domain is not None:
                 degraded, measured = degrade_variously(prepared.voxels, configuration, domain, folder.name)
-                record["measured"] = [one.as_dict() for one in measured]
+                record["measured"] = [as_json(one) for one in measured]
             else:
                 degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
         write_case(folder, prepared.voxels, foreground, record, degraded)

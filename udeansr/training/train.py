@@ -19,6 +19,7 @@ from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import check_weights, restore_random_state, save_beginning, seed_everything
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
@@ -83,7 +84,7 @@ def train(
         "method": method_name,
         "settings": json.loads(json.dumps(asdict(settings))),
         "run": run.as_dict(),
-        "domain": method.domain and method.domain.as_dict(),
+        "domain": method.domain and as_json(method.domain),
     }
     if state is not None:
         where = str(output_folder)
