@@ -18,6 +18,7 @@ from udeansr.figures.feature_figure import draw_explanations, draw_features
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.slabs import slabs_of
 from udeansr.figures.style import caption_of
+from udeansr.files import write_whole
 from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import reorient, same_grid
 from udeansr.image.names import case_name
@@ -188,7 +189,4 @@ def _write_captions(folder: Path) -> None:
     for path in sorted(folder.glob("*/[!.]*.png")):
         name = path.relative_to(folder).as_posix()
         lines += [f"![{path.stem}]({name})", "", f"**{name}** {caption_of(path)}", ""]
-    partial = folder / f".{CAPTIONS_FILE}.partial"
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("\n".join(lines), encoding="utf-8")
-    partial.replace(folder / CAPTIONS_FILE)
+    write_whole(folder / CAPTIONS_FILE, "\n".join(lines))

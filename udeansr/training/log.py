@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_file, write_whole
 from udeansr.training.interruption import StoppedError
 
 _SCORES = {
@@ -46,9 +47,8 @@ def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
     rate.plot([entry["epoch"] for entry in history], [1e4 * entry["lr"] for entry in history], marker=".")
     rate.set(ylabel="learning rate (1e-4)", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
-    partial = path.with_name(f".{path.name}.partial")
-    canvas.print_png(str(partial))
-    partial.replace(path)
+    with whole_file(path) as partial:
+        canvas.print_png(str(partial))
 
 
 def _panel(axes: Axes, label: str, history: list[dict[str, Any]], part: str, names: tuple[str, ...]) -> None:
@@ -145,9 +145,7 @@ class RunLog:
         """
         self._folder = folder
         self.history = [entry for entry in _read_lines(folder / METRICS) if entry["epoch"] <= epochs_done]
-        partial = folder / f".{METRICS}.partial"
-        partial.write_text("".join(_line(entry) for entry in self.history), encoding="utf-8")
-        partial.replace(folder / METRICS)
+        write_whole(folder / METRICS, "".join(_line(entry) for entry in self.history))
         self._board = _open_tensorboard(folder / TENSORBOARD) if tensorboard else None
         self._handler = logging.FileHandler(folder / LOG, encoding="utf-8", delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
