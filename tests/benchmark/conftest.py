@@ -38,7 +38,9 @@ def planned(
     def lay(degradation: str = "shifted", pairing: str = "unpaired", seed: int = 1) -> SimulatedDataset:
         scenario = Scenario("x2x2x1", pairing, degradation, seed)
         name = scenario.dataset
-        configuration = tiny_configuration("x2x2x1", patch_size=(16, 16), turns=True, epochs=7, iterations_per_epoch=11)
+        configuration = tiny_configuration(
+            "x2x2x1", patch_size=(16, 16), rotate90=True, epochs=7, iterations_per_epoch=11
+        )
         plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), scenario.true_degradation)
         plan.save(folder.preprocessed(name) / "plans.json")
         write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")

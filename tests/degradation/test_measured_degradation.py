@@ -12,7 +12,7 @@ from udeansr.degradation.measured_degradation import (
     measure_degradation,
     restored,
     width_voxels,
-    with_restored,
+    with_deconvolved,
 )
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
 from udeansr.errors import UdeansrError
@@ -224,7 +224,7 @@ def test_the_level_of_the_lr_is_its_own(image):
 
 
 def test_a_network_is_shown_both(image):
-    both = with_restored(image, measured(tuple(np.linspace(1, 0.5, 16))), log_spectrum(image))
+    both = with_deconvolved(image, measured(tuple(np.linspace(1, 0.5, 16))), log_spectrum(image))
     assert both.shape == (2, *image.shape)
     assert both.dtype == np.float32
     assert np.array_equal(both[1], image)

@@ -6,7 +6,7 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.bias_correction import Calibration
+from udeansr.planning.bias_correction import DegradedSample
 from udeansr.planning.case_facts import CaseFacts
 from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
 from udeansr.planning.raw_dataset import load_raw_dataset
@@ -112,7 +112,7 @@ def test_the_level_gain_is_that_of_the_source_images(dataset, monkeypatch):
     dataset.write("sourceHR", "hr3.nii.gz")
     known = np.zeros((16, 16, 16))
     monkeypatch.setattr(
-        "udeansr.planning.fingerprint.calibrate",
-        lambda request: Calibration(gains[request.path.name[:3]], known, known),
+        "udeansr.planning.fingerprint.degrade_sample",
+        lambda request: DegradedSample(gains[request.path.name[:3]], known, known),
     )
     assert extracted(dataset).level_gain == 1.3

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, TRUE, VARIETY, said
+from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, RANDOMIZED, TRUE, said
 from udeansr.benchmark.scenario import MISALIGNED, UNPAIRED, Scenario
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
 from udeansr.degradation.simulated_scan import Recipe
@@ -201,12 +201,11 @@ def with_variants(plan: Plan, degradation: Degradation | None) -> Plan:
             second variant.
     """
     base = _planned(plan)
-    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION, VARIETY: VARIETY}
+    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION, RANDOMIZED: RANDOMIZED}
     if degradation not in (None, TRUNCATION):
         known[TRUE] = degradation
     variants = {
-        f"{base.name}_{word}": replace(
-            base,
+        f"{base.name}_{word}": base.changed(
             name=f"{base.name}_{word}",
             source_degradation=value,
             inherits_from=base.name,

@@ -175,7 +175,7 @@ def width_voxels(frequencies: np.ndarray, transfer: np.ndarray) -> float:
     return float(2 * (distance[after - 1] + between * (distance[after] - distance[after - 1])))
 
 
-def with_restored(lr: np.ndarray, measured: MeasuredDegradation, log_spectrum: np.ndarray) -> np.ndarray:
+def with_deconvolved(lr: np.ndarray, measured: MeasuredDegradation, log_spectrum: np.ndarray) -> np.ndarray:
     """What a network is shown of an LR: :func:`restored`, and the LR as it is.
 
     Args:

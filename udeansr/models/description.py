@@ -13,7 +13,7 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.strict_json import as_json, from_json
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 CONTRAST = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")

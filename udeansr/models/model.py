@@ -32,7 +32,7 @@ SPACING_TOLERANCE = 0.02
 def spacing_deviation(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
     """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
     spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
-    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.lr_spacing_mm) - 1)))
+    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.task.lr_spacing_mm) - 1)))
 
 
 def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
@@ -124,7 +124,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         f"{path}: holds other weights than {description.method} has here; it was made by another version "
         f"({description.version}): install that one"
     )
-    if configuration.groups * configuration.blocks > len(weights):
+    if configuration.size.groups * configuration.size.blocks > len(weights):
         raise other  # before a network of any size that the file says is built
     method = _empty(path, description.method, configuration, description.settings)
     if not method.players:
@@ -136,7 +136,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         raise other
     fill(method, weights, device)
     method.domain = description.domain
-    if configuration.restores and method.domain is None:
+    if configuration.task.deconvolves and method.domain is None:
         raise UdeansrError(f"{path}: it restores each LR and has no domain to do so by; export it again")
     try:
         run = RunSettings.from_dict(description.run, str(path))
@@ -144,11 +144,11 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
     return Model(
         method,
-        configuration.factors,
+        configuration.task.factors,
         description.plan,
         configuration,
         str(device),
-        run=run if method.learns_in_prediction else None,
+        run=run if method.is_zero_shot else None,
         name=description.name,
         calibration=description.calibration,
         file=path,
@@ -184,14 +184,14 @@ def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> Model:
     """A method that learns nothing, for any grid."""
-    untrained = Configuration(
+    untrained = Configuration.of(
         name=str(scale),
         scale=str(scale),
         lr_spacing_mm=(1.0, 1.0, 1.0),
         hr_spacing_mm=(1.0, 1.0, 1.0),
         slab_slices=1,
         patch_size=(1, 1),
-        turns=False,
+        rotate90=False,
         batch_size=1,
         features=1,
         groups=1,
@@ -209,10 +209,10 @@ def _trained(path: Path, device: torch.device | str) -> Model:
     state = load_checkpoint(path)
     method = trained_method(path, state).to(device)
     plan, configuration = plan_of(path, state)
-    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
+    run = RunSettings.from_dict(state["run"], str(path)) if method.is_zero_shot else None
     return Model(
         method,
-        configuration.factors,
+        configuration.task.factors,
         plan,
         configuration,
         str(device),

@@ -12,7 +12,13 @@ from udeansr.degradation.measured_degradation import MeasuredDegradation, measur
 from udeansr.degradation.spectrum import permutation_p
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.bias_correction import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
+from udeansr.planning.bias_correction import (
+    IMAGES,
+    DegradedSample,
+    DegradedSampleRequest,
+    degrade_sample,
+    with_hidden_noise,
+)
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.domain import Domain, find_domain
@@ -113,7 +119,7 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
     degradation = measure_degradation(spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm)
-    calibrations = _calibrate(raw, grid, degradation, processes)
+    samples = _degrade_samples(raw, grid, degradation, processes)
     trained = [case for case in facts if case.group in spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
     depth, height, width = (int(n) for n in np.min(extents, axis=0))
@@ -126,23 +132,23 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
         cohorts={
             group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
         },
-        degradation=with_hidden_noise(degradation, calibrations, grid.lr_spacing_mm),
+        degradation=with_hidden_noise(degradation, samples, grid.lr_spacing_mm),
         degradation_p=permutation_p(spectra[SOURCE_HR], spectra[TARGET_LR]),
-        level_gain=round(float(np.median([one.level_gain for one in calibrations])), 4),
+        level_gain=round(float(np.median([one.level_gain for one in samples])), 4),
         cases=facts,
     )
     singly = spectra[TARGET_LR][:IMAGES]
     return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, raw.about.contrast or None)
 
 
-def _calibrate(
+def _degrade_samples(
     raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int
-) -> list[Calibration]:
+) -> list[DegradedSample]:
     """Of source HR images, evenly drawn from the cohort."""
     cases = raw.groups[SOURCE_HR]
     drawn = [cases[i] for i in sorted({i * len(cases) // IMAGES for i in range(IMAGES)})]
-    requests = [CalibrationRequest(case.path, grid, degradation) for case in drawn]
-    return parallel_map(calibrate, requests, processes, "Calibrating")
+    requests = [DegradedSampleRequest(case.path, grid, degradation) for case in drawn]
+    return parallel_map(degrade_sample, requests, processes, "Correcting")
 
 
 def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:

@@ -135,7 +135,7 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
         motion = register_rigidly(hr, lr) if register else RigidMotion()
     except UdeansrError as error:
         raise UdeansrError(f"{task.hr.name}: {error}") from error
-    scale = configuration.factors
+    scale = configuration.task.factors
     lr = crop(lr, _shared_box(hr, motion, lr, configuration))
     grid = sr_geometry(lr.geometry, scale)
     moved, inside = move_onto(hr, motion, grid).voxels, covered(hr.geometry, motion, grid)
@@ -164,7 +164,7 @@ def _shared_box(hr: Volume, motion: RigidMotion, lr: Volume, configuration: Conf
     whole = tuple(slice(0, n) for n in lr.geometry.shape)
     parts = whole if found is None else found
     box = (triple(part.start for part in parts), triple(part.stop - part.start for part in parts))
-    patch = (configuration.slab_slices, *configuration.patch_size)
+    patch = (configuration.task.slab_slices, *configuration.size.patch_size)
     return training_box(box, lr.geometry.shape, patch, (1, 1, 1))
 
 

@@ -44,7 +44,7 @@ def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
     names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size", "source_degradation")
-    values = asdict(configuration)
+    values = asdict(configuration.task) | asdict(configuration.size)
     return {name: values[name] for name in names}
 
 
@@ -89,7 +89,7 @@ class PreprocessedCase:
         """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
 
         Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; where the
-        configuration says "variety", (scanners, 2, Z / sz, Y / sy, X / sx): restored and as it is, noise included; as
+        configuration says "randomized", (scanners, 2, Z / sz, Y / sy, X / sx): restored and as it is, noise included; as
         :attr:`voxels`.
         """
         return read_array(self.folder / DEGRADED_FILE)

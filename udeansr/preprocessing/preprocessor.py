@@ -85,7 +85,7 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     waiting = [task for task in tasks if not _looks_current(task, values)]
     if waiting:
         (own / COMPLETE_FILE).unlink(missing_ok=True)
-    domain = Domain.load(folder / DOMAIN_FILE) if configuration.restores else None
+    domain = Domain.load(folder / DOMAIN_FILE) if configuration.task.deconvolves else None
     work = partial(_run, plan=plan, configuration=configuration, values=values, domain=domain)
     done = sum(parallel_map(work, waiting, processes, f"preprocess {configuration_name}"))
     kept = {path for task in tasks for path in task.folders}
@@ -169,8 +169,8 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
     Returns: (Z / sz, Y / sy, X / sx) float32, if the degradation is not known before the magnitude is taken, and the
         standard deviation of the noise in each complex channel, both in normalised intensity of HR.
     """
-    lr = truncate_kspace(hr, configuration.factors)
-    known = configuration.source_degradation
+    lr = truncate_kspace(hr, configuration.task.factors)
+    known = configuration.task.source_degradation
     if isinstance(known, Degradation):
         # Noise turned by the phase of the image is the same noise: it can be added to the magnitude as well.
         silent = acquire(lr, replace(known, noise=0.0), np.random.default_rng())

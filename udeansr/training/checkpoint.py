@@ -21,7 +21,7 @@ from udeansr.files import whole_file
 from udeansr.training.trainer import Trainer
 
 LATEST, BEST, FINAL = "latest.pt", "best.pt", "final.pt"
-FORMAT = 1
+FORMAT = 2
 KEYS = (
     *("format", "version", "plan", "configuration", "method", "settings", "run", "weights", "averaged"),
     *("optimizers", "scaler", "schedule", "random", "progress"),

@@ -44,7 +44,7 @@ def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
         losses.set_yscale("log")
     for axes, (label, kinds) in zip(scores, _SCORES.items(), strict=True):
         _panel(axes, label, history, "validation", kinds)
-    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["lr"] for entry in history], marker=".")
+    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["learning_rate"] for entry in history], marker=".")
     rate.set(ylabel="learning rate (1e-4)", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     with whole_file(path) as partial:
@@ -109,7 +109,7 @@ def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("
     times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
     left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
     ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
-    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; lr {entry['lr']:.2g}; {times}{ahead}"
+    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; learning rate {entry['learning_rate']:.2g}; {times}{ahead}"
 
 
 def by_player(losses: dict[str, float]) -> dict[str, float]:
@@ -183,7 +183,7 @@ class RunLog:
         if self._board is not None:
             numbers = {f"losses/{name}": value for name, value in entry["losses"].items()}
             numbers |= {f"validation/{name}": value for name, value in entry["validation"].items()}
-            for name, value in {**numbers, "lr": entry["lr"]}.items():
+            for name, value in {**numbers, "learning_rate": entry["learning_rate"]}.items():
                 if isinstance(value, float):
                     self._board.add_scalar(name, value, entry["epoch"])
 

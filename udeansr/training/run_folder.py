@@ -111,8 +111,8 @@ def check_same_training(state: dict[str, Any], identity: dict[str, Any], plan: P
         {"method": state["method"], **state["settings"]}, {"method": identity["method"], **identity["settings"]}
     )
     changes += _changes(
-        {"orientation": former.orientation, "lr_gain": former.lr_gain, **vars(then)},
-        {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **vars(now)},
+        {"orientation": former.orientation, "lr_gain": former.lr_gain, **then.values()},
+        {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **now.values()},
     )
     if former.degradation != plan.degradation:
         changes.append("the measured degradation of the plan")
