@@ -11,7 +11,8 @@ from udeansr.methods import METHODS, load_settings
 def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
     row = parse_row("gentle=udean@truncation:beta=0.001, anchor=no,run.learning_rate=1e-3,run.augment=false")
     assert row == Row(
-        "gentle", "gentle", "udean", "truncation", {"beta": 0.001, "anchor": False}, {"learning_rate": 0.001, "augment": False},
+        "gentle", "gentle", "udean", "truncation", {"beta": 0.001, "anchor": False},
+        {"learning_rate": 0.001, "augment": False},
         "udean@truncation:beta=0.001, anchor=no,run.learning_rate=1e-3,run.augment=false",
     )  # fmt: skip
     assert parse_row("plain=udean") == Row("plain", "plain", "udean", about="udean")

@@ -12,7 +12,8 @@ from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Configuration, Plan
 @pytest.fixture
 def plan() -> Plan:
     base = Configuration.of(
-        "x2x2x1", scale="x2x2x1", lr_spacing_mm=(5.0, 2.0, 2.0), hr_spacing_mm=(5.0, 1.0, 1.0), slab_slices=3, patch_size=(64, 32), rotate90=False,
+        "x2x2x1", scale="x2x2x1", lr_spacing_mm=(5.0, 2.0, 2.0), hr_spacing_mm=(5.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(64, 32), rotate90=False,
         batch_size=8, features=64, groups=5, blocks=5, discriminator_features=64, epochs=200,
         iterations_per_epoch=250, reasons={"features": "the paper's", "batch_size": "the paper's"},
     )  # fmt: skip
@@ -91,7 +92,7 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
         ({"scale": "x2x2x5"}, r"'hr_spacing_mm' is \[5.0, 1.0, 1.0\]; expected 'lr_spacing_mm' / x2x2x5"),
         ({"inherits_from": "none"}, "it inherits from 'none', which is not there; the plan has x2x2x1, wide"),
         ({"inherits_from": "wide"}, "it inherits from itself; the plan has x2x2x1, wide"),
-        ({"reasons": "none"}, "'wide', or its 'task', 'size' or 'reasons', is no object in braces"),
+        ({"reasons": "none"}, "'wide', or its task, size or reasons, is no object in braces"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):

@@ -21,7 +21,8 @@ from udeansr.planning.training_size import (
 )
 
 TINY = Configuration.of(
-    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0), slab_slices=3, patch_size=(32, 32), rotate90=True,
+    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(32, 32), rotate90=True,
     batch_size=2, features=16, groups=2, blocks=2, discriminator_features=16, epochs=1, iterations_per_epoch=1,
 )  # fmt: skip
 
@@ -84,7 +85,8 @@ def test_the_total_holds_maps_weights_and_what_surrounds_them():
 
 
 BASE = Configuration.of(
-    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0), slab_slices=3, patch_size=(1, 1), rotate90=True,
+    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(1, 1), rotate90=True,
     batch_size=1, features=1, groups=1, blocks=1, discriminator_features=1, epochs=1, iterations_per_epoch=250,
 )  # fmt: skip
 LARGE = (64, 128, 128)
@@ -99,7 +101,8 @@ bases = st.builds(
 def rank(configuration: Configuration) -> tuple[int, ...]:
     return (
         configuration.size.batch_size, configuration.size.patch_size[0] * configuration.size.patch_size[1],
-        configuration.size.groups * configuration.size.blocks, configuration.size.features, configuration.size.discriminator_features,
+        configuration.size.groups * configuration.size.blocks, configuration.size.features,
+        configuration.size.discriminator_features,
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
         "seconds": {"computing": 50.0, "waiting": 8.0, "validation": 2.0},
     }
     assert epoch_line(entry, 4) == (
-        "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels; "
+        "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels, "
         "learning rate 5e-05; 60 s (8 s waiting for data), about 2 min left"
     )
     assert "left" not in epoch_line({**entry, "epoch": 4}, 4)

@@ -171,7 +171,7 @@ def prepare_dataset(
             with_variants(plan, scenario.true_degradation).save(preprocessed / PLANS_FILE)
         dataset = read_dataset(folder, scenario)
         assert dataset is not None, "it was made a moment ago"
-        found = _planned(dataset.plan).scale
+        found = _planned(dataset.plan).task.scale
         if scenario.given and found != scenario.scale:
             raise UdeansrError(f"{name}: is of {found}, --scales says {scenario.scale}; give --scales {found}")
         for configuration in {dataset.configuration(word).name: None for word in source_degradations}:

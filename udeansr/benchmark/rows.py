@@ -65,7 +65,7 @@ class Row:
 
 
 def parse_row(text: str) -> Row:
-    """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.learning_rate`` and the like among them.
+    """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.learning_rate`` among them.
 
     Raises:
         UdeansrError: if it is of another form, or the method, a setting or a value is none.
@@ -167,8 +167,14 @@ _ALL = (
         "squared_ssim", "UDEAN, 1 - SSIM^2", "udean", settings={"loss_form": "code"},
         about="L_SSIM as the code family runs it, not as equation 2 is printed",
     ),
-    Row("low_learning_rate", "UDEAN, half the learning rate", "udean", run={"learning_rate": 5e-4}, about="5e-4 instead of 1e-3"),
-    Row("high_learning_rate", "UDEAN, twice the learning rate", "udean", run={"learning_rate": 2e-3}, about="2e-3 instead of 1e-3"),
+    Row(
+        "low_learning_rate", "UDEAN, half the learning rate", "udean",
+        run={"learning_rate": 5e-4}, about="5e-4 instead of 1e-3",
+    ),
+    Row(
+        "high_learning_rate", "UDEAN, twice the learning rate", "udean",
+        run={"learning_rate": 2e-3}, about="2e-3 instead of 1e-3",
+    ),
     Row("no_average", "UDEAN without averaging", "udean", run={"ema_decay": 0.0}, about="the last weights predict"),
     Row(
         "no_augmentation", "UDEAN without augmentation", "udean", run={"augment": False},
@@ -212,8 +218,8 @@ GROUPS = {
     ),
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
     "recipe": (
-        "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_learning_rate", "high_learning_rate", "no_average", "no_augmentation",
-        "whole_slabs", "target_cycle", "udean",
+        "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_learning_rate", "high_learning_rate", "no_average",
+        "no_augmentation", "whole_slabs", "target_cycle", "udean",
     ),
     "adversaries": (
         "adversaries_image", "adversaries_feature", "adversaries_both", "adversaries_gentle",

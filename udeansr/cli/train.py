@@ -132,10 +132,11 @@ def _train(
         _refuse_length(method, flags)
         length = f"{settings.iterations} iterations on each volume, in prediction"
     print(f"preprocessed: {arrays}\nresults:      {models}")
+    size, (rows, columns) = chosen.size, chosen.size.patch_size
     print(
-        f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.task.slab_slices} x {chosen.size.patch_size[0]} x "
-        f"{chosen.size.patch_size[1]} LR voxels, {run.batch_size} of each cohort in a batch\n"
-        f"              {method}: {chosen.size.features} features, {chosen.size.groups} groups of {chosen.size.blocks} blocks; "
+        f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.task.slab_slices} x {rows} x {columns} "
+        f"LR voxels, {run.batch_size} of each cohort in a batch\n"
+        f"              {method}: {size.features} features, {size.groups} groups of {size.blocks} blocks; "
         f"{length}",
         flush=True,
     )

@@ -29,9 +29,9 @@ class Method(nn.Module, ABC):
         players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
         averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
-        learning_rate, ema_decay, augment: that of the first epoch, decay of the moving average of the weights (0: none),
-            and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
-        serves_unknown_scanners: whether it can learn from a variety of LR, each beside itself restored
+        learning_rate, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights
+            (0: none), and whether slabs are augmented, each where the run does not say otherwise.
+        supports_domain_randomization: whether it can learn from a variety of LR, each beside itself restored
             (:attr:`Configuration.task.deconvolves`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
         domain: of the people that it learns from; whoever builds a method to learn or to predict sets it.
         learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.

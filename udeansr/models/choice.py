@@ -71,7 +71,8 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: torch.device
         ):
             free = ", ".join(name for name, method in METHODS.items() if not method.players)
             raise UdeansrError(
-                f"--scale {query.scale} goes with a --method that needs no model ({free}); a trained model has its scale"
+                f"--scale {query.scale} goes with a --method that needs no model ({free}); a trained model has "
+                "its scale"
             )
         return interpolator(query.method, query.scale, device)
     if query.path is not None:

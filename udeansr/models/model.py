@@ -1,4 +1,4 @@
-"""A model: a method that is ready, the plan it was made for, and what is known of it; made of a checkpoint or a file."""
+"""A model: a method that is ready, the plan it was made for, and what is known of it."""
 
 from __future__ import annotations
 

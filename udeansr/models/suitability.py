@@ -165,7 +165,8 @@ def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:
 def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
     """Why no model was taken for an image, with the numbers, and what to do about it."""
     listed = "; ".join(
-        f"{model.name} ({model.description.contrast}, LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} mm "
+        f"{model.name} ({model.description.contrast}, "
+        f"LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} mm "
         f"as {model.description.plan.orientation}, {_percent(_deviation(image.geometry, model))} off)"
         for model in models
     )

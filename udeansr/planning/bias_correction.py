@@ -81,7 +81,7 @@ def with_hidden_noise(
 
     Args:
         measured: from the cohorts.
-        calibrations: made with it, at least one.
+        samples: made with it, at least one.
         lr_spacing_mm: (Z, Y, X).
     """
     spectra = [one.truncated for one in samples], [one.degraded for one in samples]

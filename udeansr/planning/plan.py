@@ -15,10 +15,6 @@ from udeansr.strict_json import as_json, check_keys, from_json, read_json, write
 
 PLANS_FILE = "plans.json"
 
-_COUNTS = (
-    "slab_slices", "batch_size", "features", "groups", "blocks", "discriminator_features",
-    "epochs", "iterations_per_epoch",
-)  # fmt: skip
 _WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
 _PARTS = ("task", "size", "reasons")
 _REMEDY = "udeansr_plan_and_preprocess -d DATASET"
@@ -91,6 +87,7 @@ class TrainingSize:
 
 TASK_KEYS = tuple(item.name for item in fields(Task))
 SIZE_KEYS = tuple(item.name for item in fields(TrainingSize))
+_COUNTS = ("slab_slices", *(key for key in SIZE_KEYS if key != "patch_size"))
 
 
 @dataclass(frozen=True)
@@ -227,19 +224,17 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     check_keys(task, set(TASK_KEYS), f"{where}, task", {"source_degradation"})
     check_keys(size, set(SIZE_KEYS), f"{where}, size")
     try:
-        task["lr_spacing_mm"] = _numbers("lr_spacing_mm", task, 3, (int, float))
-        task["hr_spacing_mm"] = _numbers("hr_spacing_mm", task, 3, (int, float))
+        for key in ("lr_spacing_mm", "hr_spacing_mm"):
+            task[key] = _numbers(key, task, 3, (int, float))
         size["patch_size"] = _numbers("patch_size", size, 2, (int,))
         for key in _COUNTS:
             _number(key, (task | size)[key], (int,))
         if not isinstance(task["rotate90"], bool):
             raise ValueError(f"'rotate90' is {task['rotate90']!r}; expected true or false")
         task["source_degradation"] = _source_degradation(task.get("source_degradation", "measured"))
-        configuration = Configuration(
-            name, Task(**task), TrainingSize(**size), values["inherits_from"], values["reasons"]
-        )
-        factors = configuration.task.factors.zyx
-        tiled = [lr / factor for lr, factor in zip(task["lr_spacing_mm"], factors, strict=True)]
+        made = Task(**task), TrainingSize(**size)
+        configuration = Configuration(name, *made, values["inherits_from"], values["reasons"])
+        tiled = [lr / n for lr, n in zip(task["lr_spacing_mm"], configuration.task.factors.zyx, strict=True)]
         if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task["hr_spacing_mm"], tiled, strict=True)):
             raise ValueError(
                 f"'hr_spacing_mm' is {list(task['hr_spacing_mm'])}; expected 'lr_spacing_mm' / {task['scale']}, "
@@ -271,16 +266,13 @@ def _inherited(name: str, raw: dict[str, Any], where: str) -> dict[str, Any]:
     ancestor: str | None = name
     while ancestor is not None:
         if ancestor not in raw or ancestor in lineage:
-            trouble = (
-                "inherits from itself" if ancestor in lineage else f"inherits from '{ancestor}', which is not there"
-            )
+            other = f"inherits from '{ancestor}', which is not there"
+            trouble = "inherits from itself" if ancestor in lineage else other
             raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(raw)}")
         lineage.append(ancestor)
         own = raw[ancestor]
         if not isinstance(own, dict) or any(not isinstance(own.get(key, {}), dict) for key in _PARTS):
-            raise UdeansrError(
-                f"{where}: '{ancestor}', or its 'task', 'size' or 'reasons', is no object in braces; mend it"
-            )
+            raise UdeansrError(f"{where}: '{ancestor}', or its task, size or reasons, is no object in braces; mend it")
         check_keys(
             own, {"task", "size", "inherits_from", "reasons"}, where, {"task", "size", "inherits_from", "reasons"}
         )

@@ -164,7 +164,8 @@ class Predictor:
         )
         if fits(grid, plan, configuration):
             return trust
-        off = f"spacing {format_spacing(grid.spacing_mm)} mm (made for {format_spacing(configuration.task.lr_spacing_mm)} mm)"
+        found, wanted = format_spacing(grid.spacing_mm), format_spacing(configuration.task.lr_spacing_mm)
+        off = f"spacing {found} mm (made for {wanted} mm)"
         return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property

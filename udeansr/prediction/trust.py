@@ -121,8 +121,8 @@ class TrustMeter:
             lr_spacing_mm: (Z, Y, X).
             domain: of the model, or None.
             expected: what the model takes the scanner to do beyond truncation; None: nothing. It has no say where the
-                model restores each LR by its own measure.
-            restores: whether it does.
+                model deconvolves each LR by its own measure.
+            deconvolves: whether it does.
         Raises:
             ValueError: if a slice has not gone by.
         """

@@ -89,8 +89,8 @@ class PreprocessedCase:
         """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
 
         Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; where the
-        configuration says "randomized", (scanners, 2, Z / sz, Y / sy, X / sx): restored and as it is, noise included; as
-        :attr:`voxels`.
+        configuration says "randomized", (scanners, 2, Z / sz, Y / sy, X / sx): deconvolved and as it is, with noise;
+        as :attr:`voxels`.
         """
         return read_array(self.folder / DEGRADED_FILE)
 

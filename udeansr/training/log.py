@@ -109,7 +109,8 @@ def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("
     times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
     left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
     ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
-    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; learning rate {entry['learning_rate']:.2g}; {times}{ahead}"
+    parts.append(f"learning rate {entry['learning_rate']:.2g}")
+    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; {times}{ahead}"
 
 
 def by_player(losses: dict[str, float]) -> dict[str, float]:

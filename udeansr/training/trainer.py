@@ -1,4 +1,4 @@
-"""One iteration of any method: backward, clip, step; the learning rate's schedule; the moving average (EMA) of the weights."""
+"""One iteration of any method: backward, clip, step; learning rate schedule; moving average of the weights (EMA)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def cosine_learning_rate(
     last_learning_rate: float = LAST_LEARNING_RATE,
     stage_starts: tuple[float, ...] = (0.0,),
 ) -> float:
-    """The learning rate of one epoch, on half a cosine from ``learning_rate`` towards ``last_learning_rate``; each stage has its own.
+    """The learning rate of one epoch, on half a cosine from the first to the last; each stage has its own.
 
     It depends on nothing else, so that a continued run goes on where it stopped.
 
