@@ -15,9 +15,9 @@ from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
-CONFIGURATION = Configuration(
+CONFIGURATION = Configuration.of(
     name="x2x2x1", scale="x2x2x1", lr_spacing_mm=(1.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
-    slab_slices=3, patch_size=(64, 64), turns=True, batch_size=8, features=64, groups=5, blocks=5,
+    slab_slices=3, patch_size=(64, 64), rotate90=True, batch_size=8, features=64, groups=5, blocks=5,
     discriminator_features=64, epochs=1, iterations_per_epoch=1,
 )  # fmt: skip
 

@@ -32,7 +32,7 @@ from udeansr.image.volume import Volume, triple
 from udeansr.inference.test_time_augmentation import QUALITIES
 from udeansr.models.calibration import Calibration
 from udeansr.models.card import ModelCard
-from udeansr.models.export import ExportWish, export_model
+from udeansr.models.export import ExportSettings, export_model
 from udeansr.models.model import load_model
 from udeansr.prediction.predictor import Prediction, Predictor
 
@@ -210,7 +210,7 @@ def main() -> None:
         calibration = compare_qualities(resolver, validation)
         calibrated = replace(resolver, calibration=calibration)
         print(reliability(calibrated, test[: arguments.reliability_people], arguments.curve))
-    wish = ExportWish(arguments.name, arguments.contrast, calibration=calibration)
+    wish = ExportSettings(arguments.name, arguments.contrast, calibration=calibration)
     description = export_model(arguments.model, arguments.output, wish)
     told_by_name = json.loads(arguments.card.read_text(encoding="utf-8"))
     words = {**told_by_name["all"], **told_by_name.get(arguments.name, {})}

@@ -79,7 +79,7 @@ def main() -> None:
     method = build_method(state["method"], configuration, load_settings(state["method"], state["settings"]))
     method.load_state_dict({**state["weights"], **state["averaged"]})
     method.eval()
-    measured, scale = plan.degradation, configuration.factors
+    measured, scale = plan.degradation, configuration.task.factors
     assert measured is not None, "a plan that udeansr made has a measured degradation"
     dataset = PreprocessedDataset.open(arguments.preprocessed, configuration)
     truth = {case.name: case for case in dataset.cases("validationHR")}

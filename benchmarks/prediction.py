@@ -36,7 +36,7 @@ from udeansr.device import FORMATS, choose_precision
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
-from udeansr.inference.fused import lean
+from udeansr.inference.fused import fused
 from udeansr.inference.sliding_window import HR_PIXELS_A_BATCH
 from udeansr.inference.test_time_augmentation import QUALITIES
 from udeansr.methods import Method, build_method, parse_settings
@@ -78,14 +78,14 @@ def checkpoint(path: Path, options: argparse.Namespace) -> None:
     """A model of the wished size with random weights."""
     scale = Scale.parse(options.scale)
     z, y, x = (mm / factor for mm, factor in zip(SPACING_MM, scale.zyx, strict=True))
-    configuration = Configuration(
+    configuration = Configuration.of(
         name=str(scale),
         scale=str(scale),
         lr_spacing_mm=SPACING_MM,
         hr_spacing_mm=(z, y, x),
         slab_slices=3,
         patch_size=(options.patch, options.patch),
-        turns=False,
+        rotate90=False,
         batch_size=1,
         features=options.features,
         groups=options.groups,
@@ -116,7 +116,7 @@ def bare(model: Path, options: argparse.Namespace, device: torch.device, precisi
     The mean of many: a volume takes all its passes, not the fastest of them.
     """
     method = load_model(model, device).method
-    network = lean(method, FORMATS.get(precision))
+    network = fused(method, FORMATS.get(precision))
     slabs = batch_of_slabs(method, options, device)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         method.super_resolve(slabs[:1])
@@ -156,7 +156,7 @@ def forms(folder: Path, options: argparse.Namespace, device: torch.device) -> No
     for name, network in (
         ("as trained, under autocast", method.super_resolve),
         ("torch.compile, weights cast and frozen", compiled),
-        ("lean", lean(method, half).super_resolve),
+        ("lean", fused(method, half).super_resolve),
     ):
         print(f"| {name} | {pass_seconds(network, slabs, precision, options.seconds):.3f} |", flush=True)
 
@@ -181,8 +181,8 @@ def child(words: list[str]) -> None:
     def watch() -> None:
         """Keep the memory at each number of files that are there."""
         while not (resident and over.wait(0.02)):
-            there = len(list(folder.glob("[!.]*")))
-            resident[there] = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            apply = len(list(folder.glob("[!.]*")))
+            resident[apply] = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     watcher = threading.Thread(target=watch)
     watcher.start()

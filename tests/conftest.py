@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 # the more so on a computer shared with other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-for variable in ("UDEANSR_RAW", "UDEANSR_PREPROCESSED", "UDEANSR_RESULTS"):
-    os.environ.pop(variable, None)
+for variable in list(os.environ):
+    if variable.lower().startswith("udeansr_"):
+        del os.environ[variable]
 os.environ["UDEANSR_MODELS"] = os.devnull  # no folder: none of the user's imported models
 
 
@@ -42,7 +43,7 @@ def tiny_configuration() -> "Callable[..., Configuration]":
             "lr_spacing_mm": (2.0, 2.0, 2.0),
             "slab_slices": 3,
             "patch_size": (16, 24),
-            "turns": False,
+            "rotate90": False,
             "batch_size": 2,
             "features": 8,
             "groups": 1,
@@ -54,7 +55,7 @@ def tiny_configuration() -> "Callable[..., Configuration]":
         numbers |= values
         factors = [int(factor) for factor in reversed(scale[1:].split("x"))]
         spacing_mm = tuple(mm / factor for mm, factor in zip(numbers["lr_spacing_mm"], factors, strict=True))
-        return Configuration(name=scale, scale=scale, **({"hr_spacing_mm": spacing_mm} | numbers))
+        return Configuration.of(name=scale, scale=scale, **({"hr_spacing_mm": spacing_mm} | numbers))
 
     return make
 
@@ -136,7 +137,7 @@ def tiny_checkpoint(tiny_plan) -> Callable[..., Path]:
 def tiny_model_file(tiny_checkpoint, tmp_path, monkeypatch) -> Callable[..., Path]:
     """Writes a tiny model file, by default among the bundled ones, of which there are no others; gives its path."""
     from udeansr.models import registry
-    from udeansr.models.export import ExportWish, export_model
+    from udeansr.models.export import ExportSettings, export_model
 
     monkeypatch.setattr(registry, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "imported"))
@@ -146,7 +147,7 @@ def tiny_model_file(tiny_checkpoint, tmp_path, monkeypatch) -> Callable[..., Pat
     ) -> Path:
         training = tiny_checkpoint(tmp_path / "trained" / f"{name}.pt", **changed)
         path = tmp_path / folder / f"{name}.zip"
-        export_model(training, path, ExportWish(name=name, contrast=contrast, half=half))
+        export_model(training, path, ExportSettings(name=name, contrast=contrast, half=half))
         return path
 
     return write

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "udeansr"
 FLOORS = [
     {"errors"},
-    {"files", "device", "paths", "parallel", "networks", "losses"},
+    {"files", "progress", "paths", "device"},
+    {"strict_json", "parallel", "networks", "losses"},
     {"image"},
     {"degradation"},
     {"planning", "evaluation"},

@@ -83,7 +83,7 @@ def spoil_plan(key, value):
     def spoil(folder: Path) -> None:
         path = folder / "udeansr_preprocessed/Dataset001_Blobs/plans.json"
         plan = json.loads(path.read_text())
-        plan["configurations"]["x2x2x1"][key] = value
+        plan["configurations"]["x2x2x1"]["size"][key] = value
         path.write_text(json.dumps(plan))
 
     return spoil

@@ -95,7 +95,7 @@ def test_the_programs_of_python_work_as_written(tmp_path, monkeypatch, tiny_conf
 
     from udeansr.image.files import read_volume, write_volume
     from udeansr.image.volume import Geometry, Volume
-    from udeansr.models.export import ExportWish, export_model
+    from udeansr.models.export import ExportSettings, export_model
     from udeansr.models.registry import find_portable
 
     page = (ROOT / "documentation" / "python.md").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_the_programs_of_python_work_as_written(tmp_path, monkeypatch, tiny_conf
     if find_portable(name) is None:
         training = tmp_path / "training" / "best.pt"
         write_training(training, tiny_configuration("x2x2x1", lr_spacing_mm=spacing_mm))
-        export_model(training, tmp_path / "models" / f"{name}.zip", ExportWish(name=name, contrast="T1w"))
+        export_model(training, tmp_path / "models" / f"{name}.zip", ExportSettings(name=name, contrast="T1w"))
     rng = np.random.default_rng(0)
     grid = Geometry((7, 30, 26), spacing_mm, (3.0, 1.0, -8.0))
     for case in ("a_T1w", "b_T1w"):

@@ -1,63 +1,79 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json, write_whole
+from udeansr.files import partial_path, remove_partials, whole_file, whole_folder, write_whole
 
 
-def test_what_is_written_is_read_and_nothing_else_is_left(tmp_path):
-    path = tmp_path / "new" / "facts.json"
-    write_json({"a": [1, None, "x"]}, path)
-    assert read_json(path, "facts", "a command") == {"a": [1, None, "x"]}
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_number_that_json_does_not_know_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match="Out of range float"):
-        write_json({"a": float("nan")}, tmp_path / "facts.json")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_file_says_how_to_make_it(tmp_path):
-    with pytest.raises(UdeansrError, match=r"facts.json: there is no plan; make one: udeansr_x -d 1$"):
-        read_json(tmp_path / "facts.json", "plan", "udeansr_x -d 1")
-
-
-def test_no_json_says_where(tmp_path):
-    path = tmp_path / "facts.json"
-    path.write_text('{\n"a": }')
-    with pytest.raises(UdeansrError, match=r"facts.json: no JSON \(.*line 2.*\); mend it, or make it again: a command"):
-        read_json(path, "facts", "a command")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"a": 1, "b": 2, "z": 3}, "here: unknown key 'z'; known are a, b, c"),
-        ({"a": 1}, "here: the key 'b' is missing; expected a, b, c"),
-        ([], "here: expected an object with the keys a, b, c"),
-    ],
-)
-def test_wrong_keys_are_named(values, message):
-    with pytest.raises(UdeansrError, match=message):
-        check_keys(values, {"a", "b", "c"}, "here", {"c"})
-
-
-def test_optional_keys_may_be_missing():
-    check_keys({"a": 1}, {"a", "b"}, "here", {"b"})
-
-
-def test_a_file_is_written_with_its_folder_and_replaced(tmp_path):
+@pytest.mark.parametrize("content", [b"two", "two"])
+def test_a_file_is_written_with_its_folder_and_replaced(tmp_path, content):
     path = tmp_path / "new" / "a.bin"
     write_whole(path, b"one")
-    write_whole(path, b"two")
+    write_whole(path, content)
     assert path.read_bytes() == b"two" and list(path.parent.iterdir()) == [path]
 
 
-def test_a_place_that_cannot_be_written_is_told_and_left_clean(tmp_path):
+@pytest.mark.parametrize("name", ["a.b.nii.gz", "figure.png", "no_suffix"])
+def test_what_is_written_first_is_hidden_and_ends_as_the_file_does(tmp_path, name):
+    partial = partial_path(tmp_path / name)
+    assert partial.parent == tmp_path and partial.name.startswith(".") and str(os.getpid()) in partial.name
+    assert partial.suffix == ((tmp_path / name).suffix or ".partial")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_write_leaves_the_old_file_or_folder(tmp_path, error):
+    write_whole(tmp_path / "file", b"old")
+    with whole_folder(tmp_path / "folder") as partial:
+        (partial / "old").touch()
+    with pytest.raises(error), whole_file(tmp_path / "file") as partial:
+        partial.write_bytes(b"half")
+        raise error
+    with pytest.raises(error), whole_folder(tmp_path / "folder") as partial:
+        (partial / "half").touch()
+        raise error
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["file", "folder", "folder/old"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_folder_is_made_whole_and_replaces_another(tmp_path):
+    folder = tmp_path / "new" / "case.1"
+    for name in ("one", "two"):
+        with whole_folder(folder) as partial:
+            (partial / name).touch()
+            assert not (folder / name).exists()
+    assert [path.name for path in folder.iterdir()] == ["two"] and list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_place_that_cannot_be_written_is_named_and_left_clean(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UdeansrError, match=r"file/a: cannot be written \(.*\); give another place"):
+    with pytest.raises(UdeansrError, match=r"file/a: cannot be written \(.+\); check"):
         write_whole(tmp_path / "file" / "a", b"one")
-    with pytest.raises(UdeansrError, match=r"folder: cannot be written \(.*\); pray"):
+    with pytest.raises(UdeansrError, match=r"folder: cannot be written \(.+\); pray$"):
         write_whole(tmp_path / "folder", b"one", "pray")
+    with pytest.raises(UdeansrError, match=r"file/a: cannot be written"), whole_folder(tmp_path / "file" / "a"):
+        pass
     assert sorted(child.name for child in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_an_error_about_another_file_is_not_taken_for_one_of_writing(tmp_path, whole):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), whole(tmp_path / "a"):
+        (tmp_path / "elsewhere").read_bytes()
+
+
+def test_what_a_killed_process_left_is_hidden_and_can_be_removed(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from udeansr.files import whole_file, whole_folder\n"
+        "with whole_file(Path('a.json')) as file, whole_folder(Path('b')) as folder:\n"
+        "    file.write_text('half'); (folder / 'half').touch(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 2 and all(path.name.startswith(".") for path in tmp_path.iterdir())
+    write_whole(tmp_path / "a.json", "{}")
+    remove_partials(tmp_path / "a.json")
+    remove_partials(tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -26,9 +26,10 @@ def test_no_items_no_bar(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_bar_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_goes_to_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     parallel_map(math.sqrt, [1, 4], 1, "roots")
-    out, error = capfd.readouterr()
+    out, error = capsys.readouterr()
     assert out == "" and "roots: 100%" in error and "2/2" in error
 
 

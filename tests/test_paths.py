@@ -8,17 +8,33 @@ from udeansr.paths import Root, dataset_number, find_dataset, models_root, prepr
 ROOTS = {"raw": raw_root, "preprocessed": preprocessed_root, "results": results_root}
 
 
+@pytest.mark.parametrize("spelling", [str.lower, str.upper])
 @pytest.mark.parametrize("name", ROOTS)
-def test_flag_goes_before_environment_goes_before_default(name, tmp_path, monkeypatch):
+def test_flag_goes_before_environment_goes_before_default(name, spelling, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    variable = f"UDEANSR_{name.upper()}"
-    monkeypatch.delenv(variable, raising=False)
+    variable = spelling(f"udeansr_{name}")
     assert ROOTS[name]() == Root(Path(f"udeansr_{name}"), "default")
     monkeypatch.setenv(variable, "/data")
     assert ROOTS[name]() == Root(Path("/data"), f"${variable}")
     assert ROOTS[name]().flag == ""
     assert ROOTS[name](Path("mine")) == Root(Path("mine"), f"--{name}")
     assert ROOTS[name](Path("my own")).flag == f" --{name} 'my own'"
+
+
+@pytest.mark.parametrize("name", [*ROOTS, "models"])
+def test_two_spellings_that_differ_and_a_third_one_are_refused(name, monkeypatch):
+    root = ROOTS.get(name, models_root)
+    lower, upper = f"udeansr_{name}", f"UDEANSR_{name.upper()}"
+    monkeypatch.setenv(lower, "/data")
+    monkeypatch.setenv(upper, "/data")
+    assert root() == Root(Path("/data"), f"${lower}")
+    monkeypatch.setenv(upper, "/other")
+    with pytest.raises(UdeansrError, match=f"^{lower} is /data, but {upper} is /other; .*unset"):
+        root()
+    monkeypatch.delenv(lower)
+    monkeypatch.setenv(f"UdeanSR_{name}", "/other")
+    with pytest.raises(UdeansrError, match=f"UdeanSR_{name} is set.*{lower} or {upper}"):
+        root()
 
 
 def test_imported_models_lie_where_the_user_keeps_data(monkeypatch):
@@ -36,7 +52,6 @@ def test_imported_models_lie_where_the_user_keeps_data(monkeypatch):
 
 def test_a_clone_without_raw_data_falls_back_on_the_example_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("UDEANSR_RAW", raising=False)
     (tmp_path / "udeansr_raw_example").mkdir()
     assert str(raw_root()) == "udeansr_raw_example (the example, as there is no ./udeansr_raw)"
     (tmp_path / "udeansr_raw").mkdir()

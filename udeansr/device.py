@@ -1,15 +1,20 @@
-"""On which device and in which number format to compute. Knows torch's devices; knows no network."""
+"""On which device and in which precision to compute, and what to say when memory or numbers run out."""
 
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
 from udeansr.errors import UdeansrError
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""Half precisions by name; "fp32" is none."""
+"""Half precisions by name."""
+
+PRECISIONS = (*FORMATS, "fp32")
 
 _FIRST_CUDA_WITH_BF16 = (8, 0)
 
@@ -53,15 +58,39 @@ def choose_precision(name: str, device: torch.device) -> str:
     return name
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which networks are run.
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """The context in which networks are run; of "fp32" one that changes nothing.
 
     Casts of weights are not cached: a cast made under ``no_grad`` would be used again where a gradient is needed,
     and gradients of a network that is used twice would be summed in low precision.
     """
-    enabled = precision in FORMATS
-    dtype = FORMATS.get(precision, torch.bfloat16)
-    return torch.autocast(device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
+    if precision not in FORMATS:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=FORMATS[precision], cache_enabled=False)
+
+
+@contextmanager
+def memory_guard(device: torch.device, load: str, remedy: str) -> Iterator[None]:
+    """Say in one line that a device has run out of memory.
+
+    Args:
+        device: on which the block computes.
+        load: what was too much: "8 slabs in a batch".
+        remedy: what to do.
+    Raises:
+        UdeansrError: in place of torch's error.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise UdeansrError(f"{device}: out of memory with {load}; end other programs on it, or {remedy}") from error
+
+
+def non_finite(losses: Mapping[str, float]) -> str:
+    """What to say of losses that are not all finite numbers; "" if they are."""
+    if all(math.isfinite(loss) for loss in losses.values()):
+        return ""
+    return f"a loss is not finite ({', '.join(f'{name} {loss:.4g}' for name, loss in losses.items())})"
 
 
 def describe_device(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The one exception a user can cause. Knows nothing else of the project."""
+"""The one exception that a user can cause."""
 
 
 class UdeansrError(Exception):

@@ -1,79 +1,117 @@
-"""Files written whole or not at all, and JSON that people edit, read strictly."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import os
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from udeansr.errors import UdeansrError
 
-
-def read_json(path: Path, noun: str, remedy: str) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: the file.
-        noun: what should lie there, for messages: "plan".
-        remedy: how to make one, for messages: a command.
-    Raises:
-        UdeansrError: if the file is missing or no JSON.
-    """
-    if not path.is_file():
-        raise UdeansrError(f"{path}: there is no {noun}; make one: {remedy}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UdeansrError(f"{path}: no JSON ({error}); mend it, or make it again: {remedy}") from error
+CHECK_DISK = "check the folder and the disk"
+"""What to do when a file cannot be written."""
 
 
-def write_json(values: Any, path: Path) -> None:
-    """Write a JSON file, whole or not at all; the folder is made.
-
-    Raises:
-        ValueError: if a number is not finite, which JSON does not know.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+def partial_path(path: Path) -> Path:
+    """The hidden file, or folder, beside ``path`` that is written first; it ends as ``path`` does."""
+    first, dot, rest = path.name.partition(".")
+    return path.with_name(f".{first}.{os.getpid()}.partial{dot}{rest}")
 
 
-def check_keys(values: Any, known: set[str], where: str, optional: set[str] | None = None) -> None:
-    """Refuse what is no object, unknown keys and missing ones, by name.
-
-    Raises:
-        UdeansrError: naming the file or place ``where`` and the first key that is wrong.
-    """
-    if not isinstance(values, dict):
-        raise UdeansrError(f"{where}: expected an object with the keys {', '.join(sorted(known))}")
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UdeansrError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(sorted(known))}")
-    missing = sorted(known - (optional or set()) - set(values))
-    if missing:
-        raise UdeansrError(f"{where}: the key '{missing[0]}' is missing; expected {', '.join(sorted(known))}")
+def remove_partials(path: Path) -> None:
+    """Remove what processes that were killed while they wrote ``path`` have left beside it."""
+    first, dot, rest = path.name.partition(".")
+    for left in path.parent.glob(f".{first}.*.partial{dot}{rest}"):
+        _remove(left)
 
 
-def write_whole(path: Path, content: bytes, remedy: str = "give another place") -> None:
+@contextmanager
+def whole_file(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     """Write a file, whole or not at all; its folder is made, an existing file is replaced.
 
     Args:
         path: the file.
-        content: all of it.
+        remedy: what to do if it cannot be written, for the message.
+    Yields: the path to write to, which becomes ``path`` when the block ends without an exception.
+    Raises:
+        UdeansrError: if it cannot be written.
+    """
+    partial = partial_path(path)
+    with _refusals_named(path, partial, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            _remove(partial)
+
+
+@contextmanager
+def whole_folder(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
+    """Make a folder, whole or not at all; its parent is made, an existing folder is replaced.
+
+    Args:
+        path: the folder.
+        remedy: what to do if it cannot be written, for the message.
+    Yields: an empty folder to fill, which becomes ``path`` when the block ends without an exception.
+    Raises:
+        UdeansrError: if it cannot be written.
+    """
+    partial = partial_path(path)
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
+    with _refusals_named(path, partial, remedy):
+        _remove(partial)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            if path.exists():
+                path.rename(replaced)
+            try:
+                partial.rename(path)
+            except OSError:
+                if replaced.exists():
+                    replaced.rename(path)
+                raise
+        finally:
+            _remove(partial)
+    _remove(replaced)
+
+
+def write_whole(path: Path, content: bytes | str, remedy: str = CHECK_DISK) -> None:
+    """Write a file, whole or not at all; its folder is made, an existing file is replaced.
+
+    Args:
+        path: the file.
+        content: all of it; text becomes UTF-8.
         remedy: what to do if it cannot be written, for the message.
     Raises:
         UdeansrError: if it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with whole_file(path, remedy) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def _refusals_named(path: Path, partial: Path, remedy: str) -> Iterator[None]:
+    """Say in one line that ``path`` cannot be written; an error about another file passes as it is."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        yield
     except OSError as error:
-        raise UdeansrError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+        own = error.filename is None or _lies_at(Path(os.fsdecode(error.filename)), path, partial)
+        if not own:
+            raise
+        raise UdeansrError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
+
+
+def _lies_at(named: Path, path: Path, partial: Path) -> bool:
+    """Whether a file that an error names is what is being written, in it, or a folder above it."""
+    return named.is_relative_to(partial) or named.is_relative_to(path) or path.is_relative_to(named)
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)

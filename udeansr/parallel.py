@@ -1,4 +1,4 @@
-"""Sharing out many items: to several cores, to several machines. Knows processes; knows nothing of images."""
+"""Many items on several cores (worker processes) or several machines (parts of the work)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, TypeVar
 
 from udeansr.errors import UdeansrError
+from udeansr.progress import progress_bar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,7 +43,9 @@ def parallel_map(
     """
     items = list(items)
     processes = min(processes, len(items))
-    with tqdm(total=len(items), desc=description, disable=not items) as bar:
+    if not items:
+        return []
+    with progress_bar(description, len(items)) as bar:
         if processes <= 1:
             return [_counted(function(item), bar) for item in items]
         pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin_worker)
@@ -79,7 +83,7 @@ def _counted(result: Result, bar: tqdm) -> Result:
 
 @dataclass(frozen=True)
 class Part:
-    """Every so manieth piece of work, in the order in which it is named.
+    """Every n-th piece of the work, in the order in which its pieces are named.
 
     Attributes:
         count: of the parts.
@@ -102,7 +106,7 @@ class Part:
             )
 
     def split(self, count: int) -> list[Part]:
-        """This part, dealt on to so many."""
+        """This part, divided into so many."""
         return [Part(self.count * count, self.number + self.count * number) for number in range(count)]
 
     def has(self, place: int) -> bool:

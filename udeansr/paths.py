@@ -1,4 +1,4 @@
-"""Where datasets, preprocessed arrays and results lie. Knows folders and their names; reads no file."""
+"""Where datasets, preprocessed arrays, results and imported models lie: flag, environment variable, default."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Root:
 
 
 def raw_root(flag: Path | None = None) -> Root:
-    """Where raw datasets lie: ``--raw``, else ``$UDEANSR_RAW``, else ``./udeansr_raw``.
+    """Where raw datasets lie: ``--raw``, else ``$udeansr_raw`` (or ``$UDEANSR_RAW``), else ``./udeansr_raw``.
 
     In a folder that has no ``udeansr_raw`` but the example beside it (a fresh clone), the example is used.
     """
@@ -48,31 +48,50 @@ def raw_root(flag: Path | None = None) -> Root:
 
 
 def preprocessed_root(flag: Path | None = None) -> Root:
-    """Where plans, arrays lie: ``--preprocessed``, else ``$UDEANSR_PREPROCESSED``, else ``./udeansr_preprocessed``."""
+    """Where plans, arrays lie: ``--preprocessed``, else ``$udeansr_preprocessed``, else ``./udeansr_preprocessed``."""
     return _root(flag, "preprocessed")
 
 
 def results_root(flag: Path | None = None) -> Root:
-    """Where trained models lie: ``--results``, else ``$UDEANSR_RESULTS``, else ``./udeansr_results``."""
+    """Where trained models lie: ``--results``, else ``$udeansr_results``, else ``./udeansr_results``."""
     return _root(flag, "results")
 
 
 def models_root() -> Root:
-    """Where imported models lie: ``$UDEANSR_MODELS``, else the user's own data folder, as XDG has it."""
-    if os.environ.get("UDEANSR_MODELS"):
-        return Root(Path(os.environ["UDEANSR_MODELS"]), "$UDEANSR_MODELS")
+    """Where imported models lie: ``$udeansr_models``, else the user's own data folder, as XDG has it."""
+    variable, value = _from_environment("models")
+    if value:
+        return Root(Path(value), f"${variable}")
     data = os.environ.get("XDG_DATA_HOME")
     home = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
     return Root(home / "udeansr" / "models", "default")
 
 
 def _root(flag: Path | None, name: str) -> Root:
-    variable = f"UDEANSR_{name.upper()}"
     if flag is not None:
         return Root(flag, f"--{name}")
-    if os.environ.get(variable):
-        return Root(Path(os.environ[variable]), f"${variable}")
-    return Root(Path(f"udeansr_{name}"), "default")
+    variable, value = _from_environment(name)
+    return Root(Path(value), f"${variable}") if value else Root(Path(f"udeansr_{name}"), "default")
+
+
+def _from_environment(name: str) -> tuple[str, str]:
+    """The variable that chooses a root, and its value; two empty words where none is set.
+
+    It is spelt as nnU-Net's users write theirs, ``udeansr_raw``, or ``UDEANSR_RAW``.
+
+    Raises:
+        UdeansrError: if both are set and differ, or another spelling is set.
+    """
+    lower, upper = f"udeansr_{name}", f"UDEANSR_{name.upper()}"
+    found = {variable: value for variable, value in os.environ.items() if value and variable.lower() == lower}
+    others = sorted(set(found) - {lower, upper})
+    if others:
+        raise UdeansrError(f"the variable {others[0]} is set, but is none of ours; rename it to {lower} or {upper}")
+    if len(set(found.values())) > 1:
+        raise UdeansrError(
+            f"{lower} is {found[lower]}, but {upper} is {found[upper]}; expected one folder; unset one of the two"
+        )
+    return next(((variable, found[variable]) for variable in (lower, upper) if variable in found), ("", ""))
 
 
 def dataset_folders(root: Root) -> list[Path]:

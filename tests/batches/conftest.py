@@ -22,9 +22,9 @@ def shrunk(voxels: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def configuration() -> Configuration:
-    return Configuration(
+    return Configuration.of(
         name="x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
-        slab_slices=3, patch_size=(8, 8), turns=True, batch_size=3, features=4, groups=1, blocks=1,
+        slab_slices=3, patch_size=(8, 8), rotate90=True, batch_size=3, features=4, groups=1, blocks=1,
         discriminator_features=4, epochs=1, iterations_per_epoch=2,
     )  # fmt: skip
 

@@ -79,13 +79,13 @@ def test_the_gain_is_shared_within_an_element_and_its_own(make_case, configurati
     assert gains.min() >= 0.9 and gains.max() <= 1.1 and len(set(gains.tolist())) == 3
 
 
-@pytest.mark.parametrize("turns", [False, True])
-def test_patches_turn_only_where_the_plan_allows_it(turns: bool, make_case, configuration: Configuration) -> None:
+@pytest.mark.parametrize("rotate90", [False, True])
+def test_patches_turn_only_where_the_plan_allows_it(rotate90: bool, make_case, configuration: Configuration) -> None:
     columns = np.tile(np.arange(1.0, 17), (6, 16, 1))  # brighter along X, the same along Z and Y
     hr, lr = make_case("hr", "sourceHR", columns), make_case("lr", "targetLR", columns[:3, :8, :8])
-    batches = slab_batches([hr], [lr], replace(configuration, turns=turns), seed=0, first=0, count=4)
+    batches = slab_batches([hr], [lr], configuration.changed(rotate90=rotate90), seed=0, first=0, count=4)
     rows_differ = {bool((slab[:, 0] != slab[:, -1]).any()) for batch in batches for slab in batch.lr}
-    assert rows_differ == ({False, True} if turns else {False})
+    assert rows_differ == ({False, True} if rotate90 else {False})
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -156,7 +156,7 @@ def test_degraded_slabs_get_fresh_noise(cohorts: Cohorts, configuration: Configu
 def test_of_a_variety_one_scanner_is_drawn_and_shown_restored_and_as_it_is(
     workers: int, cohorts: Cohorts, configuration: Configuration
 ) -> None:
-    various = replace(configuration, source_degradation="variety")
+    various = configuration.changed(source_degradation="randomized")
     for case in cohorts[0]:  # scanner s: restored is -10 (s + 1) times the cells' mean, as it is 3 times the restored
         cells = np.array(case.degraded)
         restored = np.stack([-10.0 * (scanner + 1) * cells for scanner in range(4)])

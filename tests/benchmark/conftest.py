@@ -11,8 +11,8 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult, Training
 from udeansr.benchmark.rows import ROWS, Row
 from udeansr.benchmark.scenario import Scenario
-from udeansr.files import write_json
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import write_json
 
 SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)
 PEOPLE = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
@@ -38,7 +38,9 @@ def planned(
     def lay(degradation: str = "shifted", pairing: str = "unpaired", seed: int = 1) -> SimulatedDataset:
         scenario = Scenario("x2x2x1", pairing, degradation, seed)
         name = scenario.dataset
-        configuration = tiny_configuration("x2x2x1", patch_size=(16, 16), turns=True, epochs=7, iterations_per_epoch=11)
+        configuration = tiny_configuration(
+            "x2x2x1", patch_size=(16, 16), rotate90=True, epochs=7, iterations_per_epoch=11
+        )
         plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), scenario.true_degradation)
         plan.save(folder.preprocessed(name) / "plans.json")
         write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")

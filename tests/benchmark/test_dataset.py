@@ -42,7 +42,7 @@ def raw(tmp_path) -> Path:
     return folder
 
 
-def tell(raw: Path, degradation: Degradation) -> None:
+def write_simulation(raw: Path, degradation: Degradation) -> None:
     (raw / "simulation.json").write_text(json.dumps({"degradation": asdict(degradation)}))
 
 
@@ -59,9 +59,9 @@ def test_a_degradation_that_was_told_is_the_truth_and_else_nobody_knows_it(raw):
     unknown = given_scenario(raw, "2x2x1", "3")
     assert (unknown.dataset, unknown.scale, unknown.seed) == ("Dataset007_Given", "x2x2x1", 3)
     assert unknown.degradation == "unknown" and unknown.true_degradation is None
-    tell(raw, SHIFTED)
+    write_simulation(raw, SHIFTED)
     assert given_scenario(raw, "x2x2x1", "3").degradation == "shifted"
-    tell(raw, replace(SHIFTED, noise=0.02))
+    write_simulation(raw, replace(SHIFTED, noise=0.02))
     own = given_scenario(raw, "x2x2x1", "3")
     assert own.degradation == "own" and own.true_degradation == replace(SHIFTED, noise=0.02)
 
@@ -80,12 +80,12 @@ def test_rows_that_need_the_truth_are_left_out_where_nobody_knows_it(raw):
         "oracle: left out, as Dataset007_Given has no simulation.json that tells the true degradation; "
         "supervised_paired: left out, as LR and HR are of different people; --pairings misaligned has pairs"
     )
-    tell(raw, SHIFTED)
+    write_simulation(raw, SHIFTED)
     assert "oracle" in [row.name for row, _ in shared_runs(rows, given_scenario(raw, "x2x2x1", "1"))]
 
 
 def test_a_result_keeps_it(raw, result, tmp_path):
-    tell(raw, SHIFTED)
+    write_simulation(raw, SHIFTED)
     made = result(scenario=given_scenario(raw, "x2x2x1", "1"))
     made.save(tmp_path / "row.json")
     assert RowResult.load(tmp_path / "row.json") == made
@@ -111,22 +111,22 @@ def test_each_source_degradation_has_a_configuration_that_differs_in_it_alone(pl
     base = dataset.configuration("measured")
     for word, value in (("measured", "measured"), ("truncation", "truncation"), ("true", SHIFTED)):
         own = dataset.configuration(word)
-        assert own.source_degradation == value
-        plain = replace(own, name=base.name, inherits_from=None, source_degradation="measured", reasons=base.reasons)
+        assert own.task.source_degradation == value
+        plain = own.changed(name=base.name, inherits_from=None, source_degradation="measured", reasons=base.reasons)
         assert plain == base
 
 
 def test_of_plain_truncation_there_is_one_variant(planned):
     dataset = planned("truncation")
-    assert list(dataset.plan.configurations) == ["x2x2x1", "x2x2x1_truncation", "x2x2x1_variety"]
+    assert list(dataset.plan.configurations) == ["x2x2x1", "x2x2x1_truncation", "x2x2x1_randomized"]
     assert dataset.configuration("true") is dataset.configuration("truncation")
 
 
 def test_a_variant_that_was_edited_is_kept(planned):
     dataset = planned("shifted")
-    edited = replace(dataset.configuration("truncation"), features=99)
+    edited = dataset.configuration("truncation").changed(features=99)
     plan = replace(dataset.plan, configurations=dataset.plan.configurations | {edited.name: edited})
-    assert with_variants(plan, SHIFTED).configuration(edited.name).features == 99
+    assert with_variants(plan, SHIFTED).configuration(edited.name).size.features == 99
 
 
 def test_it_is_read_as_it_lies_there_and_is_none_before_it_is_planned(planned, folder):
@@ -141,6 +141,6 @@ def test_a_plan_without_variants_gets_them_when_it_is_read(planned, folder):
     bare = replace(dataset.plan, configurations={"x2x2x1": dataset.configuration("measured")})
     bare.save(path)
     found = read_dataset(folder, dataset.scenario)
-    assert found and found.configuration("truncation").source_degradation == "truncation"
+    assert found and found.configuration("truncation").task.source_degradation == "truncation"
     assert list(Plan.load(path).configurations) == ["x2x2x1"]
     assert with_variants(bare, TRUNCATION).configuration("x2x2x1") == bare.configuration("x2x2x1")

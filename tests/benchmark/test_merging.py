@@ -6,7 +6,7 @@ from udeansr.benchmark.folder import BenchmarkFolder
 from udeansr.benchmark.merging import merge_folders
 from udeansr.benchmark.row_result import RowResult
 from udeansr.errors import UdeansrError
-from udeansr.files import write_json
+from udeansr.strict_json import write_json
 
 
 @pytest.fixture

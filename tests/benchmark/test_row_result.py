@@ -11,7 +11,7 @@ from udeansr.errors import UdeansrError
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_result_goes_to_a_file_and_comes_back(result, tmp_path, training):
-    made = result(parse_row("mine=udean:beta=0.1,run.lr=1e-3"), training=training)
+    made = result(parse_row("mine=udean:beta=0.1,run.learning_rate=1e-3"), training=training)
     made.save(tmp_path / "rows" / "mine.json")
     assert RowResult.load(tmp_path / "rows" / "mine.json") == made
 

@@ -25,8 +25,8 @@ def task(planned, folder):
 
 
 def test_the_row_says_first_how_it_is_run_then_the_benchmark_then_the_plan(task):
-    run = task("mine=udean:run.epochs=5,run.lr=0.25", epochs=2, iterations_per_epoch=3).run
-    assert (run.epochs, run.iterations_per_epoch, run.lr, run.batch_size) == (5, 3, 0.25, 2)
+    run = task("mine=udean:run.epochs=5,run.learning_rate=0.25", epochs=2, iterations_per_epoch=3).run
+    assert (run.epochs, run.iterations_per_epoch, run.learning_rate, run.batch_size) == (5, 3, 0.25, 2)
     assert task("mine=udean:run.epochs=5").iterations == 55
     assert run.seed == 1 and task("mine=udean:run.seed=7").run.seed == 7
     assert task("tricubic").iterations == 0
@@ -69,7 +69,7 @@ def test_of_the_plan_numbers_decide_and_words_do_not(task):
 
     def identity(row="udean", **changes):
         plan = made.dataset.plan
-        edited = configurations | {"x2x2x1": replace(configurations["x2x2x1"], **changes)}
+        edited = configurations | {"x2x2x1": configurations["x2x2x1"].changed(**changes)}
         return replace(task(row), dataset=replace(made.dataset, plan=replace(plan, configurations=edited))).identity
 
     assert identity(features=16) != made.identity and identity(patch_size=(8, 8)) != made.identity
@@ -84,9 +84,9 @@ def test_a_result_of_the_same_identity_is_found_and_one_of_another_refused(task,
     done.save(made.file)
     assert made.result() == done
     with pytest.raises(UdeansrError) as caught:
-        task("a=udean:beta=0.5,run.lr=0.25").result()
+        task("a=udean:beta=0.5,run.learning_rate=0.25").result()
     assert str(caught.value) == (
-        f"{made.file}: was made with other values: settings.beta 0.01 -> 0.5, run.lr 0.001 -> 0.25. "
+        f"{made.file}: was made with other values: settings.beta 0.01 -> 0.5, run.learning_rate 0.001 -> 0.25. "
         "Do it again with --overwrite, or give the row another name"
     )
 
@@ -113,8 +113,8 @@ def stages(monkeypatch):
         told.append(("train", configuration, mode))
         leave_training(output, plan, configuration, method, settings, run, iterations=6)
 
-    def predict(lr, sr, wish, options):
-        told.append(("predict", lr.name, wish.method or wish.checkpoint, options.mode))
+    def predict(lr, sr, query, options):
+        told.append(("predict", lr.name, query.method or query.checkpoint, options.mode))
         return Outcome((sr / "sub-4.nii.gz",), (), ())
 
     def evaluate(sr, hr, slices, processes):

@@ -9,10 +9,11 @@ from udeansr.methods import METHODS, load_settings
 
 
 def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
-    row = parse_row("gentle=udean@truncation:beta=0.001, anchor=no,run.lr=1e-3,run.augment=false")
+    row = parse_row("gentle=udean@truncation:beta=0.001, anchor=no,run.learning_rate=1e-3,run.augment=false")
     assert row == Row(
-        "gentle", "gentle", "udean", "truncation", {"beta": 0.001, "anchor": False}, {"lr": 0.001, "augment": False},
-        "udean@truncation:beta=0.001, anchor=no,run.lr=1e-3,run.augment=false",
+        "gentle", "gentle", "udean", "truncation", {"beta": 0.001, "anchor": False},
+        {"learning_rate": 0.001, "augment": False},
+        "udean@truncation:beta=0.001, anchor=no,run.learning_rate=1e-3,run.augment=false",
     )  # fmt: skip
     assert parse_row("plain=udean") == Row("plain", "plain", "udean", about="udean")
 
@@ -20,12 +21,12 @@ def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, variety, true"),
+        ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, randomized, true"),
         ("a=magic", "there is no method 'magic'; expected udean"),
         ("a=udean:beat=1", "the method 'udean' has no setting 'beat'; it has"),
         ("a=udean:beta=much", "udean.beta is 'much'; expected a number"),
-        ("a=udean:run.rate=1", "a run has no 'rate'; expected epochs, .*lr"),
-        ("a=udean:run.lr=fast", "run.lr is 'fast'; expected a number"),
+        ("a=udean:run.rate=1", "a run has no 'rate'; expected epochs, .*learning_rate"),
+        ("a=udean:run.learning_rate=fast", "run.learning_rate is 'fast'; expected a number"),
         ("a=udean:run.epochs=1.5", "run.epochs is '1.5'; expected a whole number"),
         ("a=udean:run.augment=maybe", "run.augment is 'maybe'; expected true or false"),
     ],

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from udeansr.cli.models import SUBCOMMANDS, main
-from udeansr.files import write_json
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import build_method, parse_settings
 from udeansr.models import registry
 from udeansr.models.calibration import Calibration
 from udeansr.planning.plan import Plan
+from udeansr.strict_json import write_json
 from udeansr.training.checkpoint import KEYS, save_checkpoint
 
 
@@ -90,7 +90,7 @@ def test_prediction_works_without_any_results(training, monkeypatch, capsys):
 
 def test_a_card_a_calibration_and_whole_weights_go_along(training, monkeypatch, capsys):
     Path("card.md").write_text("# Mine\n")
-    write_json(Calibration((0.0, 1.0), (0.0, 2.0)).as_dict(), Path("curve.json"))
+    write_json(Calibration((0.0, 1.0), (0.0, 2.0)), Path("curve.json"))
     words = ("export", "-m", "run", "--contrast", "T1w", "-o")
     assert ended(monkeypatch, *words, "half.zip") == 0
     assert ended(monkeypatch, *words, "a.zip", "--card", "card.md", "--calibration", "curve.json", "--float32") == 0

@@ -67,7 +67,7 @@ def test_an_edited_plan_is_kept_until_the_images_change_or_a_new_one_is_asked_fo
     plans = here / "udeansr_preprocessed" / NAME / "plans.json"
     assert command("-d", "1", "--no-preprocess")[0] == 0
     edited = json.loads(plans.read_text())
-    edited["configurations"]["long"] = {"inherits_from": "x2x2x2", "epochs": 77}
+    edited["configurations"]["long"] = {"inherits_from": "x2x2x2", "size": {"epochs": 77}}
     plans.write_text(json.dumps(edited))
 
     _, out, _ = command("-d", "1", "--no-preprocess", "--memory-gb", "24")
@@ -79,14 +79,14 @@ def test_an_edited_plan_is_kept_until_the_images_change_or_a_new_one_is_asked_fo
     assert "new, for --memory-gb 24" in out
     assert "the earlier plan, with what was edited in it, is now" in out
     assert json.loads(plans.with_name("plans_earlier.json").read_text()) == edited
-    assert json.loads(plans.read_text())["configurations"]["x2x2x2"]["features"] == 64
+    assert json.loads(plans.read_text())["configurations"]["x2x2x2"]["size"]["features"] == 64
 
     changed = here / "udeansr_raw" / NAME / "targetLR" / "targetLR0.nii.gz"
     voxels = np.random.default_rng(7).integers(400, 1000, (8, 24, 24)).astype(np.int16)
     write_volume(Volume(voxels, Geometry((8, 24, 24), (4.0, 2.0, 2.0))), changed)
     _, out, _ = command("-d", "1", "--no-preprocess")
     assert "(new, for a CPU" in out
-    assert json.loads(plans.read_text())["configurations"]["x2x2x2"]["features"] == 32
+    assert json.loads(plans.read_text())["configurations"]["x2x2x2"]["size"]["features"] == 32
 
 
 def test_planning_twice_writes_the_same_files(here, command):

@@ -17,15 +17,16 @@ from udeansr.image.volume import Geometry
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+from udeansr.strict_json import as_json
 
-CONFIGURATION = Configuration(
+CONFIGURATION = Configuration.of(
     name="x2x2x1",
     scale="x2x2x1",
     lr_spacing_mm=(2.0, 2.0, 2.0),
     hr_spacing_mm=(2.0, 1.0, 1.0),
     slab_slices=3,
     patch_size=(8, 8),
-    turns=True,
+    rotate90=True,
     batch_size=2,
     features=8,
     groups=1,
@@ -51,7 +52,7 @@ def dataset(tmp_path, monkeypatch) -> Path:
         for number in range(3):
             voxels = rng.random(shape, dtype=np.float32)
             geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
-            record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
+            record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
             degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
             write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record, degraded)
     (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(PLAN, CONFIGURATION)))
@@ -82,19 +83,30 @@ def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, c
 
 
 def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> None:
-    flags = ("--lr", 3e-4, "--ema", 0, "--validation-cases", 1, "--set", "udean.beta=0.5", "--max-minutes", 9)
+    flags = (
+        "--learning-rate",
+        3e-4,
+        "--ema",
+        0,
+        "--validation-cases",
+        1,
+        "--set",
+        "udean.beta=0.5",
+        "--max-minutes",
+        9,
+    )
     assert ended(monkeypatch, "1", "x2x2x1", *CPU, *flags) == 0
     assert ended(monkeypatch, "1", "x2x2x1") == 2
     assert "--continue goes on with it, --overwrite begins again" in capsys.readouterr().err
     assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 2) == 0
     saved = json.loads((RESULTS / "run.json").read_text())
-    assert saved["run"]["lr"] == 3e-4
+    assert saved["run"]["learning_rate"] == 3e-4
     assert saved["run"]["ema_decay"] == 0
     assert saved["run"]["epochs"] == 2
     assert saved["run"]["max_minutes"] is None
     assert saved["settings"]["beta"] == 0.5
-    assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 3, "--lr", 1e-5) == 2
-    assert "begun with other settings: lr 0.0003 -> 1e-05" in capsys.readouterr().err
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 3, "--learning-rate", 1e-5) == 2
+    assert "begun with other settings: learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
 
 
 def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> None:
@@ -118,7 +130,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         (("1", "x2x2x1", "--method", "gan"), "there is no method 'gan'; expected udean, "),
         (("1", "x2x2x1", "--method", "tricubic"), "tricubic learns nothing, so there is nothing to train; predict"),
         (("1", "x2x2x1", "--set", "udean.lamda=1"), "the method 'udean' has no setting 'lamda'; it has"),
-        (("1", "x2x2x1", "--lr", "-1"), "lr is -1.0; expected a number above 0"),
+        (("1", "x2x2x1", "--learning-rate", "-1"), "learning-rate is -1.0; expected a number above 0"),
         (("1", "x2x2x1", "--device", "tpu9"), "device 'tpu9' is no device; expected auto or one of cpu"),
         (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),
         (("1", "x2x2x1", "--batch-size", "0"), "batch-size is 0; expected a whole number of at least 1"),

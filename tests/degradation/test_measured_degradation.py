@@ -12,13 +12,15 @@ from udeansr.degradation.measured_degradation import (
     measure_degradation,
     restored,
     width_voxels,
-    with_restored,
+    with_deconvolved,
 )
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
+from udeansr.strict_json import as_json, from_json
 
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 SPACING = (2.0, 1.5, 1.0)
@@ -96,26 +98,18 @@ def test_width_is_that_of_a_sinc_and_grows_with_the_blur():
     assert widths == sorted(widths) and widths[2] > 1.2 * widths[0]
 
 
-def test_json_there_and_back():
+def test_a_measure_comes_back_from_json_and_what_is_none_is_refused():
     spectrum = log_spectrum(np.random.default_rng(0).random((16, 16, 16)))
     measured = measure_degradation([spectrum], [spectrum], SPACING)
-    values = json.loads(json.dumps(measured.as_dict()))
-    assert MeasuredDegradation.from_dict(values) == measured
-    with pytest.raises(UdeansrError, match="measured degradation: unknown key 'blur'; expected frequencies, gain"):
-        MeasuredDegradation.from_dict({**values, "blur": 1})
+    values = as_json(measured)
+    assert from_json(MeasuredDegradation, values, "here") == measured
     for key, wrong, told in (
-        ("noise", -1, r"\[-1.0, .+\] holds what is negative or not finite; expected numbers of at least 0"),
-        ("width_mm", [1, 2], "not enough values to unpack .+ 'width_mm' of three numbers"),
-        ("frequencies", [0.5], "the curves of 'transfer' are not as long as 'frequencies'; expected"),
-        ("transfer", "flat", "'transfer' of three curves as long as 'frequencies'"),
+        ("noise", -1, "'noise' is -1"),
+        ("width_mm", [1, 2], "'width_mm' is"),
+        ("frequencies", [0.5], "the curves of 'transfer' are not as long as 'frequencies'"),
     ):
-        with pytest.raises(UdeansrError, match=f"measured degradation: .*{told}"):
-            MeasuredDegradation.from_dict({**values, key: wrong})
-    with pytest.raises(UdeansrError, match="measured degradation: 5; expected an object with frequencies, gain"):
-        MeasuredDegradation.from_dict(5)
-    del values["noise"]
-    with pytest.raises(UdeansrError, match="measured degradation: missing key 'noise'; expected frequencies, gain"):
-        MeasuredDegradation.from_dict(values)
+        with pytest.raises(UdeansrError, match=f"here: .*{told}"):
+            from_json(MeasuredDegradation, {**values, key: wrong}, "here")
 
 
 def test_nothing_in_common_is_the_callers_mistake():
@@ -230,7 +224,7 @@ def test_the_level_of_the_lr_is_its_own(image):
 
 
 def test_a_network_is_shown_both(image):
-    both = with_restored(image, measured(tuple(np.linspace(1, 0.5, 16))), log_spectrum(image))
+    both = with_deconvolved(image, measured(tuple(np.linspace(1, 0.5, 16))), log_spectrum(image))
     assert both.shape == (2, *image.shape)
     assert both.dtype == np.float32
     assert np.array_equal(both[1], image)

@@ -18,7 +18,7 @@ def model(tiny_configuration):
     configuration = tiny_configuration("x2x2x1", lr_spacing_mm=(3.0, 2.0, 2.0), patch_size=(16, 16))
     plan = Plan("Dataset001_A", "SPL", 1.25, {"x2x2x1": configuration})
     method = build_method("udean", configuration, parse_settings("udean", []))
-    return Model(method.eval(), configuration.factors, plan, configuration)
+    return Model(method.eval(), configuration.task.factors, plan, configuration)
 
 
 def head(shape, spacing_mm, widest, seed):

@@ -9,7 +9,8 @@ import pytest
 
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import MINIMUM_SLICES, find_series, is_series, list_series, series_at
-from udeansr.image.files import case_name, list_images, read_geometry, read_volume
+from udeansr.image.files import list_images, read_geometry, read_volume
+from udeansr.image.names import case_name
 from udeansr.image.volume import Volume
 
 

@@ -3,13 +3,12 @@ import logging
 import numpy as np
 import pydicom
 
-from udeansr.image.dicom_header import MR_CLASSES, is_dicom, read_header, values
+from udeansr.image.dicom_header import MR_CLASSES, read_header, values
 
 
 def test_a_classic_file_is_one_slice(tmp_path, scan, write_scan):
     write_scan(tmp_path, scan, slopes=0.5)
     path = next(path for path in tmp_path.iterdir() if pydicom.dcmread(path).InstanceNumber == 4)
-    assert is_dicom(path)
     header = read_header(path)
     assert header is not None
     assert (header.number, header.description, header.modality) == (3, "T1 MPRAGE/sag", "MR")
@@ -47,7 +46,7 @@ def test_what_is_missing_is_none(tmp_path, scan, write_scan):
     assert (one.slope, one.intercept) == (1.0, 0.0)
 
 
-def test_what_holds_no_image_is_none_and_what_is_broken_is_told(tmp_path, scan, write_scan, caplog):
+def test_what_holds_no_image_is_none_and_what_is_broken_is_warned_of(tmp_path, scan, write_scan, caplog):
     write_scan(tmp_path / "T1", scan)
     path = next((tmp_path / "T1").iterdir())
     report = pydicom.dcmread(path)
@@ -58,12 +57,9 @@ def test_what_holds_no_image_is_none_and_what_is_broken_is_told(tmp_path, scan, 
     broken = pydicom.dcmread(path)
     broken.PixelSpacing = 1
     broken.save_as(tmp_path / "broken")
-    assert is_dicom(tmp_path / "broken")
     with caplog.at_level(logging.WARNING):
         assert read_header(tmp_path / "broken") is None
     assert "broken: cannot be read as DICOM" in caplog.text
-    (tmp_path / "short").write_bytes(b"DICM")
-    assert not is_dicom(tmp_path / "short")
 
 
 def test_values_of_an_element():

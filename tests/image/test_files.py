@@ -8,8 +8,9 @@ import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
 from udeansr.image import files
-from udeansr.image.files import IMAGE_SUFFIXES, case_name, list_images, read_geometry, read_volume, write_volume
+from udeansr.image.files import list_images, read_geometry, read_volume, write_volume
 from udeansr.image.grid import reorient_geometry, same_grid
+from udeansr.image.names import IMAGE_SUFFIXES, case_name
 from udeansr.image.volume import Geometry, Volume
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))

@@ -1,7 +1,6 @@
 import gzip
 
 import nibabel
-import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -98,10 +97,10 @@ def test_rescaled_numbers_are_what_they_are_rescaled_to(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "affine", "message"),
     [
-        ((4, 5, 6, 2), np.eye(4), "the nibabel image: a 4-D image of 2 volumes; expected one"),
-        ((4, 5), np.eye(4), "the nibabel image: a 2-D image; expected 3-D"),
-        ((4, 5, 6), None, "the nibabel image: it has no affine; expected one, which tells spacing and orientation"),
-        ((4, 5, 6), np.diag([1.0, 0, 1, 1]), r"the nibabel image: spacing \(1.0, 0.0, 1.0\) mm; expected three posit"),
+        ((4, 5, 6, 2), np.eye(4), "the nibabel image: a 4-D image of 2 volumes"),
+        ((4, 5), np.eye(4), "the nibabel image: a 2-D image"),
+        ((4, 5, 6), None, "the nibabel image: it has no affine"),
+        ((4, 5, 6), np.diag([1.0, 0, 1, 1]), r"the nibabel image: spacing \(1.0, 0.0, 1.0\) mm"),
     ],
 )
 def test_what_is_not_one_volume_in_space_is_refused(shape, affine, message):
@@ -113,19 +112,19 @@ def test_what_is_not_one_volume_in_space_is_refused(shape, affine, message):
 
 def test_colour_and_skew_axes_are_refused():
     colour = nibabel.Nifti1Image(np.zeros((2, 2, 2), [(name, np.uint8) for name in "RGB"]), np.eye(4))
-    with pytest.raises(UdeansrError, match=r"^the nibabel image: 3 values a voxel; expected one"):
+    with pytest.raises(UdeansrError, match=r"^the nibabel image: 3 values a voxel"):
         nibabel_volume(colour)
     skew = np.eye(4)
     skew[0, 1] = 0.3
-    with pytest.raises(UdeansrError, match=r"^the nibabel image: its axes are 0.\d+ off right angles; expected an ort"):
+    with pytest.raises(UdeansrError, match=r"^the nibabel image: its axes are 0.\d+ off right angles"):
         nibabel_volume(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.int16), skew))
 
 
 def written(path, dtype):
     voxels = np.random.default_rng(0).uniform(1, 900, (5, 6, 7)).astype(dtype)
-    header = nib.Nifti1Header(endianness=dtype[0])
+    header = nibabel.Nifti1Header(endianness=dtype[0])
     header.set_data_dtype(voxels.dtype)
-    nib.save(nib.Nifti1Image(voxels, np.eye(4), header), path)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4), header), path)
     return path
 
 
@@ -142,10 +141,7 @@ def test_a_file_that_ends_early_is_refused(tmp_path, dtype):
     path = written(tmp_path / "a.nii", dtype)
     whole = len(path.read_bytes())
     path.write_bytes(path.read_bytes()[:-3])
-    words = (
-        rf"cut off: it holds {whole - 3} of the {whole} bytes that its header promises; copy it again, or take it out"
-    )
-    with pytest.raises(UdeansrError, match=words):
+    with pytest.raises(UdeansrError, match=rf"a.nii: cut off: .*{whole - 3} of the {whole} bytes"):
         read_volume(path)
 
 
@@ -153,10 +149,10 @@ def test_a_compressed_file_that_ends_early_or_is_corrupt_is_refused(tmp_path):
     path = written(tmp_path / "a.nii.gz", "<i2")
     content = path.read_bytes()
     path.write_bytes(content[:-100])
-    with pytest.raises(UdeansrError, match=r"cannot be read \(.*ended before.*\); copy it again, or take it out"):
+    with pytest.raises(UdeansrError, match=r"a.nii.gz: cannot be read \(.*ended before"):
         read_volume(path)
     path.write_bytes(content[:-8] + bytes(4) + content[-4:])
-    with pytest.raises(UdeansrError, match=r"cannot be read \(CRC check failed.*\); copy it again"):
+    with pytest.raises(UdeansrError, match=r"a.nii.gz: cannot be read \(CRC check failed"):
         read_volume(path)
 
 
@@ -168,23 +164,9 @@ def test_what_is_no_nifti_is_left_to_the_reader(tmp_path):
         read_volume(path)
 
 
-TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
-AXES_of_nifti_writing = {
-    "straight": ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
-    "sagittal": ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)),
-    "oblique": TILT,
-    "left-handed": (TILT[0], TILT[1], (-1.0, 0.0, 0.0)),
-}
-
-
-def volume_of_nifti_writing(axes: str, dtype: object = np.int16) -> Volume:
-    voxels = np.random.default_rng(0).integers(0, 200, (5, 6, 7)).astype(dtype)
-    return Volume(voxels, Geometry((5, 6, 7), (2.0, 1.33, 0.7), (-90.1, 12.3, 7.25), AXES_of_nifti_writing[axes]))
-
-
-@pytest.mark.parametrize("axes", AXES_of_nifti_writing)
+@pytest.mark.parametrize("axes", AXES)
 def test_the_header_is_the_one_that_itk_writes(tmp_path, axes):
-    given = volume_of_nifti_writing(axes)
+    given = volume(axes)
     write_nifti(given, tmp_path / "ours.nii.gz")
     sitk.WriteImage(sitk_image(given.voxels, given.geometry), str(tmp_path / "itk.nii.gz"))
     ours, itk = (nibabel.load(tmp_path / f"{name}.nii.gz").header for name in ("ours", "itk"))
@@ -199,7 +181,7 @@ def test_the_header_is_the_one_that_itk_writes(tmp_path, axes):
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64, np.int64])
 def test_two_readers_find_the_voxels_as_they_were(tmp_path, suffix, dtype):
-    given, path = volume_of_nifti_writing("oblique", dtype), tmp_path / f"a{suffix}"
+    given, path = volume("oblique", dtype), tmp_path / f"a{suffix}"
     write_nifti(given, path)
     by_itk, by_nibabel = sitk.ReadImage(str(path)), nibabel.load(path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(by_itk), given.voxels)
@@ -209,7 +191,7 @@ def test_two_readers_find_the_voxels_as_they_were(tmp_path, suffix, dtype):
 
 
 def test_voxels_that_lie_in_a_file_or_in_another_order_are_written_alike(tmp_path):
-    given = volume_of_nifti_writing("straight")
+    given = volume("straight")
     write_nifti(given, tmp_path / "a.nii")
     lying = np.memmap(tmp_path / "voxels", given.voxels.dtype, "w+", shape=given.voxels.shape)
     lying[:] = given.voxels

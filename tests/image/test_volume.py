@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from udeansr.image.volume import Geometry, Volume, triple
+from udeansr.strict_json import as_json, from_json
 
 OBLIQUE = ((0.0, -0.6, 0.8), (0.0, 0.8, 0.6), (-1.0, 0.0, 0.0))
 
 
 def test_geometry_survives_json():
     geometry = Geometry((3, 4, 5), (2.0, 1.0, 0.5), (-90.5, 12.0, 7.25), OBLIQUE)
-    assert Geometry.from_dict(geometry.as_dict()) == geometry
+    assert from_json(Geometry, as_json(geometry), "here") == geometry
 
 
 def test_world_position_steps_along_the_axes_by_the_spacing():

@@ -54,7 +54,7 @@ def test_weights_that_are_not_all_there_do_not_fill(tiny_configuration):
 
 
 def test_a_slab_beside_itself_restored_is_passed_whole(tiny_configuration):
-    method = empty_method("supervised", tiny_configuration(source_degradation="variety"), {})
+    method = empty_method("supervised", tiny_configuration(source_degradation="randomized"), {})
     before = set(method.state_dict())
     keep_deployed(method)
     assert set(method.state_dict()) == before

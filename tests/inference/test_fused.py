@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from udeansr.inference.fused import lean
+from udeansr.inference.fused import fused
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.encoder import Encoder
@@ -27,26 +27,26 @@ def test_a_lean_network_gives_the_same(anchored, upscale):
     for sides in SIDES:
         slab = torch.rand(2, 3, *sides)
         with torch.inference_mode():
-            torch.testing.assert_close(lean(whole)(slab), whole(slab), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(fused(whole)(slab), whole(slab), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("window", [(10, 13), (5, 64)])
 def test_windows_that_do_not_divide_into_steps_are_pooled_as_in_training(window):
     whole, slab = network(True, (2, 2), window), torch.rand(1, 3, 40, 40)
     with torch.inference_mode():
-        torch.testing.assert_close(lean(whole)(slab), whole(slab), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(fused(whole)(slab), whole(slab), rtol=1e-4, atol=1e-5)
 
 
 def test_half_precision_is_noise_and_the_image_stays_whole():
     whole, slab = network(True, (2, 2)), torch.rand(1, 3, 40, 56)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        half = lean(whole, torch.bfloat16)(slab)
+        half = fused(whole, torch.bfloat16)(slab)
     with torch.inference_mode():
         error = (half - whole(slab)).square().mean()
     assert half.dtype == torch.float32 and -10 * torch.log10(error) > 50
     untrained = nn.Sequential(AnchoredEncoder(3, 3, 8), AnchoredDecoder(3, 6, 8, 1, 1, WINDOW, (2, 2)))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        half = lean(untrained, torch.bfloat16)(slab)
+        half = fused(untrained, torch.bfloat16)(slab)
     with torch.inference_mode():
         torch.testing.assert_close(half, untrained(slab), rtol=0, atol=1e-6)
 
@@ -54,11 +54,11 @@ def test_half_precision_is_noise_and_the_image_stays_whole():
 def test_the_network_itself_stays_as_it_is():
     whole = network(True, (2, 2))
     before = {name: (weight.clone(), weight.requires_grad) for name, weight in whole.named_parameters()}
-    lean(whole, torch.bfloat16)
+    fused(whole, torch.bfloat16)
     for name, weight in whole.named_parameters():
         assert torch.equal(weight, before[name][0]) and weight.requires_grad == before[name][1]
 
 
 def test_it_holds_its_weights_in_the_type_asked_for():
-    assert {weight.dtype for weight in lean(network(True, (2, 2)), torch.bfloat16).parameters()} == {torch.bfloat16}
-    assert not any(weight.requires_grad for weight in lean(network(False, (2, 2))).parameters())
+    assert {weight.dtype for weight in fused(network(True, (2, 2)), torch.bfloat16).parameters()} == {torch.bfloat16}
+    assert not any(weight.requires_grad for weight in fused(network(False, (2, 2))).parameters())

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from udeansr.inference import sliding_window
-from udeansr.inference.sliding_window import SlabWalk, Slices
-from udeansr.inference.test_time_augmentation import AS_IT_IS, Move, all_moves
+from udeansr.inference.sliding_window import Slices, SlidingWindow
+from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate, all_transforms
 
 
-def walk(**changed) -> SlabWalk:
+def walk(**changed) -> SlidingWindow:
     values = {"length": 6, "slab": 3, "stride": 1, "pixels": 20, "device": torch.device("cpu"), "precision": "fp32"}
-    return SlabWalk(**values | changed)
+    return SlidingWindow(**values | changed)
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -40,16 +40,16 @@ def lopsided(slabs: Tensor) -> Tensor:
 def test_mean_and_spread_are_those_of_all_answers(length, slab, stride, margin):
     if stride > slab - 2 * margin:
         return
-    volume, moves = noise(1, length, 4, 5), all_moves(False)[:4]
+    volume, transforms = noise(1, length, 4, 5), all_transforms(False)[:4]
     found, spread = whole(
-        walk(length=length, slab=slab, stride=stride, margin=margin).slices(lopsided, volume, moves, spread=True)
+        walk(length=length, slab=slab, stride=stride, margin=margin).slices(lopsided, volume, transforms, spread=True)
     )
     answers: dict[int, list[np.ndarray]] = {number: [] for number in range(length)}
     for start in range(-((slab - stride) // 2), length - (slab - stride) // 2, stride):
         numbers = np.arange(start, start + slab)
         gathered = torch.from_numpy(volume[:, numbers.clip(0, length - 1)])
-        for move in moves:
-            answer = move.back(lopsided(move.there(gathered).flatten(0, 1)[None]))[0].numpy()
+        for transform in transforms:
+            answer = transform.invert(lopsided(transform.apply(gathered).flatten(0, 1)[None]))[0].numpy()
             for number, slice_ in list(zip(numbers, answer, strict=True))[margin : slab - margin]:
                 if number in answers:
                     answers[number].append(slice_)
@@ -58,10 +58,10 @@ def test_mean_and_spread_are_those_of_all_answers(length, slab, stride, margin):
     np.testing.assert_allclose(spread, [np.std(answers[number], 0) for number in range(length)], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("turns", [False, True])
-def test_a_network_that_mirrors_with_its_input_has_no_spread(turns):
+@pytest.mark.parametrize("rotate90", [False, True])
+def test_a_network_that_mirrors_with_its_input_has_no_spread(rotate90):
     volume = noise(1, 6, 4, 4)
-    found, spread = whole(walk().slices(torch.square, volume, all_moves(turns), spread=True))
+    found, spread = whole(walk().slices(torch.square, volume, all_transforms(rotate90), spread=True))
     assert spread is not None and spread.max() < 1e-6
     np.testing.assert_allclose(found, volume[0] ** 2, rtol=1e-6)
 
@@ -69,8 +69,8 @@ def test_a_network_that_mirrors_with_its_input_has_no_spread(turns):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_the_mean_over_all_mirrorings_mirrors_with_its_input(axis):
     volume = noise(1, 6, 4, 5)
-    found, _ = whole(walk().slices(lopsided, volume, all_moves(False)))
-    mirrored, _ = whole(walk().slices(lopsided, np.flip(volume, axis + 1), all_moves(False)))
+    found, _ = whole(walk().slices(lopsided, volume, all_transforms(False)))
+    mirrored, _ = whole(walk().slices(lopsided, np.flip(volume, axis + 1), all_transforms(False)))
     np.testing.assert_allclose(np.flip(mirrored, axis), found, rtol=1e-5)
     alone, _ = whole(walk().slices(lopsided, volume))
     assert not np.allclose(alone, found, rtol=0.1)
@@ -79,7 +79,7 @@ def test_the_mean_over_all_mirrorings_mirrors_with_its_input(axis):
 def test_small_spread_on_a_high_level_is_not_lost():
     answers = iter([1000.0, 1000.25, 1000.5, 1000.75])
     _, spread = whole(
-        walk(length=1).slices(lambda slabs: slabs * 0 + next(answers), noise(1, 1, 4, 5), [AS_IT_IS] * 4, spread=True)
+        walk(length=1).slices(lambda slabs: slabs * 0 + next(answers), noise(1, 1, 4, 5), [IDENTITY] * 4, spread=True)
     )
     np.testing.assert_allclose(spread, np.std([0, 0.25, 0.5, 0.75]), rtol=1e-5)
 
@@ -90,7 +90,7 @@ def test_channels_go_side_by_side_each_moved_alike():
     def second_minus_first(slabs: Tensor) -> Tensor:
         return slabs[:, 3:] - slabs[:, :3]
 
-    found, _ = whole(walk().slices(second_minus_first, shown, [Move((0, 2)), Move((1,), 1)]))
+    found, _ = whole(walk().slices(second_minus_first, shown, [FlipRotate((0, 2)), FlipRotate((1,), 1)]))
     np.testing.assert_allclose(found, shown[1] - shown[0], atol=1e-6)
 
 
@@ -117,7 +117,11 @@ def test_neither_inference_mode_nor_autocast_reach_the_caller_between_slices():
 
 def test_progress_counts_each_move():
     told = []
-    list(walk().slices(lambda slabs: slabs, noise(1, 6, 4, 5), all_moves(False)[:2], False, lambda *n: told.append(n)))
+    list(
+        walk().slices(
+            lambda slabs: slabs, noise(1, 6, 4, 5), all_transforms(False)[:2], False, lambda *n: told.append(n)
+        )
+    )
     assert told == [(6, 12), (12, 12)]
 
 

@@ -28,7 +28,7 @@ class Repeating(Method):
         self.scale, self.slab_slices, self.margin_slices = scale, slab_slices, margin_slices
         self.seen: list[tuple[int, ...]] = []
 
-    def shown(self, lr: np.ndarray) -> np.ndarray:
+    def network_input(self, lr: np.ndarray) -> np.ndarray:
         return lr[None]
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from udeansr.losses.image import l1, restoration, ssim_map, structural
+from udeansr.losses.image import l1, reconstruction_losses, ssim_loss, ssim_map
 
 
 def slabs(count: int = 2) -> tuple[Tensor, Tensor]:
@@ -19,7 +19,7 @@ def test_l1_is_the_mean_absolute_difference():
 
 def test_restoration_is_both_losses_by_name_the_structure_weighed():
     x, y = slabs()
-    assert restoration(x, y, 0.5, "code") == {"l1": l1(x, y), "ssim": 0.5 * structural(x, y, "code")}
+    assert reconstruction_losses(x, y, 0.5, "code") == {"l1": l1(x, y), "ssim": 0.5 * ssim_loss(x, y, "code")}
 
 
 def test_ssim_by_its_definition():
@@ -55,10 +55,10 @@ def test_the_two_forms_of_the_structural_loss():
     y[1] = x[1]  # one slab alike, one not: only so differs the square of a mean from the mean of squares
     one = ssim_map(x[:1], y[:1]).mean().item()
     assert 0.2 < one < 0.9
-    assert structural(x, y, "paper").item() == pytest.approx((1 - one) ** 2 / 2, rel=1e-4)
-    assert structural(x, y, "code").item() == pytest.approx(1 - (1 + one**2) / 2, rel=1e-4)
-    assert structural(x, x, "paper").item() == pytest.approx(0, abs=1e-6)
-    assert structural(x, x, "code").item() == pytest.approx(0, abs=1e-5)
+    assert ssim_loss(x, y, "paper").item() == pytest.approx((1 - one) ** 2 / 2, rel=1e-4)
+    assert ssim_loss(x, y, "code").item() == pytest.approx(1 - (1 + one**2) / 2, rel=1e-4)
+    assert ssim_loss(x, x, "paper").item() == pytest.approx(0, abs=1e-6)
+    assert ssim_loss(x, x, "code").item() == pytest.approx(0, abs=1e-5)
 
 
 def test_near_one_the_code_pulls_eleven_times_harder():
@@ -69,7 +69,7 @@ def test_near_one_the_code_pulls_eleven_times_harder():
         noise = 0.06 * torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
         y = (x + noise).requires_grad_()
         similarity = ssim_map(x, y).mean().item()
-        structural(y, x, form).backward()
+        ssim_loss(y, x, form).backward()
         assert y.grad is not None
         pulls[form] = y.grad.norm().item()
     assert pulls["code"] / pulls["paper"] == pytest.approx(similarity / (1 - similarity), rel=1e-3)
@@ -77,9 +77,9 @@ def test_near_one_the_code_pulls_eleven_times_harder():
 
 def test_float32_under_autocast():
     x, y = slabs()
-    expected = structural(x, y)
+    expected = ssim_loss(x, y)
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(structural(x, y), expected)
+        torch.testing.assert_close(ssim_loss(x, y), expected)
         assert l1(x.bfloat16(), y.bfloat16()).dtype == torch.float32
 
 

@@ -21,10 +21,10 @@ def batch() -> Callable[[Configuration], Batch]:
 
     def make(configuration: Configuration) -> Batch:
         generator = torch.Generator().manual_seed(3)
-        slices, (y, x) = configuration.slab_slices, configuration.patch_size
-        scale: Scale = configuration.factors
-        hr = torch.rand(configuration.batch_size, slices * scale.z, y * scale.y, x * scale.x, generator=generator)
-        lr, degraded = torch.rand(2, configuration.batch_size, slices, y, x, generator=generator)
+        slices, (y, x) = configuration.task.slab_slices, configuration.size.patch_size
+        scale: Scale = configuration.task.factors
+        hr = torch.rand(configuration.size.batch_size, slices * scale.z, y * scale.y, x * scale.x, generator=generator)
+        lr, degraded = torch.rand(2, configuration.size.batch_size, slices, y, x, generator=generator)
         return Batch(hr=hr, lr=lr, degraded=degraded)
 
     return make

@@ -12,7 +12,7 @@ SCALES = ["x2x2x2", "x2x2x1", "x3x2x1", "x1x1x3"]
 @pytest.mark.parametrize("scale", SCALES)
 def test_each_network_goes_from_its_grid_to_its_grid(scale, anchor, configuration):
     size = configuration(scale, patch_size=(8, 8))
-    z, y, x = size.factors.zyx
+    z, y, x = size.task.factors.zyx
     lr, hr = torch.rand(2, 3, 10, 6), torch.rand(2, 3 * z, 10 * y, 6 * x)
     with torch.inference_mode():
         assert sr_network(size, anchor)(lr).shape == hr.shape

@@ -73,12 +73,12 @@ def test_the_map_is_higher_where_the_degraded_image_looks_like_the_target(config
     def grain():
         return 0.1 * torch.randn(2, 3, 64, 64, generator=generator)
 
-    optimiser = torch.optim.Adam(method.lr_judge.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(method.lr_discriminator.parameters(), 1e-3)
     for _ in range(100):  # the target has grain, degraded HR has none
         hr = F.interpolate(smooth(), scale_factor=2.0, mode="bicubic")
         turns = dict(method.turns(Batch(hr=hr, lr=smooth() + grain())))
         optimiser.zero_grad()
-        turns["lr_judge"]["tell"].backward()
+        turns["lr_discriminator"]["loss"].backward()
         optimiser.step()
     plain, noise = smooth(), grain()
     with torch.inference_mode():
@@ -97,8 +97,8 @@ def test_the_map_weighs_the_pixels(configuration, batch):
     for one in (method, unweighed):
         one.progress = 0.5
     with torch.no_grad():
-        method.lr_judge.layers[-1].weight.zero_()
-        method.lr_judge.layers[-1].bias.fill_(math.log(0.25 / 0.75))  # the judge says 0.25 everywhere
+        method.lr_discriminator.layers[-1].weight.zero_()
+        method.lr_discriminator.layers[-1].bias.fill_(math.log(0.25 / 0.75))  # the judge says 0.25 everywhere
     weighed, plain = (dict(one.turns(data))["super_resolver"] for one in (method, unweighed))
     assert weighed["l1"].item() == pytest.approx(0.25 * plain["l1"].item(), rel=1e-5)
     assert weighed["ssim"] == plain["ssim"] and weighed["low"] == plain["low"]
@@ -109,16 +109,16 @@ def test_what_is_learnt_first_is_fixed_afterwards(configuration, batch):
     first = [player for player, _ in method.turns(batch(configuration()))]
     method.progress = 0.7
     later = [player for player, _ in method.turns(batch(configuration()))]
-    assert (first, later) == (["degradation", "lr_judge"], ["super_resolver", "hr_judge"])
+    assert (first, later) == (["degradation", "lr_discriminator"], ["super_resolver", "hr_discriminator"])
 
 
 def test_a_judge_that_cannot_tell_is_told_log_two(configuration, batch):
     method = built(configuration())
     with torch.no_grad():
-        for weights in method.lr_judge.layers[-1].parameters():
+        for weights in method.lr_discriminator.layers[-1].parameters():
             weights.zero_()
     turns = dict(method.turns(batch(configuration())))
-    assert turns["lr_judge"]["tell"].item() == pytest.approx(math.log(2), rel=1e-5)
+    assert turns["lr_discriminator"]["loss"].item() == pytest.approx(math.log(2), rel=1e-5)
     assert turns["degradation"]["adversarial"].item() == pytest.approx(0.005 * math.log(2), rel=1e-5)
 
 

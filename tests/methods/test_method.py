@@ -165,16 +165,16 @@ def test_frozen_lets_gradients_pass_and_leaves_nothing_behind():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_variety_of_lr_is_learnt_from_or_refused(name, configuration, learn):
-    various = configuration(source_degradation="variety")
-    if METHODS[name].players and not METHODS[name].serves_unknown_scanners:
+    various = configuration(source_degradation="randomized")
+    if METHODS[name].players and not METHODS[name].supports_domain_randomization:
         with pytest.raises(UdeansrError, match=f"{name} does not learn from a variety of LR.*expected --method superv"):
             built(name, various)
         return
     method = built(name, various)
     if not method.players:
-        assert np.array_equal(method.shown(np.ones((4, 5, 6), np.float32)), np.ones((1, 4, 5, 6)))
+        assert np.array_equal(method.network_input(np.ones((4, 5, 6), np.float32)), np.ones((1, 4, 5, 6)))
         return
-    slices, (y, x), scale = various.slab_slices, various.patch_size, various.factors
+    slices, (y, x), scale = various.task.slab_slices, various.size.patch_size, various.task.factors
     hr = torch.rand(2, slices * scale.z, y * scale.y, x * scale.x)
     data = Batch(hr=hr, lr=torch.rand(2, slices, y, x), degraded=torch.rand(2, 2 * slices, y, x))
     before = method.super_resolve(data.degraded).detach()
@@ -189,11 +189,11 @@ def test_a_variety_of_lr_is_learnt_from_or_refused(name, configuration, learn):
 def test_what_is_shown_is_restored_by_its_own_measure(configuration):
     rng = np.random.default_rng(0)
     hr = rng.uniform(0.5, 1, (8, 48, 48)).astype(np.float32)
-    method = built("supervised", configuration("x2x2x1", source_degradation="variety"))
+    method = built("supervised", configuration("x2x2x1", source_degradation="randomized"))
     spectrum = foreground_spectrum(hr, method.scale)
     lr = np.abs(truncate_kspace(hr, method.scale))
     method.domain = find_domain([spectrum], [foreground_spectrum(lr)], (2.0, 2.0, 2.0), None)
-    shown = method.shown(lr)
+    shown = method.network_input(lr)
     assert shown.shape == (2, *lr.shape)
     assert np.array_equal(shown[1], lr)
     assert np.corrcoef(shown[0].ravel(), lr.ravel())[0, 1] > 0.9

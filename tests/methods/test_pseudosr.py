@@ -25,8 +25,8 @@ def test_clean_lr_stays_nearly_as_it_is(configuration, batch, learn):
 
 
 def test_the_ensemble_is_what_a_symmetric_translator_gives(configuration, batch):
-    for turns, patch in ((True, (16, 16)), (False, (16, 24))):
-        size = configuration(turns=turns, patch_size=patch)
+    for rotate90, patch in ((True, (16, 16)), (False, (16, 24))):
+        size = configuration(rotate90=rotate90, patch_size=patch)
         data = batch(size)
         method = built(size)  # begins as the identity, which commutes with every motion
         losses = dict(method.turns(data))["translators"]
@@ -38,7 +38,7 @@ def test_the_ensemble_is_what_a_symmetric_translator_gives(configuration, batch)
 
 
 def test_the_ensemble_moves_with_what_it_is_given(configuration, batch):
-    size = configuration(turns=True, patch_size=(16, 16))
+    size = configuration(rotate90=True, patch_size=(16, 16))
     method = built(size)
     with torch.no_grad():
         for weights in method.translators.parameters():
@@ -53,7 +53,7 @@ def test_the_super_resolver_teaches_the_translators_through_its_judge_alone(conf
     method = built(configuration(), PseudoSrSettings(lambda_sr=0.0))
     turns = method.turns(data)
     _, losses = next(turns)
-    assert losses["fool_sr"] == 0
+    assert losses["adversarial_sr"] == 0
     torch.stack(list(losses.values())).sum().backward()
     assert all(weights.grad is None for weights in method.super_resolver.parameters())
     assert [player for player, _ in turns] == ["super_resolver", "discriminators"]

@@ -104,17 +104,17 @@ def test_judges_that_always_say_one_fifth(form, fooled, confused, configuration,
     assert found["generators"]["da"] == pytest.approx(0.1 * confused)
     assert found["generators"]["fa"] == pytest.approx(0.1 * confused)
     pair = (0.8**2 + 0.2**2) / 2
-    assert found["discriminators"] == pytest.approx({"tell_hr": 2 * pair, "tell_lr": 2 * pair, "tell_feature": pair})
+    assert found["discriminators"] == pytest.approx({"hr": 2 * pair, "lr": 2 * pair, "feature": pair})
 
 
 @pytest.mark.parametrize("image", [True, False])
 @pytest.mark.parametrize("feature", [True, False])
 def test_switches_decide_which_discriminators_exist(image, feature, configuration, batch):
     method = built(configuration(), PaperSettings(image_adaptation=image, feature_adaptation=feature))
-    judges = {"hr"} | ({"lr"} if image else set()) | ({"feature"} if feature else set())
-    assert set(method.discriminators) == judges
+    discriminators = {"hr"} | ({"lr"} if image else set()) | ({"feature"} if feature else set())
+    assert set(method.discriminators) == discriminators
     losses = played(method, batch(configuration()))
-    assert set(losses["discriminators"]) == {f"tell_{judge}" for judge in judges}
+    assert set(losses["discriminators"]) == {f"{judge}" for judge in discriminators}
     assert ("da" in losses["generators"], "fa" in losses["generators"]) == (image, feature)
 
 

@@ -52,7 +52,7 @@ def test_the_feature_judge_does_not_see_the_copy(configuration):
     features = torch.rand(2, 8, 16, 24)
     changed = features.clone()
     changed[:, :3] += 1
-    assert torch.equal(method.eval()._judge("feature", features), method._judge("feature", changed))
+    assert torch.equal(method.eval()._scores("feature", features), method._scores("feature", changed))
 
 
 def gradients(method: Udean, loss: Tensor, *names: str) -> list[bool]:

@@ -24,8 +24,8 @@ def test_it_is_the_supervised_method_on_other_pairs(anchor, configuration, batch
 
 
 def test_it_says_where_it_learns():
-    assert METHODS["zssr"].learns_in_prediction
-    assert not METHODS["supervised"].learns_in_prediction
+    assert METHODS["zssr"].is_zero_shot
+    assert not METHODS["supervised"].is_zero_shot
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.models.calibration import KNOTS, Calibration, steadied
+from udeansr.models.calibration import KNOTS, Calibration, smoothed_std
+from udeansr.strict_json import as_json, from_json
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def voxels():
 def test_the_error_to_expect_is_that_which_was_found(voxels):
     spread, error = voxels
     curve = Calibration.fitted(spread, error)
-    assert len(curve.spread) == KNOTS
+    assert len(curve.std) == KNOTS
     for value in (0.005, 0.02, 0.04):
         assert curve(np.array(value)) == pytest.approx(2 * value + 0.005, rel=0.06)
     expected = curve(spread)
@@ -32,7 +33,7 @@ def test_more_spread_never_means_less_error():
 def test_voxels_of_one_spread_share_a_knot():
     spread = np.repeat([0.0, 1.0], 5 * KNOTS)
     curve = Calibration.fitted(spread, np.where(spread == 0, 0.5, 2.0))
-    assert curve.spread == (0.0, 1.0)
+    assert curve.std == (0.0, 1.0)
     assert curve.error == pytest.approx((0.5, 2.0))
 
 
@@ -46,39 +47,37 @@ def test_a_steadied_spread_keeps_the_variance_and_loses_chance():
     rng = np.random.default_rng(0)
     answers = rng.standard_normal((4, 5, 60, 50))
     spread = answers.std(axis=0, ddof=1)
-    calm = steadied(spread)
+    calm = smoothed_std(spread)
     assert calm.shape == spread.shape
     assert np.mean(calm**2) == pytest.approx(np.mean(spread**2), rel=0.01)
     assert calm.std() < 0.5 * spread.std()
     flat = np.full((2, 4, 4), 3.0)
-    np.testing.assert_allclose(steadied(flat), flat)
+    np.testing.assert_allclose(smoothed_std(flat), flat)
     one = np.zeros((3, 9, 9))
     one[1, 4, 4] = 3.0
-    np.testing.assert_allclose(steadied(one)[1, 3:6, 3:6], 1.0)
-    assert steadied(one).sum() == pytest.approx(9.0)
+    np.testing.assert_allclose(smoothed_std(one)[1, 3:6, 3:6], 1.0)
+    assert smoothed_std(one).sum() == pytest.approx(9.0)
 
 
 def test_it_comes_back_from_json(voxels):
     curve = Calibration.fitted(*voxels)
-    assert Calibration.from_dict(curve.as_dict()) == curve
+    assert from_json(Calibration, as_json(curve), "here") == curve
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"spread": [0.1, 0.1], "error": [1, 2], "quality": "best"},
-        {"spread": [0.1, 0.2], "error": [2, 1], "quality": "best"},
-        {"spread": [0.1], "error": [1, 2], "quality": "best"},
-        {"spread": [], "error": [], "quality": "best"},
-        {"spread": [-0.1], "error": [1], "quality": "best"},
-        {"spread": ["a"], "error": [1], "quality": "best"},
-        {"spread": [0.1], "error": [1]},
-        None,
+        {"std": [0.1, 0.1], "error": [1, 2], "quality": "best"},
+        {"std": [0.1, 0.2], "error": [2, 1], "quality": "best"},
+        {"std": [0.1], "error": [1, 2], "quality": "best"},
+        {"std": [], "error": [], "quality": "best"},
+        {"std": [-0.1], "error": [1], "quality": "best"},
+        {"std": ["a"], "error": [1], "quality": "best"},
     ],
 )
 def test_what_is_no_curve_is_refused(values):
-    with pytest.raises(UdeansrError, match=r"calibration: .*expected"):
-        Calibration.from_dict(values)
+    with pytest.raises(UdeansrError, match=r"here: .*expected"):
+        from_json(Calibration, values, "here")
 
 
 def test_too_few_voxels_are_refused():

@@ -16,6 +16,7 @@ from udeansr.models.registry import find_models
 from udeansr.paths import Root
 from udeansr.planning.domain import Domain
 from udeansr.prediction.predictor import Predictor
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -54,7 +55,7 @@ def test_models_are_found_by_the_names_of_their_folders(tiny_checkpoint, tmp_pat
 def test_a_found_model_tells_its_plan(tiny_checkpoint, tmp_path):
     tiny_checkpoint(tmp_path / "Dataset001_A/x2x2x2/udean/best.pt", spacing_mm=(5.0, 3.0, 3.0))
     plan, configuration = find_models(Root(tmp_path, "--results"))[0].plan()
-    assert plan.orientation == "SPL" and configuration.lr_spacing_mm == (5.0, 3.0, 3.0)
+    assert plan.orientation == "SPL" and configuration.task.lr_spacing_mm == (5.0, 3.0, 3.0)
 
 
 def test_a_model_of_a_method_or_setting_that_is_not_here_is_refused(tiny_checkpoint, tmp_path):
@@ -117,7 +118,7 @@ def rewritten(path, weights=None, **values):
     told = json.loads(members[DESCRIPTION])
     plan = told["plan"]["configurations"]["x2x2x2"]
     for key, value in values.items():
-        (plan if key in plan else told)[key] = value
+        next(part for part in (plan["task"], plan["size"], told) if key in part or part is told)[key] = value
     members[DESCRIPTION] = json.dumps(told).encode()
     if weights is not None:
         members[WEIGHTS] = safetensors.torch.save(weights(safetensors.torch.load(members[WEIGHTS])))
@@ -140,7 +141,7 @@ def rewritten(path, weights=None, **values):
         ({"method": "os.system"}, "made by another version of udeansr .*'os.system'"),
         ({"method": "tricubic", "settings": {}}, "tricubic learns nothing; expected a model that was trained"),
         (
-            {"method": "supervised", "settings": {}, "source_degradation": "variety"},
+            {"method": "supervised", "settings": {}, "source_degradation": "randomized"},
             "holds other weights than supervised",
         ),
         ({"settings": {"gamma": 1.0}}, "made by another version of udeansr .*'gamma'"),
@@ -157,7 +158,7 @@ def test_a_model_file_of_something_else_is_refused_in_one_line(tiny_model_file, 
 
 def test_a_model_that_restores_needs_its_domain(tiny_checkpoint, tiny_model_file, tiny_plan, tmp_path):
     plan = tiny_plan((4.0, 2.0, 2.0), "SPL", "x2x2x2")
-    configuration = replace(plan.configuration("x2x2x2"), source_degradation="variety")
+    configuration = plan.configuration("x2x2x2").changed(source_degradation="randomized")
     method = build_method("supervised", configuration, parse_settings("supervised", []))
     domain = Domain("T1w", 6, (((-1.5, -2.0), (-2.0, -3.0)),) * 2, 0.1, 0.02, (0.9, 0.8, 0.7))
     state = {
@@ -166,7 +167,7 @@ def test_a_model_that_restores_needs_its_domain(tiny_checkpoint, tiny_model_file
         "settings": {},
         "weights": method.state_dict(),
         "averaged": {},
-        "domain": domain.as_dict(),
+        "domain": as_json(domain),
     }
     assert load_model(tiny_checkpoint(tmp_path / "best.pt", **state)).method.domain == domain
     path = tiny_model_file(**state)

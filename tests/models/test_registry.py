@@ -86,7 +86,7 @@ def test_what_is_no_model_is_not_imported(tiny_model_file, tiny_checkpoint, tmp_
 def test_a_folder_that_cannot_be_written_is_told(tiny_model_file, tmp_path):
     path = tiny_model_file("a-t1w-x2x2x2", folder="sent")
     (tmp_path / "imported").touch()
-    with pytest.raises(UdeansrError, match=r"cannot be written \(.*\); set UDEANSR_MODELS to a folder that can"):
+    with pytest.raises(UdeansrError, match=r"cannot be written \(.*\); set udeansr_models"):
         import_model(path)
 
 

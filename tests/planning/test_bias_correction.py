@@ -9,7 +9,7 @@ from udeansr.image.files import write_volume
 from udeansr.image.grid import reorient
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.bias_correction import HIDDEN_NOISE, CalibrationRequest, calibrate, with_hidden_noise
+from udeansr.planning.bias_correction import HIDDEN_NOISE, DegradedSampleRequest, degrade_sample, with_hidden_noise
 from udeansr.planning.cohort_grid import CohortGrid
 
 GRID = CohortGrid("SPL", (2.0, 2.0, 2.0), (1.0, 1.0, 1.0))
@@ -33,14 +33,14 @@ def head() -> np.ndarray:
 def test_the_gain_is_that_of_the_true_degradation(head, tmp_path):
     volume = reorient(Volume(head, Geometry(head.shape, (1.0, 1.0, 1.0))), "LAI")
     write_volume(volume, tmp_path / "a.nii.gz")
-    found = calibrate(
-        CalibrationRequest(tmp_path / "a.nii.gz", GRID, measured(BLUR, BLUR, BLUR, noise=0.01))
+    found = degrade_sample(
+        DegradedSampleRequest(tmp_path / "a.nii.gz", GRID, measured(BLUR, BLUR, BLUR, noise=0.01))
     ).level_gain
     lr = degrade(head, GRID.scale, Degradation(apodization=0.4, noise=0.01), np.random.default_rng(1))
     assert found == pytest.approx(intensity_scale(head) / intensity_scale(lr), rel=0.02)
     assert found > 1.1
-    again = calibrate(
-        CalibrationRequest(tmp_path / "a.nii.gz", GRID, measured(BLUR, BLUR, BLUR, noise=0.01))
+    again = degrade_sample(
+        DegradedSampleRequest(tmp_path / "a.nii.gz", GRID, measured(BLUR, BLUR, BLUR, noise=0.01))
     ).level_gain
     assert again == found  # its noise is the same each time
 
@@ -54,8 +54,8 @@ def test_the_noise_of_the_channels_is_found_in_magnitudes(head, tmp_path, noise)
     truth = noise_sigma(truncate_kspace(head, GRID.scale), Degradation(noise=noise)) / intensity_scale(lr)
     spectra = [foreground_spectrum(head, GRID.scale)], [foreground_spectrum(lr)]
     seen = measure_degradation(*spectra, GRID.lr_spacing_mm)
-    calibrations = [calibrate(CalibrationRequest(tmp_path / "a.nii.gz", GRID, seen))]
-    found = with_hidden_noise(seen, calibrations, GRID.lr_spacing_mm)
+    samples = [degrade_sample(DegradedSampleRequest(tmp_path / "a.nii.gz", GRID, seen))]
+    found = with_hidden_noise(seen, samples, GRID.lr_spacing_mm)
     assert abs(found.noise - truth) < 0.5 * abs(seen.noise - truth)
     assert seen.noise < found.noise < HIDDEN_NOISE * seen.noise
     assert found.transfer == seen.transfer
@@ -65,5 +65,5 @@ def test_no_noise_stays_none(head, tmp_path):
     write_volume(Volume(head, Geometry(head.shape, (1.0, 1.0, 1.0))), tmp_path / "a.nii.gz")
     ones = (1.0,) * 16
     seen = measured(ones, ones, ones, noise=1e-9)
-    calibrations = [calibrate(CalibrationRequest(tmp_path / "a.nii.gz", GRID, seen))]
-    assert with_hidden_noise(seen, calibrations, GRID.lr_spacing_mm).noise < 2e-9
+    samples = [degrade_sample(DegradedSampleRequest(tmp_path / "a.nii.gz", GRID, seen))]
+    assert with_hidden_noise(seen, samples, GRID.lr_spacing_mm).noise < 2e-9

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.case_facts import CaseFacts, Request, examine
+from udeansr.planning.case_facts import Request, examine
 from udeansr.planning.cohort_grid import CohortGrid
 from udeansr.planning.raw_dataset import Case
 
@@ -66,12 +65,3 @@ def test_a_fault_is_returned_not_raised(tmp_path):
     found = looked_at(tmp_path / "missing.nii.gz")
     assert len(found.faults) == 1
     assert (found.facts, found.geometry) == (None, None)
-
-
-def test_facts_are_read_strictly(dataset):
-    from dataclasses import asdict
-
-    facts = looked_at(dataset.write("targetLR", "a.nii.gz")).facts
-    assert CaseFacts.from_dict(asdict(facts), "here") == facts
-    with pytest.raises(UdeansrError, match="here: unknown key 'colour'"):
-        CaseFacts.from_dict(asdict(facts) | {"colour": 1}, "here")

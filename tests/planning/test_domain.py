@@ -1,5 +1,3 @@
-import json
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +8,7 @@ from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.planning.domain import Domain, find_domain, mean_transfer
+from udeansr.strict_json import as_json, from_json
 
 SCALE = Scale(1, 2, 2)
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -80,28 +79,26 @@ def test_cells_that_nobody_fills_are_taken_from_beside_them(people):
 def test_a_domain_comes_back_from_its_file(domain, tmp_path):
     domain.save(tmp_path / "domain.json")
     assert Domain.load(tmp_path / "domain.json") == domain
-    assert Domain.from_dict(json.loads(json.dumps(domain.as_dict()))) == domain
-    assert Domain.from_dict(replace(domain, contrast=None).as_dict()).contrast is None
     assert [path.name for path in tmp_path.iterdir()] == ["domain.json"]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"people": None}, "domain: "),
-        ({"log_spectrum": [[1.0]]}, "'log_spectrum' is no block of finite numbers"),
-        ({"log_spectrum": [[[float("nan")]]]}, "'log_spectrum' is no block of finite numbers"),
-        ({"lowest_transfer": [1, 1]}, "domain: "),
-        ({"age": 3}, "domain: expected an object with contrast"),
+        ({"people": None}, "'people' is null"),
+        ({"log_spectrum": [[[1.0]], [[1.0, 2.0]]]}, "'log_spectrum' is no block"),
+        ({"log_spectrum": [[[float("nan")]]]}, "'log_spectrum.0.0.0' is NaN"),
+        ({"lowest_transfer": [1, 1]}, "'lowest_transfer' is"),
+        ({"age": 3}, "unknown key 'age'"),
     ],
 )
 def test_what_is_no_domain_is_refused(domain, change, said):
     with pytest.raises(UdeansrError, match=said):
-        Domain.from_dict(domain.as_dict() | change)
+        from_json(Domain, as_json(domain) | change, "here")
 
 
 def test_a_file_that_is_not_there_or_broken_is_told_of(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     for name in ("domain.json", "broken.json"):
-        with pytest.raises(UdeansrError, match=f"{name}: missing or no JSON; run udeansr_plan_and_preprocess again"):
+        with pytest.raises(UdeansrError, match=f"{name}: .*udeansr_plan_and_preprocess"):
             Domain.load(tmp_path / name)

@@ -6,10 +6,11 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.bias_correction import Calibration
+from udeansr.planning.bias_correction import DegradedSample
 from udeansr.planning.case_facts import CaseFacts
 from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
 from udeansr.planning.raw_dataset import load_raw_dataset
+from udeansr.strict_json import as_json
 
 
 def extracted(dataset) -> Fingerprint:
@@ -58,10 +59,10 @@ def test_json_and_back(dataset, tmp_path):
     [
         (lambda v: v.update(colour=1), "fingerprint.json: unknown key 'colour'"),
         (lambda v: v.pop("cases"), "fingerprint.json: the key 'cases' is missing"),
-        (lambda v: v["cases"][0].update(age=70), "fingerprint.json, cases: unknown key 'age'"),
-        (lambda v: v["cohorts"]["sourceHR"].pop("images"), "fingerprint.json, sourceHR: the key 'images' is missing"),
-        (lambda v: v["degradation"].update(colour=1), "unknown key 'colour'"),
-        (lambda v: v.update(cohorts=3), r"fingerprint.json: not a fingerprint \(.*\); make it again: udeansr_plan"),
+        (lambda v: v["cases"][0].update(age=70), "fingerprint.json: unknown key 'cases.0.age'"),
+        (lambda v: v["cohorts"]["sourceHR"].pop("images"), "the key 'cohorts.sourceHR.images' is missing"),
+        (lambda v: v["degradation"].update(colour=1), "unknown key 'degradation.colour'"),
+        (lambda v: v.update(cohorts=3), "fingerprint.json: 'cohorts' is 3.*udeansr_plan"),
     ],
 )
 def test_what_is_no_fingerprint_is_refused_by_name(make_fingerprint, tmp_path, change, message):
@@ -69,7 +70,7 @@ def test_what_is_no_fingerprint_is_refused_by_name(make_fingerprint, tmp_path, c
     case = CaseFacts(
         "targetLR", "a", "SPL", (9,) * 3, (1.0,) * 3, "int16", (1.0, 2.0, 3.0), 0.5, (0,) * 3, (9,) * 3, "00"
     )
-    values = make_fingerprint(cases=(case,)).as_dict()
+    values = as_json(make_fingerprint(cases=(case,)))
     change(values)
     path.write_text(json.dumps(values))
     with pytest.raises(UdeansrError, match=message):
@@ -111,7 +112,7 @@ def test_the_level_gain_is_that_of_the_source_images(dataset, monkeypatch):
     dataset.write("sourceHR", "hr3.nii.gz")
     known = np.zeros((16, 16, 16))
     monkeypatch.setattr(
-        "udeansr.planning.fingerprint.calibrate",
-        lambda request: Calibration(gains[request.path.name[:3]], known, known),
+        "udeansr.planning.fingerprint.degrade_sample",
+        lambda request: DegradedSample(gains[request.path.name[:3]], known, known),
     )
     assert extracted(dataset).level_gain == 1.3

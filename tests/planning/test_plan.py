@@ -1,18 +1,19 @@
 import json
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Configuration, Plan
 
 
 @pytest.fixture
 def plan() -> Plan:
-    base = Configuration(
-        "x2x2x1", "x2x2x1", (5.0, 2.0, 2.0), (5.0, 1.0, 1.0), slab_slices=3, patch_size=(64, 32), turns=False,
+    base = Configuration.of(
+        "x2x2x1", scale="x2x2x1", lr_spacing_mm=(5.0, 2.0, 2.0), hr_spacing_mm=(5.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(64, 32), rotate90=False,
         batch_size=8, features=64, groups=5, blocks=5, discriminator_features=64, epochs=200,
         iterations_per_epoch=250, reasons={"features": "the paper's", "batch_size": "the paper's"},
     )  # fmt: skip
@@ -21,8 +22,17 @@ def plan() -> Plan:
 
 def with_variant(plan: Plan, **values) -> dict:
     edited = plan.as_dict()
-    edited["configurations"]["wide"] = {"inherits_from": "x2x2x1", **values}
+    edited["configurations"]["wide"] = {"inherits_from": "x2x2x1", **parts(values)}
     return edited
+
+
+def parts(values: dict) -> dict:
+    """Values as they stand in the file: those of task and size in objects of their own."""
+    own = {key: value for key, value in values.items() if key not in (*TASK_KEYS, *SIZE_KEYS)}
+    for part, keys in (("task", TASK_KEYS), ("size", SIZE_KEYS)):
+        if found := {key: value for key, value in values.items() if key in keys}:
+            own[part] = found
+    return own
 
 
 def test_json_and_back(plan, tmp_path):
@@ -35,9 +45,9 @@ def test_json_and_back(plan, tmp_path):
 def test_a_variant_has_its_own_values_and_otherwise_those_it_inherits(plan):
     read = Plan.from_dict(with_variant(plan, features=96, reasons={"features": "a wide one"}))
     wide, base = read.configuration("wide"), read.configuration("x2x2x1")
-    assert wide.features == 96
+    assert wide.size.features == 96
     assert wide.reasons == {"features": "a wide one", "batch_size": "the paper's"}
-    assert replace(wide, name=base.name, features=64, inherits_from=None, reasons=base.reasons) == base
+    assert wide.changed(name=base.name, features=64, inherits_from=None, reasons=base.reasons) == base
     assert Plan.from_dict(read.as_dict()) == read
 
 
@@ -49,14 +59,14 @@ def test_a_reason_is_not_inherited_by_a_value_that_was_changed(plan):
 
 def test_a_variant_is_saved_as_what_differs(plan):
     saved = Plan.from_dict(with_variant(plan, features=96)).as_dict()["configurations"]["wide"]
-    assert saved == {"features": 96, "inherits_from": "x2x2x1", "reasons": {"batch_size": "the paper's"}}
+    assert saved == {"size": {"features": 96}, "inherits_from": "x2x2x1", "reasons": {"batch_size": "the paper's"}}
 
 
 def test_variants_of_variants_inherit_from_the_nearest(plan):
     edited = with_variant(plan, features=96, epochs=10)
-    edited["configurations"]["wider"] = {"inherits_from": "wide", "features": 128}
+    edited["configurations"]["wider"] = {"inherits_from": "wide", "size": {"features": 128}}
     wider = Plan.from_dict(edited).configuration("wider")
-    assert (wider.features, wider.epochs, wider.groups) == (128, 10, 5)
+    assert (wider.size.features, wider.size.epochs, wider.size.groups) == (128, 10, 5)
 
 
 def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
@@ -67,12 +77,13 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({"featurs": 96}, "unknown key 'featurs'; known are batch_size"),
+        ({"featurs": 96}, "unknown key 'featurs'; known are inherits_from"),
+        ({"size": {"featurs": 96}}, "size: unknown key 'featurs'; known are batch_size"),
         ({"features": 0}, "'features' is 0; expected a whole number of at least 1"),
         ({"features": 64.5}, "'features' is 64.5; expected a whole number"),
         ({"epochs": True}, "'epochs' is True; expected a whole number"),
         ({"batch_size": "8"}, "'batch_size' is '8'; expected a whole number"),
-        ({"turns": 1}, "'turns' is 1; expected true or false"),
+        ({"rotate90": 1}, "'rotate90' is 1; expected true or false"),
         ({"patch_size": 64}, "'patch_size' is 64; expected a list of 2 numbers"),
         ({"patch_size": [64, 32.5]}, "'patch_size' is 32.5; expected a whole number"),
         ({"lr_spacing_mm": [5, 2]}, r"'lr_spacing_mm' is \[5, 2\]; expected a list of 3 numbers"),
@@ -81,18 +92,18 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
         ({"scale": "x2x2x5"}, r"'hr_spacing_mm' is \[5.0, 1.0, 1.0\]; expected 'lr_spacing_mm' / x2x2x5"),
         ({"inherits_from": "none"}, "it inherits from 'none', which is not there; the plan has x2x2x1, wide"),
         ({"inherits_from": "wide"}, "it inherits from itself; the plan has x2x2x1, wide"),
-        ({"reasons": "none"}, "'wide' or its 'reasons' is no object in braces"),
+        ({"reasons": "none"}, "'wide', or its task, size or reasons, is no object in braces"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
-    with pytest.raises(UdeansrError, match=f"^plans.json, configuration 'wide': {message}"):
+    with pytest.raises(UdeansrError, match=f"^plans.json, configuration 'wide'(: |, ){message}"):
         Plan.from_dict(with_variant(plan, **variant))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"degradation": {}}, "plans.json: measured degradation: missing key 'frequencies'; .+ mend it, or plan again"),
+        ({"degradation": {}}, "plans.json: degradation: the key 'frequencies' is missing.+ plan again"),
         ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, degradation, lr_gain"),
         ({"configurations": {}}, "'configurations' holds none; plan again"),
         ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),
@@ -107,16 +118,12 @@ def test_a_wrong_plan_is_told(plan, change, message):
 
 
 def test_every_missing_value_is_told(plan):
-    for key in {item.name for item in fields(Configuration)} - {
-        "name",
-        "inherits_from",
-        "reasons",
-        "source_degradation",
-    }:
-        values = plan.as_dict()
-        del values["configurations"]["x2x2x1"][key]
-        with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{key}' is missing"):
-            Plan.from_dict(values)
+    for part, keys in (("task", TASK_KEYS), ("size", SIZE_KEYS)):
+        for key in set(keys) - {"source_degradation"}:
+            values = plan.as_dict()
+            del values["configurations"]["x2x2x1"][part][key]
+            with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1', {part}: the key '{key}' is missing"):
+                Plan.from_dict(values)
 
 
 def test_a_plan_that_is_missing_or_no_json_is_told(tmp_path):
@@ -131,9 +138,9 @@ def test_a_plan_that_is_missing_or_no_json_is_told(tmp_path):
 def test_a_known_degradation_may_stand_in_the_plan(plan, tmp_path):
     known = Degradation(apodization=0.3, partial_fourier=0.75, partial_fourier_axis="X", noise=0.02)
     base = plan.configurations["x2x2x1"]
-    variant = replace(base, name="known", inherits_from="x2x2x1", source_degradation=known)
+    variant = base.changed(name="known", inherits_from="x2x2x1", source_degradation=known)
     replace(plan, configurations={**plan.configurations, "known": variant}).save(tmp_path / "plans.json")
-    assert Plan.load(tmp_path / "plans.json").configurations["known"].source_degradation == known
+    assert Plan.load(tmp_path / "plans.json").configurations["known"].task.source_degradation == known
 
 
 @pytest.mark.parametrize(
@@ -141,17 +148,17 @@ def test_a_known_degradation_may_stand_in_the_plan(plan, tmp_path):
     [
         (
             "blur",
-            "'source_degradation' is 'blur'; expected measured, truncation, variety, or an object with some of",
+            "'source_degradation' is 'blur'; expected measured, truncation, randomized, or an object with some of",
         ),
         (
             {"blur": 1},
-            "'source_degradation' is {'blur': 1}; expected measured, truncation, variety, or an object with some of",
+            "'source_degradation' is {'blur': 1}; expected measured, truncation, randomized, or an object with some of",
         ),
         ({"noise": 2}, "noise is 2; expected a fraction of the foreground's mean from 0 to 1"),
     ],
 )
 def test_a_degradation_that_is_none_is_told(plan, value, message):
     values = plan.as_dict()
-    values["configurations"]["x2x2x1"]["source_degradation"] = value
+    values["configurations"]["x2x2x1"]["task"]["source_degradation"] = value
     with pytest.raises(UdeansrError, match=re.escape(message)):
         Plan.from_dict(values)

@@ -22,7 +22,7 @@ def planned(dataset, tmp_path):
 
 def edited(folder) -> Plan:
     values = json.loads((folder / "plans.json").read_text())
-    values["configurations"]["long"] = {"inherits_from": "x2x2x2", "epochs": 77}
+    values["configurations"]["long"] = {"inherits_from": "x2x2x2", "size": {"epochs": 77}}
     (folder / "plans.json").write_text(json.dumps(values))
     return Plan.load(folder / "plans.json")
 
@@ -45,7 +45,7 @@ def test_a_new_plan_leaves_the_earlier_one_beside_it(planned, dataset):
     planned()
     mine = edited(planned.folder)
     made = planned(memory_gb=24.0, again=True)
-    assert (made.kept, made.plan.configurations["x2x2x2"].features) == (False, 64)
+    assert (made.kept, made.plan.configurations["x2x2x2"].size.features) == (False, 64)
     assert made.earlier is not None
     assert Plan.load(made.earlier) == mine
     dataset.write("targetLR", "more.nii.gz")

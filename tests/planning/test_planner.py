@@ -1,5 +1,4 @@
 import re
-from dataclasses import fields
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,10 +6,10 @@ from hypothesis import strategies as st
 
 from udeansr.errors import UdeansrError
 from udeansr.planning.case_facts import CaseFacts
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Configuration, Plan
 from udeansr.planning.planner import make_plan
 
-DECIDED = {item.name for item in fields(Configuration)} - {"name", "inherits_from", "reasons"}
+DECIDED = {*TASK_KEYS, *SIZE_KEYS}
 
 fingerprints = st.fixed_dictionaries(
     {
@@ -39,11 +38,11 @@ def test_any_plan_is_whole_reasoned_deterministic_and_goes_through_json(make_fin
         assert max(fingerprint.grid.scale.zyx) in {1, *range(9, 99)} or "takes" in str(error)
         return
     made = only(plan)
-    assert made.name == made.scale == str(fingerprint.grid.scale)
+    assert made.name == made.task.scale == str(fingerprint.grid.scale)
     assert set(made.reasons) == DECIDED | {"orientation", "lr_gain"}
     assert all(len(reason) > 8 for reason in made.reasons.values())
-    assert 1 <= made.slab_slices <= fingerprint.smallest_lr_voxels[0]
-    assert made.hr_spacing_mm == fingerprint.grid.sr_spacing_mm
+    assert 1 <= made.task.slab_slices <= fingerprint.smallest_lr_voxels[0]
+    assert made.task.hr_spacing_mm == fingerprint.grid.sr_spacing_mm
     assert plan.lr_gain == values["level_gain"]
     assert make_plan(fingerprint, memory) == plan
     assert Plan.from_dict(plan.as_dict()) == plan
@@ -59,7 +58,7 @@ def test_any_plan_is_whole_reasoned_deterministic_and_goes_through_json(make_fin
 )
 def test_a_degradation_that_may_be_chance_is_not_learnt(make_fingerprint, p, made_by, why):
     plan = make_plan(make_fingerprint(degradation_p=p), None)
-    assert only(plan).source_degradation == made_by
+    assert only(plan).task.source_degradation == made_by
     assert why in only(plan).reasons["source_degradation"]
     assert plan.degradation is not None  # it is told, whatever is learnt from
 
@@ -76,7 +75,7 @@ def test_a_degradation_that_may_be_chance_is_not_learnt(make_fingerprint, p, mad
 def test_the_scale_comes_from_the_spacings(make_fingerprint, lr_mm, hr_mm, scale):
     plan = make_plan(make_fingerprint(lr_spacing_mm=lr_mm, hr_spacing_mm=hr_mm), None)
     assert list(plan.configurations) == [scale]
-    for lr, hr, factor in zip(lr_mm, only(plan).hr_spacing_mm, only(plan).factors.zyx, strict=True):
+    for lr, hr, factor in zip(lr_mm, only(plan).task.hr_spacing_mm, only(plan).task.factors.zyx, strict=True):
         assert hr == pytest.approx(lr / factor)
 
 
@@ -100,7 +99,7 @@ def test_images_below_the_smallest_patch_are_the_callers_mistake(make_fingerprin
 
 
 @pytest.mark.parametrize(
-    ("values", "turns", "why"),
+    ("values", "rotate90", "why"),
     [
         ({"blur_x": 0.69}, True, "agrees within 0.09"),
         ({"blur_x": 0.75}, False, "differs by up to 0.15: turning would mix two different blurs"),
@@ -108,10 +107,10 @@ def test_images_below_the_smallest_patch_are_the_callers_mistake(make_fingerprin
         ({"hr_spacing_mm": (1.0, 1.0, 2.0)}, False, r"the factors in the plane differ \(x1x2x2\)"),
     ],
 )
-def test_patches_are_turned_only_if_they_look_the_same_afterwards(make_fingerprint, values, turns, why):
+def test_patches_are_turned_only_if_they_look_the_same_afterwards(make_fingerprint, values, rotate90, why):
     made = only(make_plan(make_fingerprint(**values), None))
-    assert made.turns is turns
-    assert re.search(why, made.reasons["turns"])
+    assert made.task.rotate90 is rotate90
+    assert re.search(why, made.reasons["rotate90"])
 
 
 def test_hr_off_the_ratio_is_resampled_and_the_plan_says_so(make_fingerprint):
@@ -129,7 +128,7 @@ def test_hr_off_the_ratio_is_resampled_and_the_plan_says_so(make_fingerprint):
 def test_memory_changes_sizes_and_nothing_that_the_data_decide(make_fingerprint):
     fingerprint = make_fingerprint()
     large, cpu = only(make_plan(fingerprint, 24.0)), only(make_plan(fingerprint, None))
-    assert large.features > cpu.features
-    for key in ("scale", "lr_spacing_mm", "hr_spacing_mm", "slab_slices", "turns"):
-        assert getattr(large, key) == getattr(cpu, key)
+    assert large.size.features > cpu.size.features
+    for key in ("scale", "lr_spacing_mm", "hr_spacing_mm", "slab_slices", "rotate90"):
+        assert large.values()[key] == cpu.values()[key]
         assert large.reasons[key] == cpu.reasons[key]

@@ -47,7 +47,7 @@ def test_every_value_of_the_plan_is_told_with_its_reason(fingerprint):
     for key, reason in configuration.reasons.items():
         assert lines[key].endswith(reason), key
     assert "2 x 1 x 1" in lines["hr_spacing_mm"]
-    assert lines["turns"].split()[1] == "yes"
+    assert lines["rotate90"].split()[1] == "yes"
     assert "32 x 32" in lines["patch_size"]
 
 
@@ -55,7 +55,7 @@ def test_a_value_set_by_hand_is_told_as_such(fingerprint):
     plan = make_plan(fingerprint, None)
     base = plan.configurations["x2x2x2"]
     reasons = {key: why for key, why in base.reasons.items() if key != "epochs"}
-    variant = replace(base, name="long", inherits_from="x2x2x2", epochs=77, reasons=reasons)
+    variant = base.changed(name="long", inherits_from="x2x2x2", epochs=77, reasons=reasons)
     table = plan_table(replace(plan, configurations={"x2x2x2": base, "long": variant}))
     assert "configuration long (inherits from x2x2x2)" in table
     assert [line.split() for line in table.splitlines() if "77" in line] == [["epochs", "77", "set", "by", "hand"]]
@@ -63,7 +63,7 @@ def test_a_value_set_by_hand_is_told_as_such(fingerprint):
 
 def test_a_known_degradation_is_told_in_words(fingerprint):
     plan = make_plan(fingerprint, None)
-    known = replace(plan.configurations["x2x2x2"], source_degradation=Degradation(apodization=0.3), reasons={})
+    known = plan.configurations["x2x2x2"].changed(source_degradation=Degradation(apodization=0.3), reasons={})
     (line,) = [
         line for line in plan_table(replace(plan, configurations={"x2x2x2": known})).splitlines() if "0.3" in line
     ]

@@ -20,16 +20,17 @@ from udeansr.planning.training_size import (
     weights,
 )
 
-TINY = Configuration(
-    "x2x2x2", "x2x2x2", (2.0, 2.0, 2.0), (1.0, 1.0, 1.0), slab_slices=3, patch_size=(32, 32), turns=True,
+TINY = Configuration.of(
+    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(32, 32), rotate90=True,
     batch_size=2, features=16, groups=2, blocks=2, discriminator_features=16, epochs=1, iterations_per_epoch=1,
 )  # fmt: skip
 
 
 def kept_by_torch(configuration: Configuration) -> int:
     """Bytes of batch-sized maps that torch keeps for the way back, the larger of the two turns."""
-    scale, (rows, columns) = configuration.factors, configuration.patch_size
-    count, slices = configuration.batch_size, configuration.slab_slices
+    scale, (rows, columns) = configuration.task.factors, configuration.size.patch_size
+    count, slices = configuration.size.batch_size, configuration.task.slab_slices
     hr = torch.rand(count, slices * scale.z, rows * scale.y, columns * scale.x)
     batch = Batch(hr=hr, lr=torch.rand(count, slices, rows, columns))
     kept: dict[int, torch.Tensor] = {}
@@ -55,12 +56,12 @@ def kept_by_torch(configuration: Configuration) -> int:
      {"patch_size": (32, 64), "discriminator_features": 32}],
 )  # fmt: skip
 def test_the_count_is_what_torch_keeps(changes):
-    configuration = replace(TINY, **changes)
+    configuration = TINY.changed(**changes)
     assert kept_bytes(configuration) == pytest.approx(kept_by_torch(configuration), rel=0.06)
 
 
 def test_weights_are_counted():
-    for configuration in (TINY, replace(TINY, features=64, groups=5, blocks=5, discriminator_features=64)):
+    for configuration in (TINY, TINY.changed(features=64, groups=5, blocks=5, discriminator_features=64)):
         real = sum(p.numel() for p in UdeanPaper(configuration, PaperSettings()).parameters())
         assert weights(configuration) == pytest.approx(real, rel=0.06)
 
@@ -72,8 +73,8 @@ def test_weights_are_counted():
     st.integers(1, 4),
 )
 def test_every_size_costs_memory(key, factor):
-    larger = (32, 32 * (factor + 1)) if key == "patch_size" else getattr(TINY, key) * (factor + 1)
-    assert training_memory(replace(TINY, **{key: larger})).total_gb > training_memory(TINY).total_gb
+    larger = (32, 32 * (factor + 1)) if key == "patch_size" else TINY.values()[key] * (factor + 1)
+    assert training_memory(TINY.changed(**{key: larger})).total_gb > training_memory(TINY).total_gb
 
 
 def test_the_total_holds_maps_weights_and_what_surrounds_them():
@@ -83,38 +84,52 @@ def test_the_total_holds_maps_weights_and_what_surrounds_them():
     assert memory.total_gb > memory.kept_gb + memory.weights_gb
 
 
-BASE = Configuration(
-    "x2x2x2", "x2x2x2", (2.0, 2.0, 2.0), (1.0, 1.0, 1.0), slab_slices=3, patch_size=(1, 1), turns=True,
+BASE = Configuration.of(
+    "x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+    slab_slices=3, patch_size=(1, 1), rotate90=True,
     batch_size=1, features=1, groups=1, blocks=1, discriminator_features=1, epochs=1, iterations_per_epoch=250,
 )  # fmt: skip
 LARGE = (64, 128, 128)
 
 shapes = st.tuples(*(st.integers(least, 200) for least in SMALLEST_PATCH))
 bases = st.builds(
-    lambda turns, scale: replace(BASE, turns=turns, scale=scale),
+    lambda rotate90, scale: BASE.changed(rotate90=rotate90, scale=scale),
     st.booleans(), st.sampled_from(["x2x2x1", "x2x2x2", "x1x1x4", "x4x4x4", "x8x8x8"]),
 )  # fmt: skip
 
 
 def rank(configuration: Configuration) -> tuple[int, ...]:
     return (
-        configuration.batch_size, configuration.patch_size[0] * configuration.patch_size[1],
-        configuration.groups * configuration.blocks, configuration.features, configuration.discriminator_features,
+        configuration.size.batch_size, configuration.size.patch_size[0] * configuration.size.patch_size[1],
+        configuration.size.groups * configuration.size.blocks, configuration.size.features,
+        configuration.size.discriminator_features,
     )  # fmt: skip
 
 
 def test_enough_memory_gives_the_papers_size_and_no_more():
     for memory in (16.0, 80.0, 1000.0):
         made = size_for_memory(BASE, LARGE, memory)
-        assert (made.features, made.groups, made.blocks, made.batch_size, made.patch_size) == (64, 5, 5, 8, (64, 64))
-        assert (made.discriminator_features, made.epochs, made.iterations_per_epoch) == (64, 200, 250)
+        assert (made.size.features, made.size.groups, made.size.blocks, made.size.batch_size, made.size.patch_size) == (
+            64,
+            5,
+            5,
+            8,
+            (64, 64),
+        )
+        assert (made.size.discriminator_features, made.size.epochs, made.size.iterations_per_epoch) == (64, 200, 250)
         assert made.reasons["batch_size"].startswith("the paper's; training takes about")
 
 
 def test_a_cpu_gets_what_it_can_train():
     made = size_for_cpu(BASE, LARGE)
-    assert (made.features, made.groups, made.blocks, made.batch_size, made.patch_size) == (32, 2, 2, 8, (32, 32))
-    assert made.epochs * made.iterations_per_epoch == 5000
+    assert (made.size.features, made.size.groups, made.size.blocks, made.size.batch_size, made.size.patch_size) == (
+        32,
+        2,
+        2,
+        8,
+        (32, 32),
+    )
+    assert made.size.epochs * made.size.iterations_per_epoch == 5000
 
 
 def test_each_sacrifice_saves_memory_and_the_first_that_fits_is_taken():
@@ -123,8 +138,8 @@ def test_each_sacrifice_saves_memory_and_the_first_that_fits_is_taken():
         sizes.append(replace(sizes[-1], **values))
     needed = []
     for size in sizes:
-        made = replace(
-            BASE, patch_size=(size.patch, size.patch), batch_size=size.batch, features=size.features,
+        made = BASE.changed(
+            patch_size=(size.patch, size.patch), batch_size=size.batch, features=size.features,
             groups=size.groups, blocks=size.blocks, discriminator_features=size.discriminator_features,
         )  # fmt: skip
         needed.append(training_memory(made).total_gb)
@@ -153,12 +168,12 @@ def test_a_patch_fits_every_image_and_the_memory(base, smallest, memory):
     except UdeansrError:
         assert memory is not None
         return
-    assert all(16 <= side <= n for side, n in zip(made.patch_size, smallest[1:], strict=True))
-    assert made.batch_size >= 2
+    assert all(16 <= side <= n for side, n in zip(made.size.patch_size, smallest[1:], strict=True))
+    assert made.size.batch_size >= 2
     assert memory is None or training_memory(made).total_gb <= memory
-    assert not base.turns or made.patch_size[0] == made.patch_size[1]
+    assert not base.task.rotate90 or made.size.patch_size[0] == made.size.patch_size[1]
     if memory is None:
-        assert ("; cut, as" in made.reasons["patch_size"]) == (made.patch_size != (32, 32))
+        assert ("; cut, as" in made.reasons["patch_size"]) == (made.size.patch_size != (32, 32))
 
 
 def test_too_little_memory_says_how_much_it_takes():

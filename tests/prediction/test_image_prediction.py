@@ -8,9 +8,9 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Volume
-from udeansr.inference.memory import Room
+from udeansr.inference.memory import VolumeAllocator
 from udeansr.models.model import interpolator
-from udeansr.prediction.image_prediction import ImageWork
+from udeansr.prediction.image_prediction import ImagePredictor
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import plan_outputs
 from udeansr.prediction.predictor import Predictor
@@ -25,8 +25,12 @@ def image(tmp_path, lr):
 @pytest.fixture
 def work(tmp_path, image):
     outputs = plan_outputs(image, tmp_path / "sr")
-    return ImageWork(
-        Predictor(interpolator("sinc", Scale(2, 2, 2))), Options(json=True), outputs, {}, Room(tmp_path / "sr")
+    return ImagePredictor(
+        Predictor(interpolator("sinc", Scale(2, 2, 2))),
+        Options(json=True),
+        outputs,
+        {},
+        VolumeAllocator(tmp_path / "sr"),
     )
 
 

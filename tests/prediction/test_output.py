@@ -18,6 +18,7 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.models.model import interpolator
 from udeansr.prediction.output import Provenance, checksum, plan_outputs, write_provenance
 from udeansr.prediction.predictor import Predictor
+from udeansr.strict_json import from_json
 
 LR, SR = Geometry((4, 6, 5), (3.0, 1.2, 0.9)), Geometry((4, 12, 10), (3.0, 0.6, 0.45))
 
@@ -36,7 +37,7 @@ def test_the_file_tells_what_was_made_of_what(tmp_path):
     assert datetime.fromisoformat(found["date"]).tzinfo is not None
     assert found["input"] == {"file": (tmp_path / "a.nii.gz").as_posix(), "sha256": "ab"}
     assert found["model"] == {"name": "brain", "file": "m.zip", "sha256": "cd"}
-    assert [Geometry.from_dict(found["grid"][key]) for key in ("lr", "sr")] == [LR, SR]
+    assert [from_json(Geometry, found["grid"][key], "here") for key in ("lr", "sr")] == [LR, SR]
     assert list(found["settings"]) == ["device", "precision", "quality", "stride"]
     assert found["report"] == {"consistency_db": 41.5, "shift": {"x": 0.2, "y": 0.1}}
     assert list(found["report"]["shift"]) == ["x", "y"]

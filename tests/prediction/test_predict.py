@@ -12,7 +12,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
-from udeansr.models.choice import Wish
+from udeansr.models.choice import ModelQuery
 from udeansr.models.suitability import image_contrast
 from udeansr.parallel import Part
 from udeansr.paths import Root
@@ -119,7 +119,7 @@ def test_an_interruption_finishes_what_is_being_written_and_begins_nothing(step)
     assert written == ["a"]
 
 
-CUBIC = Wish(Root(Path("results"), "default"), method="tricubic", scale=Scale(2, 2, 2))
+CUBIC = ModelQuery(Root(Path("results"), "default"), method="tricubic", scale=Scale(2, 2, 2))
 ON_CPU = {"device": "cpu", "precision": "fp32"}
 
 
@@ -177,12 +177,12 @@ def test_a_single_file_and_a_dicom_series(folder, tmp_path, lr):
 
 def test_a_trained_model_is_found_and_used(tiny_checkpoint, folder, tmp_path, lr):
     tiny_checkpoint(tmp_path / "results" / "Dataset007_Tiny" / "x2x2x2" / "udean" / "best.pt")
-    wish = Wish(Root(tmp_path / "results", "--results"))
-    predict(folder, tmp_path / "sr", wish, Options(as_float=True, **ON_CPU))
+    query = ModelQuery(Root(tmp_path / "results", "--results"))
+    predict(folder, tmp_path / "sr", query, Options(as_float=True, **ON_CPU))
     made = read_volume(tmp_path / "sr" / "a.nii").voxels
     assert made.shape == (12, 18, 16) and made.dtype == np.float32
     with pytest.raises(UdeansrError, match="stride 3 does not go with a model that answers for 1 of the 3 slices"):
-        predict(folder, tmp_path / "fast", wish, Options(stride=3, **ON_CPU))
+        predict(folder, tmp_path / "fast", query, Options(stride=3, **ON_CPU))
 
 
 def test_what_is_there_is_not_replaced_unasked(folder, tmp_path):
@@ -268,9 +268,9 @@ def test_an_interruption_leaves_whole_files_only_and_continue_finishes(folder, t
 
 
 def test_uncertainty_lies_beside_each_sr(tiny_checkpoint, folder, tmp_path, caplog):
-    wish = Wish(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
+    query = ModelQuery(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
     with caplog.at_level("WARNING"):
-        outcome = predict(folder, tmp_path / "sr", wish, Options(quality="balanced", uncertainty=True, **ON_CPU))
+        outcome = predict(folder, tmp_path / "sr", query, Options(quality="balanced", uncertainty=True, **ON_CPU))
     assert "is not calibrated for quality balanced: uncertainty is the spread of its answers" in caplog.text
     assert str(outcome) == "4 of 4 done"
     assert names(tmp_path / "sr") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha", "uncertainty"]
@@ -278,15 +278,15 @@ def test_uncertainty_lies_beside_each_sr(tiny_checkpoint, folder, tmp_path, capl
     sr, doubt = (read_volume(tmp_path / "sr" / name) for name in ("a.nii", "uncertainty/a.nii"))
     assert sr.geometry == doubt.geometry and sr.voxels.dtype == np.int16 and doubt.voxels.dtype == np.float32
     with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two"):
-        predict(folder, tmp_path / "fast", wish, Options(quality="fast", uncertainty=True, **ON_CPU))
+        predict(folder, tmp_path / "fast", query, Options(quality="fast", uncertainty=True, **ON_CPU))
     assert not (tmp_path / "fast").exists()
 
 
 def test_a_volume_beyond_the_memory_is_made_in_a_file_and_is_the_same(tiny_checkpoint, folder, tmp_path, caplog):
-    wish = Wish(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
-    predict(folder, tmp_path / "memory", wish, Options(**ON_CPU))
+    query = ModelQuery(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
+    predict(folder, tmp_path / "memory", query, Options(**ON_CPU))
     with caplog.at_level("INFO"):
-        predict(folder, tmp_path / "file", wish, Options(memory_gb=1e-6, **ON_CPU))
+        predict(folder, tmp_path / "file", query, Options(memory_gb=1e-6, **ON_CPU))
     assert "are laid into a file of" in caplog.text
     assert names(tmp_path / "file") == names(tmp_path / "memory")
     for name in names(tmp_path / "file"):

@@ -14,7 +14,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, reorient, sr_geometry
 from udeansr.image.volume import Geometry, Volume
-from udeansr.models.calibration import Calibration, steadied
+from udeansr.models.calibration import Calibration, smoothed_std
 from udeansr.models.model import interpolator, load_model
 from udeansr.prediction.predictor import Predictor
 
@@ -102,9 +102,9 @@ def test_a_model_works_in_its_plans_orientation_whatever_the_stored_one(tiny_che
     for stored in ("SAR", "LPI", "AIR"):
         turned = resolve(reorient(lr, stored))
         assert turned.geometry.orientation == stored
-        back = reorient(turned, lr.geometry.orientation)
-        np.testing.assert_array_equal(back.voxels, expected.voxels)
-        np.testing.assert_allclose(back.geometry.origin_mm, expected.geometry.origin_mm, atol=1e-9)
+        invert = reorient(turned, lr.geometry.orientation)
+        np.testing.assert_array_equal(invert.voxels, expected.voxels)
+        np.testing.assert_allclose(invert.geometry.origin_mm, expected.geometry.origin_mm, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 9), (1, 5, 5), (2, 6, 3)])
@@ -257,15 +257,15 @@ def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsi
     resolve = replace(lopsided, quality=quality, as_float=True, uncertainty=True)
     made = resolve.predict(lr)
     assert made.uncertainty is not None and made.uncertainty.voxels.min() >= 0
-    moves = resolve.work.moves
+    transforms = resolve.inference.transforms
     answers = []
-    for move in moves:
-        moved = move.there(torch.from_numpy(lr.voxels.astype(np.float32))).numpy()
+    for transform in transforms:
+        moved = transform.apply(torch.from_numpy(lr.voxels.astype(np.float32))).numpy()
         sr = replace(resolve, quality="fast", uncertainty=False)(Volume(moved, lr.geometry)).voxels
-        answers.append(move.back(torch.from_numpy(sr)).numpy())
+        answers.append(transform.invert(torch.from_numpy(sr)).numpy())
     above = np.min(answers, axis=0) > 0  # nothing is cut off at 0
     np.testing.assert_allclose(made.sr.voxels[above], np.mean(answers, axis=0)[above], rtol=1e-3, atol=0.1)
-    spread = steadied(np.std(answers, axis=0))
+    spread = smoothed_std(np.std(answers, axis=0))
     around = ndimage.binary_erosion(above, np.ones((1, 3, 3)), border_value=True)
     assert around.sum() > 100
     np.testing.assert_allclose(made.uncertainty.voxels[around], spread[around], rtol=1e-2, atol=0.1)

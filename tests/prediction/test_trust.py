@@ -88,7 +88,7 @@ def test_what_is_unlike_is_told_with_its_number(domain, person):
     blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
     assert any("a mean transfer of" in word for word in judged(hr, blurred, domain=domain).outside or ())
     wide = replace(domain, lowest_transfer=(0.3, 0.3, 0.3))
-    assert not any("transfer" in word for word in judged(hr, blurred, domain=wide, restores=True).outside or ())
+    assert not any("transfer" in word for word in judged(hr, blurred, domain=wide, deconvolves=True).outside or ())
 
     plates = hr * (1 + np.sin(np.arange(60) * 2 * np.pi / 6)).astype(np.float32)
     told = judged(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()

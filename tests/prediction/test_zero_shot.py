@@ -18,7 +18,7 @@ from udeansr.models.model import Model
 from udeansr.networks.rcan import ChannelAttention
 from udeansr.planning.plan import Plan
 from udeansr.prediction.predictor import Predictor
-from udeansr.prediction.zero_shot import ZeroShotPairs, back_projected, fitting_patch, learned_on, median_of_moves
+from udeansr.prediction.zero_shot import ZeroShotPairs, back_projected, fitting_patch, learned_on, median_of_transforms
 from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import Trainer
 
@@ -31,7 +31,7 @@ def waves(sides: tuple[int, int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("augment", [True, False])
 def test_a_pair_shows_one_field_of_view_on_two_grids(augment, tiny_configuration):
-    configuration = tiny_configuration(patch_size=(8, 8), turns=True, batch_size=8)
+    configuration = tiny_configuration(patch_size=(8, 8), rotate90=True, batch_size=8)
     batch = ZeroShotPairs(waves((24, 32, 36)), configuration, 0, augment).batch(0)
     assert batch.hr.shape == (8, 6, 16, 16) and batch.degraded is not None
     torch.testing.assert_close(avg_pool3d(batch.hr, 2), batch.degraded, atol=0.15, rtol=0)
@@ -55,7 +55,7 @@ def test_sides_need_not_divide_and_foreground_may_lie_in_what_is_left_out(tiny_c
 
 
 @pytest.mark.parametrize(
-    ("turns", "patch", "shape", "expected"),
+    ("rotate90", "patch", "shape", "expected"),
     [
         (False, (16, 24), (6, 64, 64), (16, 24)),
         (False, (16, 24), (6, 20, 64), (10, 24)),
@@ -63,8 +63,8 @@ def test_sides_need_not_divide_and_foreground_may_lie_in_what_is_left_out(tiny_c
         (False, (4, 6), (6, 8, 12), (4, 6)),  # as small as the plan says
     ],
 )
-def test_patches_shrink_to_what_the_volume_holds(turns, patch, shape, expected, tiny_configuration):
-    assert fitting_patch("zssr", tiny_configuration(patch_size=patch, turns=turns), shape) == expected
+def test_patches_shrink_to_what_the_volume_holds(rotate90, patch, shape, expected, tiny_configuration):
+    assert fitting_patch("zssr", tiny_configuration(patch_size=patch, rotate90=rotate90), shape) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,24 +91,28 @@ def lopsided(lr: np.ndarray) -> np.ndarray:
     return sinc(lr, SCALE) ** 2 + BIAS
 
 
-@pytest.mark.parametrize("turns", [True, False])
-def test_the_median_treats_all_sides_alike(turns):
+@pytest.mark.parametrize("rotate90", [True, False])
+def test_the_median_treats_all_sides_alike(rotate90):
     """Flipping the volume and flipping its SR are the same, whatever the network prefers; turning too, if it turns."""
-    sr = median_of_moves(lopsided, LR, turns)
+    sr = median_of_transforms(lopsided, LR, rotate90)
     for axis in (1, 2):
-        np.testing.assert_allclose(median_of_moves(lopsided, np.flip(LR, axis), turns), np.flip(sr, axis), atol=1e-5)
-    turned = median_of_moves(lopsided, np.rot90(LR, axes=(1, 2)), turns)
-    assert np.allclose(turned, np.rot90(sr, axes=(1, 2)), atol=1e-5) == turns
+        np.testing.assert_allclose(
+            median_of_transforms(lopsided, np.flip(LR, axis), rotate90), np.flip(sr, axis), atol=1e-5
+        )
+    turned = median_of_transforms(lopsided, np.rot90(LR, axes=(1, 2)), rotate90)
+    assert np.allclose(turned, np.rot90(sr, axes=(1, 2)), atol=1e-5) == rotate90
     assert not np.allclose(lopsided(np.flip(LR, 1)), np.flip(lopsided(LR), 1), atol=1e-5)
 
 
-@pytest.mark.parametrize("turns", [True, False])
-def test_the_median_changes_nothing_where_all_answers_are_one(turns):
-    np.testing.assert_allclose(median_of_moves(lambda lr: sinc(lr, SCALE), LR, turns), sinc(LR, SCALE), atol=1e-5)
+@pytest.mark.parametrize("rotate90", [True, False])
+def test_the_median_changes_nothing_where_all_answers_are_one(rotate90):
+    np.testing.assert_allclose(
+        median_of_transforms(lambda lr: sinc(lr, SCALE), LR, rotate90), sinc(LR, SCALE), atol=1e-5
+    )
 
 
 def test_the_median_of_a_volume_that_is_not_square():
-    sr = median_of_moves(lambda lr: lr.repeat(2, 1).repeat(2, 2), LR[:, :4], True)
+    sr = median_of_transforms(lambda lr: lr.repeat(2, 1).repeat(2, 2), LR[:, :4], True)
     np.testing.assert_array_equal(sr, LR[:, :4].repeat(2, 1).repeat(2, 2))
 
 
@@ -194,7 +198,14 @@ def test_no_volume_leaves_a_trace_in_another(resolver):
 def test_seed_rate_and_averaging_of_the_run_hold(resolver):
     weights = [
         torch.cat([tensor.flatten() for tensor in learned(resolver(run=RunSettings(**values))).parameters()])
-        for values in ({}, {"seed": 1}, {"lr": 1e-4}, {"ema_decay": 0.0}, {"batch_size": 1}, {"augment": False})
+        for values in (
+            {},
+            {"seed": 1},
+            {"learning_rate": 1e-4},
+            {"ema_decay": 0.0},
+            {"batch_size": 1},
+            {"augment": False},
+        )
     ]
     for number, one in enumerate(weights):
         assert not any(torch.equal(one, other) for other in weights[:number])
@@ -232,7 +243,7 @@ def test_the_log_says_on_what_it_learnt(resolver, caplog):
 def test_what_is_not_finite_stops_it_with_a_word(resolver, monkeypatch):
     told = r"so learning on this volume stopped\. Predict with --precision fp32, or begin again .*--method zssr --over"
     with pytest.raises(UdeansrError, match=rf"iteration \d: a loss is not finite \(.*nan.*{told}"):
-        learned(resolver(run=RunSettings(lr=1e30)))
+        learned(resolver(run=RunSettings(learning_rate=1e30)))
     monkeypatch.setattr(Trainer, "is_finite", lambda trainer: False)
     with pytest.raises(UdeansrError, match=rf"iteration 3: a weight is not finite, {told}"):
         learned(resolver())

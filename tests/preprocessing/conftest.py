@@ -20,9 +20,9 @@ HR_SHAPE = (24, 44, 40)
 
 @pytest.fixture
 def configuration() -> Configuration:
-    return Configuration(
+    return Configuration.of(
         name="x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
-        slab_slices=3, patch_size=(8, 8), turns=True, batch_size=2, features=4, groups=1, blocks=1,
+        slab_slices=3, patch_size=(8, 8), rotate90=True, batch_size=2, features=4, groups=1, blocks=1,
         discriminator_features=4, epochs=1, iterations_per_epoch=2,
     )  # fmt: skip
 
@@ -91,7 +91,7 @@ def changed(plan: Plan) -> Callable[..., Plan]:
     """The plan with other values of its configuration."""
 
     def change(**values: object) -> Plan:
-        configuration = replace(plan.configurations["x2x2x2"], **values)  # type: ignore[arg-type]
+        configuration = plan.configurations["x2x2x2"].changed(**values)  # type: ignore[arg-type]
         return replace(plan, configurations={"x2x2x2": configuration})
 
     return change

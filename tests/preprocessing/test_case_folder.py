@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from udeansr.errors import UdeansrError
+from udeansr.files import partial_path
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
     FOREGROUND_FILE,
@@ -41,9 +42,9 @@ def test_what_is_written_is_read_and_nothing_else_is_left(case: Path) -> None:
 def test_a_case_that_was_cut_short_is_no_case(case: Path, fails_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def save(file, array: np.ndarray) -> None:
+    def save(file: Path, array: np.ndarray) -> None:
         calls.append(array)
-        file.write(b"half of it")
+        file.write_bytes(b"half of it")
         if len(calls) > fails_at:
             raise KeyboardInterrupt
 
@@ -88,7 +89,7 @@ def test_a_disk_that_refuses_is_the_users_error(tmp_path: Path) -> None:
 
 def test_removing_takes_what_we_made_and_nothing_else(case: Path, caplog: pytest.LogCaptureFixture) -> None:
     (case / "notes.txt").write_text("mine")
-    (case / f".{VOXELS_FILE}.partial").write_text("left by a crash")
+    partial_path(case / VOXELS_FILE).write_text("left by a crash")
     with caplog.at_level(logging.WARNING):
         remove_case(case)
     assert [path.name for path in case.iterdir()] == ["notes.txt"]

@@ -76,7 +76,7 @@ def made_at(cases: tuple[PreprocessedCase, ...]) -> dict[str, int]:
 
 def misfit(case: PreprocessedCase, configuration: Configuration) -> float:
     """How far the HR of a pair, truncated, is from its LR."""
-    return float(np.abs(truncate_kspace(np.array(case.voxels), configuration.factors) - case.degraded).mean())
+    return float(np.abs(truncate_kspace(np.array(case.voxels), configuration.task.factors) - case.degraded).mean())
 
 
 def test_a_pair_is_hr_on_the_grid_and_level_of_its_lr(pair, add_person, prepare, configuration) -> None:
@@ -86,8 +86,8 @@ def test_a_pair_is_hr_on_the_grid_and_level_of_its_lr(pair, add_person, prepare,
     assert (case.name, case.group, case.noise) == ("paul", "sourceHR", 0.0)
     assert case.folder == lr.folder.parents[1] / "pairs" / "paul"
     np.testing.assert_array_equal(case.degraded, lr.voxels)
-    assert same_grid(case.geometry, sr_geometry(lr.geometry, configuration.factors))
-    np.testing.assert_allclose(truncate_kspace(np.array(case.voxels), configuration.factors), lr.voxels, atol=2e-3)
+    assert same_grid(case.geometry, sr_geometry(lr.geometry, configuration.task.factors))
+    np.testing.assert_allclose(truncate_kspace(np.array(case.voxels), configuration.task.factors), lr.voxels, atol=2e-3)
     inside = np.array(case.voxels)[tuple(case.foreground.T)]
     assert len(case.foreground) > 100 and inside.min() > 0.05
 
@@ -115,7 +115,7 @@ def test_pairs_of_a_misaligned_simulation_are_closer_to_their_lr_registered(tmp_
     """The cohort of the example, made misaligned: shrunk as well, which registration leaves."""
     example = Path(__file__).parents[2] / "udeansr_raw_example/Dataset001_BrainT1w/sourceHR"
     raw = tmp_path / "raw" / "Dataset002_Moved"
-    simulate(example, raw, Recipe(configuration.factors, SHIFTED, "misaligned", seed=1), Counts(None, 2, 0, 0))
+    simulate(example, raw, Recipe(configuration.task.factors, SHIFTED, "misaligned", seed=1), Counts(None, 2, 0, 0))
     plan = replace(plan, lr_gain=1.0)
     preprocess(load_raw_dataset(raw), plan, "x2x2x2", tmp_path / "preprocessed", 1)
     dataset = PreprocessedDataset.open(tmp_path / "preprocessed", configuration)
@@ -155,7 +155,7 @@ def test_where_hr_ends_its_border_is_repeated_and_nothing_is_drawn(pair, add_per
     assert drawn_mm.max() <= last_mm
     assert case.geometry.world_mm(np.asarray(case.geometry.shape) - 1)[0] < last_mm + 2
     assert foreground_mask(np.array(case.voxels))[tuple(case.foreground.T)].all()
-    assert case.degraded.shape[2] >= configuration.patch_size[1]
+    assert case.degraded.shape[2] >= configuration.size.patch_size[1]
     assert case.voxels.shape == tuple(2 * n for n in case.degraded.shape)
 
 

@@ -111,7 +111,7 @@ def test_a_pair_has_one_field_of_view_one_level_and_a_blob_in_one_place(
     lr, hr = scanned(blobs.lr(hr), "SPL", 9), scanned(hr, stored, 9)
     low, high = prepare_pair(lr, hr, plan, configuration, LR_HERE, HERE)
     assert not caplog.records
-    assert same_grid(high.geometry, sr_geometry(low.geometry, configuration.factors), 1e-3)
+    assert same_grid(high.geometry, sr_geometry(low.geometry, configuration.task.factors), 1e-3)
     assert high.level == low.level and high.intensity_scale == low.intensity_scale
     centres = [blobs.centre_mm(Volume(one.voxels, one.geometry)) for one in (low, high)]
     assert np.abs(centres[0] - centres[1]).max() < 0.05
@@ -137,7 +137,7 @@ def test_hr_of_a_pair_off_the_grid_is_resampled_with_a_warning(
     assert record.getMessage() == (
         f"{HERE}: not on the grid of the SR of emil.nii.gz ({grid}); it was resampled onto it"
     )
-    assert same_grid(high.geometry, sr_geometry(low.geometry, configuration.factors), 1e-3)
+    assert same_grid(high.geometry, sr_geometry(low.geometry, configuration.task.factors), 1e-3)
     moved = blobs.centre_mm(Volume(high.voxels, high.geometry)) - blobs.centre_mm(Volume(low.voxels, low.geometry))
     np.testing.assert_allclose(moved, 0.4, atol=0.05)
 
@@ -149,7 +149,7 @@ def test_hr_of_another_spacing_is_resampled_with_a_warning(
     prepared = prepare_hr(hr, plan, configuration, HERE)
     (record,) = caplog.records
     assert record.getMessage() == f"{HERE}: HR of 0.9 x 0.9 x 0.9 mm was resampled to 1 x 1 x 1 mm, as planned"
-    assert prepared.geometry.spacing_mm == configuration.hr_spacing_mm
+    assert prepared.geometry.spacing_mm == configuration.task.hr_spacing_mm
     off = blobs.centre_mm(hr) - blobs.centre_mm(Volume(prepared.voxels, prepared.geometry))
     assert np.abs(off).max() < 0.05
 

@@ -53,7 +53,7 @@ def test_a_case_gives_its_arrays_mapped(folder: Path, configuration: Configurati
 def test_a_pair_agrees_on_grid_level_and_place(folder: Path, configuration: Configuration, blobs) -> None:
     dataset = PreprocessedDataset.open(folder, configuration)
     (lr,), (hr,) = dataset.cases("validationLR"), dataset.cases("validationHR")
-    assert same_grid(hr.geometry, sr_geometry(lr.geometry, configuration.factors))
+    assert same_grid(hr.geometry, sr_geometry(lr.geometry, configuration.task.factors))
     assert (hr.level, hr.intensity_scale) == (lr.level, lr.intensity_scale)
     centres = [blobs.centre_mm(Volume(case.voxels, case.geometry)) for case in (lr, hr)]
     assert np.abs(centres[0] - centres[1]).max() < 0.05
@@ -78,7 +78,7 @@ def test_what_is_not_preprocessed_is_said(tmp_path: Path, configuration: Configu
 
 def test_arrays_of_another_configuration_are_refused(folder: Path, configuration: Configuration) -> None:
     with pytest.raises(UdeansrError) as caught:
-        PreprocessedDataset.open(folder, replace(configuration, slab_slices=5))
+        PreprocessedDataset.open(folder, configuration.changed(slab_slices=5))
     assert str(caught.value) == (
         f"{folder / 'x2x2x2'}: the arrays were made with 'slab_slices' 3, the plan says 5; "
         "run udeansr_plan_and_preprocess -d Dataset007_Blobs"
@@ -92,7 +92,7 @@ def test_arrays_of_another_plan_are_refused(folder: Path, configuration: Configu
 
 
 def test_how_to_train_may_change(folder: Path, configuration: Configuration) -> None:
-    PreprocessedDataset.open(folder, replace(configuration, epochs=99, batch_size=7, reasons={"epochs": "more"}))
+    PreprocessedDataset.open(folder, configuration.changed(epochs=99, batch_size=7, reasons={"epochs": "more"}))
 
 
 def test_arrays_serve_without_the_plans_file(folder: Path, configuration: Configuration) -> None:

@@ -97,8 +97,8 @@ def test_a_known_degradation_makes_the_lr_that_simulation_makes(run, folder: Pat
 
 
 def test_lr_of_many_scanners_is_kept_with_what_was_measured_of_it(run, folder: Path, changed, blobs) -> None:
-    various = changed(source_degradation="variety")
-    with pytest.raises(UdeansrError, match=r"domain.json: missing or no JSON; run udeansr_plan_and_preprocess again"):
+    various = changed(source_degradation="randomized")
+    with pytest.raises(UdeansrError, match=r"domain.json: there is no domain.*udeansr_plan_and_preprocess"):
         run(plan=various)
     hr = [foreground_spectrum(blobs.hr(seed).voxels, blobs.scale) for seed in (1, 2)]
     domain = find_domain(hr, [foreground_spectrum(blobs.lr(blobs.hr(3)).voxels)], (2.0, 2.0, 2.0), "T1w")

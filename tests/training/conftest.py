@@ -19,6 +19,7 @@ from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.train import RunSettings, train
 
@@ -35,25 +36,31 @@ class Tiny(Method):
 
     name = "tiny"
     settings_type = TinySettings
-    players = ("generators", "judges")
+    players = ("generators", "discriminators")
     averaged = ("generators",)
 
     def __init__(self, configuration: Configuration, settings: TinySettings) -> None:
         super().__init__(configuration, settings)
-        lr, hr = configuration.slab_slices, configuration.slab_slices * self.scale.z
+        lr, hr = configuration.task.slab_slices, configuration.task.slab_slices * self.scale.z
         self.generators = nn.ModuleDict(
             {"up": nn.Conv2d(lr, hr, 3, padding=1), "down": nn.Conv2d(hr, lr, 3, padding=1)}
         )
-        self.judges = nn.Sequential(nn.Conv2d(hr, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 3))
+        self.discriminators = nn.Sequential(nn.Conv2d(hr, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 3))
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         made = self.super_resolve(self.degrade(batch.hr) + 0.01 * torch.randn_like(batch.lr))
-        with frozen(self.judges):
-            fool = (self.judges(made) - 1).square().mean()
-            yield "generators", {"l1": self.settings.weight * (made - batch.hr).abs().mean(), "fool": 0.1 * fool}
+        with frozen(self.discriminators):
+            generator_loss = (self.discriminators(made) - 1).square().mean()
+            yield (
+                "generators",
+                {"l1": self.settings.weight * (made - batch.hr).abs().mean(), "adversarial": 0.1 * generator_loss},
+            )
         yield (
-            "judges",
-            {"tell": (self.judges(batch.hr) - 1).square().mean() + self.judges(made.detach()).square().mean()},
+            "discriminators",
+            {
+                "loss": (self.discriminators(batch.hr) - 1).square().mean()
+                + self.discriminators(made.detach()).square().mean()
+            },
         )
 
     def super_resolve(self, lr: Tensor) -> Tensor:
@@ -73,7 +80,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> type[Tiny]:
 @pytest.fixture
 def plan(tiny_configuration: Callable[..., Configuration]) -> Plan:
     configuration = tiny_configuration(
-        patch_size=(8, 8), turns=True, discriminator_features=4, epochs=2, iterations_per_epoch=3
+        patch_size=(8, 8), rotate90=True, discriminator_features=4, epochs=2, iterations_per_epoch=3
     )
     return Plan("Dataset001_Tiny", "SPL", 1.0, {"x2x2x2": configuration})
 
@@ -115,7 +122,7 @@ def dataset_folder(make_dataset: Callable[..., Path]) -> Path:
 @pytest.fixture
 def longer(plan: Plan) -> Callable[..., Plan]:
     """The plan with other values."""
-    return lambda **values: replace(plan, configurations={"x2x2x2": replace(plan.configuration("x2x2x2"), **values)})
+    return lambda **values: replace(plan, configurations={"x2x2x2": plan.configuration("x2x2x2").changed(**values)})
 
 
 def smooth_volume(rng: np.random.Generator) -> np.ndarray:
@@ -132,7 +139,7 @@ def halved(hr: np.ndarray) -> np.ndarray:
 
 def _write(folder: Path, voxels: np.ndarray) -> None:
     geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
-    record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
+    record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
     degraded = halved(voxels) if folder.parent.name == SOURCE_HR else None
     write_case(folder, voxels, np.argwhere(voxels > 0.2), record, degraded)
 

@@ -13,7 +13,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.methods import parse_settings
-from udeansr.models.choice import Wish
+from udeansr.models.choice import ModelQuery
 from udeansr.paths import Root
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path) -> None:
     state = load_checkpoint(path)
     assert torch.equal(state["weights"]["w"], torch.arange(3.0))
     assert state["progress"] == {"epoch": 2, "best": None, "seconds": 1.5}
-    assert state["format"] == 1
+    assert state["format"] == 2
     assert [file.name for file in tmp_path.iterdir()] == ["latest.pt"]
 
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UdeansrError, match="latest.pt: cannot be written .disk full"):
         save_checkpoint(path, a_state(progress={"epoch": 2}))
     assert load_checkpoint(path)["progress"] == {"epoch": 1}
 
@@ -89,9 +89,9 @@ def test_what_is_no_checkpoint_is_refused(tmp_path) -> None:
     with pytest.raises(UdeansrError, match="holds weights of another program"):
         load_checkpoint(path)
     torch.save({"format": 99, "version": "9.0"}, path)
-    with pytest.raises(UdeansrError, match=r"checkpoint format 99, written by udeansr 9.0; udeansr .* reads format 1"):
+    with pytest.raises(UdeansrError, match=r"checkpoint format 99, written by udeansr 9.0; udeansr .* reads format 2"):
         load_checkpoint(path)
-    torch.save({"format": 1, "version": "0.1"}, path)
+    torch.save({"format": 2, "version": "0.1"}, path)
     with pytest.raises(UdeansrError, match="the checkpoint has no 'plan'; it is broken"):
         load_checkpoint(path)
 
@@ -155,7 +155,7 @@ def test_a_model_is_written_at_once_and_the_log_says_why(dataset_folder, plan, t
     state = load_checkpoint(output / "final.pt")
     assert state["progress"]["iteration"] == 0
     assert (state["method"], state["configuration"], state["settings"]) == ("zssr", "x2x2x2", asdict(SETTINGS))
-    assert state["run"]["lr"] == 1e-3
+    assert state["run"]["learning_rate"] == 1e-3
     assert "zssr learns in prediction, on each volume anew" in (output / "training.log").read_text()
     for name in ("best.pt", "latest.pt"):
         assert_same(output / "final.pt", output / name)
@@ -189,7 +189,7 @@ def test_prediction_finds_it_like_any_other_and_gives_the_same_files_twice(datas
     for name in ("a", "b"):
         voxels = torch.rand(6, 16, 17, generator=generator).numpy()
         write_volume(Volume(voxels, Geometry(voxels.shape, (2.0, 2.0, 2.0))), tmp_path / "lr" / f"{name}.nii")
-    wish = Wish(Root(results, "--results"), dataset="1", configuration="x2x2x2", method="zssr")
+    wish = ModelQuery(Root(results, "--results"), dataset="1", configuration="x2x2x2", method="zssr")
     for out, lr in (("both", tmp_path / "lr"), ("again", tmp_path / "lr"), ("alone", tmp_path / "lr" / "b.nii")):
         outcome = predict(lr, tmp_path / out, wish, Options(device="cpu", precision="fp32"))
         assert not outcome.failed

@@ -23,14 +23,19 @@ from udeansr.training.log import (
 
 
 def entry(epoch: int, losses: dict, **validation) -> dict:
-    return {"epoch": epoch, "losses": losses, "validation": {"shift_voxels": [0, 0, 0], **validation}, "lr": 1e-4}
+    return {
+        "epoch": epoch,
+        "losses": losses,
+        "validation": {"shift_voxels": [0, 0, 0], **validation},
+        "learning_rate": 1e-4,
+    }
 
 
 @pytest.mark.parametrize(
     "history",
     [
         [entry(0, {}, ssim=0.5, psnr=20.0)],
-        [entry(0, {}, ssim=0.5, psnr=None), entry(1, {"g.l1": 0.1, "g.fool": 0.0}, ssim=0.6, psnr=25.0)],
+        [entry(0, {}, ssim=0.5, psnr=None), entry(1, {"g.l1": 0.1, "g.adversarial": 0.0}, ssim=0.6, psnr=25.0)],
         [entry(epoch, {"g.l1": 0.0}, cycle_ssim=0.9, cycle_psnr=30.0, spectrum_distance=0.1) for epoch in range(4)],
     ],
 )
@@ -57,14 +62,14 @@ def test_a_duration_in_words(seconds, text) -> None:
 def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
     entry = {
         "epoch": 2,
-        "losses": {"g.l1": 0.25, "g.fool": 0.5, "d.tell": 1.0},
+        "losses": {"g.l1": 0.25, "g.adversarial": 0.5, "d.tell": 1.0},
         "validation": {"score": 0.9, "psnr": None, "shift_voxels": [0.0, -0.25, 0.125]},
-        "lr": 5e-5,
+        "learning_rate": 5e-5,
         "seconds": {"computing": 50.0, "waiting": 8.0, "validation": 2.0},
     }
     assert epoch_line(entry, 4) == (
-        "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels; "
-        "lr 5e-05; 60 s (8 s waiting for data), about 2 min left"
+        "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels, "
+        "learning rate 5e-05; 60 s (8 s waiting for data), about 2 min left"
     )
     assert "left" not in epoch_line({**entry, "epoch": 4}, 4)
     assert epoch_line(entry, 4, seconds_left=30.2).endswith("about 30 s left")
@@ -88,7 +93,12 @@ def no_pictures(monkeypatch) -> None:
 
 
 def entry_of_log(epoch: int, **losses: float) -> dict:
-    return {"epoch": epoch, "losses": losses, "validation": {"psnr": float("inf"), "shift_voxels": [0.0]}, "lr": 1e-4}
+    return {
+        "epoch": epoch,
+        "losses": losses,
+        "validation": {"psnr": float("inf"), "shift_voxels": [0.0]},
+        "learning_rate": 1e-4,
+    }
 
 
 def test_each_epoch_is_a_line_of_json_without_what_json_cannot_say(tmp_path) -> None:
@@ -158,5 +168,5 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("udeansr.training.log._open_tensorboard", lambda folder: Board())
     with RunLog(tmp_path, -1, True) as log:
         log.record({**entry_of_log(1, l1=0.5), "validation": {"ssim": 0.9, "shift_voxels": [0.0]}})
-    assert Board.scalars == [("losses/l1", 0.5, 1), ("validation/ssim", 0.9, 1), ("lr", 1e-4, 1)]
+    assert Board.scalars == [("losses/l1", 0.5, 1), ("validation/ssim", 0.9, 1), ("learning_rate", 1e-4, 1)]
     assert Board.closed

@@ -75,7 +75,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
     assert text.startswith("iteration 5: a loss is not finite (generators.l1 nan")
     assert f"The last good checkpoint is {output / 'latest.pt'}" in text
     assert "--continue --clip 1" in text
-    assert "--overwrite --lr 1e-05" in text
+    assert "--overwrite --learning-rate 1e-05" in text
     assert "a loss is not finite" in (output / "training.log").read_text()
     state = load_checkpoint(output / "latest.pt")
     assert state["progress"]["iteration"] == 3
@@ -89,7 +89,7 @@ def test_spoilt_weights_are_never_saved(dataset_folder, plan, tiny, tmp_path, mo
     def spoilt(self, batch):
         yield from turns(self, batch)
         if next(played) == 4:
-            self.judges[0].weight.data[:] = float("inf")
+            self.discriminators[0].weight.data[:] = float("inf")
 
     monkeypatch.setattr(tiny, "turns", spoilt)
     output = tmp_path / "results"

@@ -66,13 +66,13 @@ def test_the_record_is_read_as_it_was_written(tmp_path, identity) -> None:
 
 def test_the_same_training_goes_on_though_its_length_changed(plan, identity) -> None:
     longer = replace(
-        plan, configurations={"x2x2x2": replace(plan.configuration("x2x2x2"), epochs=9, reasons={"a": "b"})}
+        plan, configurations={"x2x2x2": plan.configuration("x2x2x2").changed(epochs=9, reasons={"a": "b"})}
     )
     check_same_training(identity, {**identity, "plan": longer.as_dict()}, longer, "folder")
 
 
 def test_another_plan_is_named(plan, identity) -> None:
-    other = replace(plan, configurations={"x2x2x2": replace(plan.configuration("x2x2x2"), patch_size=(9, 8))})
+    other = replace(plan, configurations={"x2x2x2": plan.configuration("x2x2x2").changed(patch_size=(9, 8))})
     with pytest.raises(UdeansrError, match=r"folder was begun with other values: patch_size \(8, 8\) -> \(9, 8\)"):
         check_same_training(identity, {**identity, "plan": other.as_dict()}, other, "folder")
     assert Plan.from_dict(identity["plan"]) == plan

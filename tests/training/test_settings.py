@@ -16,8 +16,8 @@ from udeansr.training.settings import LASTING, RunSettings, check_continuation
         ({"iterations_per_epoch": -1}, "iterations-per-epoch is -1; expected a whole number of at least 1"),
         ({"batch_size": 0}, "batch-size is 0; expected a whole number of at least 1"),
         ({"validation_cases": 0}, "validation-cases is 0; expected a whole number of at least 1"),
-        ({"lr": 0.0}, "lr is 0.0; expected a number above 0"),
-        ({"lr": float("nan")}, "lr is nan; expected a number above 0"),
+        ({"learning_rate": 0.0}, "learning-rate is 0.0; expected a number above 0"),
+        ({"learning_rate": float("nan")}, "learning-rate is nan; expected a number above 0"),
         ({"clip": -1.0}, "clip is -1.0; expected a number above 0"),
         ({"max_minutes": 0.0}, "max-minutes is 0.0; expected a number above 0"),
         ({"checkpoint_minutes": 0.0}, "checkpoint-minutes is 0.0; expected a number above 0"),
@@ -35,14 +35,14 @@ def test_what_cannot_be_run_is_refused(values, text) -> None:
 
 def test_the_plan_fills_what_is_left_open(configuration) -> None:
     run = RunSettings(epochs=7).resolved(configuration, Udean)
-    assert (run.epochs, run.iterations_per_epoch, run.batch_size, run.lr) == (7, 3, 2, Udean.lr)
-    assert RunSettings(lr=0.3).resolved(configuration, Udean).lr == 0.3
+    assert (run.epochs, run.iterations_per_epoch, run.batch_size, run.learning_rate) == (7, 3, 2, Udean.learning_rate)
+    assert RunSettings(learning_rate=0.3).resolved(configuration, Udean).learning_rate == 0.3
     assert RunSettings.from_dict(run.as_dict()) == run
 
 
 def test_the_paper_is_run_to_the_letter(configuration) -> None:
     run = RunSettings().resolved(configuration, UdeanPaper)
-    assert (run.lr, run.ema_decay, run.augment) == (1e-4, 0.0, False)
+    assert (run.learning_rate, run.ema_decay, run.augment) == (1e-4, 0.0, False)
     ours = RunSettings().resolved(configuration, Udean)
     assert (ours.ema_decay, ours.augment) == (0.999, True)
     said = RunSettings(ema_decay=0.5, augment=True).resolved(configuration, UdeanPaper)

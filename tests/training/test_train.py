@@ -20,10 +20,10 @@ def test_a_training_leaves_all_it_promises(dataset_folder, plan, tiny, tmp_path,
     }
     epochs = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in epochs] == [0, 1, 2]
-    assert set(epochs[2]["losses"]) == {"generators.l1", "generators.fool", "judges.tell"}
+    assert set(epochs[2]["losses"]) == {"generators.l1", "generators.adversarial", "discriminators.loss"}
     assert {"score", "psnr", "ssim", "shift_voxels"} <= set(epochs[2]["validation"])
     assert set(epochs[2]["seconds"]) == {"computing", "waiting", "validation"}
-    assert epochs[0]["lr"] == epochs[1]["lr"] > epochs[2]["lr"]
+    assert epochs[0]["learning_rate"] == epochs[1]["learning_rate"] > epochs[2]["learning_rate"]
     log = (output / "training.log").read_text()
     assert "best is chosen by SSIM" in log
     assert "epoch 2/2" in log
@@ -76,8 +76,8 @@ def test_a_second_run_needs_to_be_told(dataset_folder, plan, tiny, tmp_path, run
 def test_continuing_with_other_settings_is_refused(dataset_folder, plan, longer, tiny, tmp_path, run_tiny) -> None:
     output = tmp_path / "results"
     run_tiny(dataset_folder, plan, output, epochs=1)
-    with pytest.raises(UdeansrError, match=r"other settings: lr 0.0001 -> 0.01, seed 0 -> 3"):
-        run_tiny(dataset_folder, plan, output, "continue", epochs=2, lr=0.01, seed=3)
+    with pytest.raises(UdeansrError, match=r"other settings: learning_rate 0.0001 -> 0.01, seed 0 -> 3"):
+        run_tiny(dataset_folder, plan, output, "continue", epochs=2, learning_rate=0.01, seed=3)
     with pytest.raises(UdeansrError, match=r"other values: lr_gain 1.0 -> 2.0"):
         other = Plan(plan.dataset, plan.orientation, 2.0, plan.configurations)
         run_tiny(dataset_folder, other, output, "continue", epochs=2)

@@ -16,6 +16,7 @@ from udeansr.image.volume import Geometry
 from udeansr.methods import parse_settings
 from udeansr.preprocessing.case_folder import write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.strict_json import as_json
 from udeansr.training import loop
 from udeansr.training.train import RunSettings, train
 from udeansr.training.validation import split_cases
@@ -37,7 +38,7 @@ def add_people(dataset_folder: Path) -> Callable[[int], Path]:
                 ("sourceHR", hr, HR),
                 ("targetLR", lr, lr_geometry(HR, Scale(2, 2, 2))),
             ):
-                record = {"geometry": geometry.as_dict(), "intensity_scale": 1.0, "level": 1.0}
+                record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
                 folder = dataset_folder / "x2x2x2" / group / f"person_{number}"
                 write_case(folder, voxels, np.argwhere(voxels > 0.2), record, lr if group == "sourceHR" else None)
         return dataset_folder

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from udeansr.batches.batch import Batch
-from udeansr.training.trainer import LAST_LR, Trainer, WeightAverage, cosine_lr
+from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, WeightAverage, cosine_learning_rate
 
 
 @pytest.fixture
@@ -80,30 +80,30 @@ def test_saved_and_loaded_it_is_the_same(method) -> None:
 
 
 def test_it_begins_at_lr_passes_the_middle_and_ends_at_the_last() -> None:
-    assert cosine_lr(0, 30, 1e-4) == pytest.approx(1e-4)
-    assert cosine_lr(15, 30, 1e-4) == pytest.approx((1e-4 + LAST_LR) / 2)
-    assert cosine_lr(30, 30, 1e-4) == pytest.approx(1e-8)
+    assert cosine_learning_rate(0, 30, 1e-4) == pytest.approx(1e-4)
+    assert cosine_learning_rate(15, 30, 1e-4) == pytest.approx((1e-4 + LAST_LEARNING_RATE) / 2)
+    assert cosine_learning_rate(30, 30, 1e-4) == pytest.approx(1e-8)
 
 
 @given(epochs=st.integers(1, 500), lr=st.floats(1e-7, 1.0))
 def test_it_falls_with_every_epoch(epochs: int, lr: float) -> None:
-    rates = [cosine_lr(epoch, epochs, lr) for epoch in range(epochs + 1)]
+    rates = [cosine_learning_rate(epoch, epochs, lr) for epoch in range(epochs + 1)]
     assert all(later < earlier for earlier, later in pairwise(rates))
 
 
 def test_each_stage_begins_anew_and_comes_to_its_end() -> None:
     starts = (0.0, 0.3)
-    rates = [cosine_lr(epoch, 10, 1e-4, stage_starts=starts) for epoch in range(11)]
+    rates = [cosine_learning_rate(epoch, 10, 1e-4, stage_starts=starts) for epoch in range(11)]
     assert rates[0] == rates[3] == pytest.approx(1e-4)
     assert rates[2] < rates[1] < rates[0]
-    assert rates[10] == pytest.approx(LAST_LR)
-    assert rates[3:] == [pytest.approx(cosine_lr(epoch, 7, 1e-4)) for epoch in range(8)]
+    assert rates[10] == pytest.approx(LAST_LEARNING_RATE)
+    assert rates[3:] == [pytest.approx(cosine_learning_rate(epoch, 7, 1e-4)) for epoch in range(8)]
 
 
 @pytest.mark.parametrize("starts", [(0.0, 0.0), (0.0, 1.0)])
 def test_a_stage_may_be_empty(starts: tuple[float, ...]) -> None:
-    rates = [cosine_lr(epoch, 4, 1e-4, stage_starts=starts) for epoch in range(4)]
-    assert rates == [pytest.approx(cosine_lr(epoch, 4, 1e-4)) for epoch in range(4)]
+    rates = [cosine_learning_rate(epoch, 4, 1e-4, stage_starts=starts) for epoch in range(4)]
+    assert rates == [pytest.approx(cosine_learning_rate(epoch, 4, 1e-4)) for epoch in range(4)]
 
 
 CPU = {"device": torch.device("cpu"), "precision": "fp32"}
@@ -142,8 +142,8 @@ def test_each_turn_steps_its_player_alone_before_the_method_goes_on(method_of_tr
             before = copied(method_of_trainer)
 
     monkeypatch.setattr(method_of_trainer, "turns", watched)
-    Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
-    assert seen == [("generators", {"generators"}), ("judges", {"judges"})]
+    Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
+    assert seen == [("generators", {"generators"}), ("discriminators", {"discriminators"})]
 
 
 def test_gradients_that_reach_another_player_are_dropped(method_of_trainer, batch, monkeypatch) -> None:
@@ -152,19 +152,27 @@ def test_gradients_that_reach_another_player_are_dropped(method_of_trainer, batc
     def careless(given: Batch) -> Iterator:
         yield (
             "generators",
-            {"fool": method_of_trainer.judges(method_of_trainer.super_resolve(given.lr)).square().mean() * 1e6},
+            {
+                "adversarial": method_of_trainer.discriminators(method_of_trainer.super_resolve(given.lr))
+                .square()
+                .mean()
+                * 1e6
+            },
         )
-        yield "judges", {"still": sum(weight.sum() for weight in method_of_trainer.judges.parameters()) * 0.0}
+        yield (
+            "discriminators",
+            {"still": sum(weight.sum() for weight in method_of_trainer.discriminators.parameters()) * 0.0},
+        )
 
     monkeypatch.setattr(method_of_trainer, "turns", careless)
     before = copied(method_of_trainer)
-    Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
+    Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
     assert changed(before, method_of_trainer) == {"generators"}
 
 
 def test_losses_are_named_after_who_pays_them(method_of_trainer, batch) -> None:
-    losses = Trainer(method_of_trainer, lr=1e-3, **CPU).play(batch, 0)
-    assert set(losses) == {"generators.l1", "generators.fool", "judges.tell"}
+    losses = Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
+    assert set(losses) == {"generators.l1", "generators.adversarial", "discriminators.loss"}
     assert all(isinstance(loss, float) for loss in losses.values())
 
 
@@ -183,12 +191,12 @@ def test_the_method_is_autocast_and_backward_is_not(method_of_trainer, batch, mo
 
     monkeypatch.setattr(method_of_trainer, "turns", watched)
     monkeypatch.setattr(Tensor, "backward", watched_backward)
-    Trainer(method_of_trainer, lr=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
+    Trainer(method_of_trainer, learning_rate=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
     assert states == [("turn", True), ("backward", False)] * 2
 
 
 def test_it_learns(method_of_trainer, batch) -> None:
-    trainer = Trainer(method_of_trainer, lr=1e-2, **CPU)
+    trainer = Trainer(method_of_trainer, learning_rate=1e-2, **CPU)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
 
@@ -202,15 +210,15 @@ def test_a_clipped_gradient_has_at_most_that_norm(method_of_trainer, batch, monk
         return step(optimizer, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    Trainer(copy.deepcopy(method_of_trainer), lr=1e-3, **CPU).play(batch, 0)
-    Trainer(method_of_trainer, lr=1e-3, clip=1e-3, **CPU).play(batch, 0)
+    Trainer(copy.deepcopy(method_of_trainer), learning_rate=1e-3, **CPU).play(batch, 0)
+    Trainer(method_of_trainer, learning_rate=1e-3, clip=1e-3, **CPU).play(batch, 0)
     assert min(norms[:2]) > 2e-3
     assert max(norms[2:]) <= 1.001e-3
 
 
 def test_the_learning_rate_is_that_of_all_players(method_of_trainer, batch) -> None:
-    trainer = Trainer(method_of_trainer, lr=1.0, **CPU)
-    trainer.set_lr(1e-12)
+    trainer = Trainer(method_of_trainer, learning_rate=1.0, **CPU)
+    trainer.set_learning_rate(1e-12)
     before = copied(method_of_trainer)
     trainer.play(batch, 0)
     for name, weight in copied(method_of_trainer).items():
@@ -218,11 +226,11 @@ def test_the_learning_rate_is_that_of_all_players(method_of_trainer, batch) -> N
 
 
 def test_saved_and_loaded_it_goes_on_bit_for_bit(method_of_trainer, batch, tmp_path) -> None:
-    trainer = Trainer(method_of_trainer, lr=1e-3, **CPU)
+    trainer = Trainer(method_of_trainer, learning_rate=1e-3, **CPU)
     trainer.play(batch, 0)
     torch.save(trainer.state_dict(), tmp_path / "state.pt")
-    other = Trainer(copy.deepcopy(method_of_trainer), lr=5.0, **CPU)
-    torch.nn.init.zeros_(other.method.judges[0].weight)
+    other = Trainer(copy.deepcopy(method_of_trainer), learning_rate=5.0, **CPU)
+    torch.nn.init.zeros_(other.method.discriminators[0].weight)
     other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     losses = []
     for one in (trainer, other):
@@ -235,29 +243,31 @@ def test_saved_and_loaded_it_goes_on_bit_for_bit(method_of_trainer, batch, tmp_p
 
 
 def test_a_weight_that_is_no_number_is_seen(method_of_trainer) -> None:
-    trainer = Trainer(method_of_trainer, lr=1e-3, **CPU)
+    trainer = Trainer(method_of_trainer, learning_rate=1e-3, **CPU)
     assert trainer.is_finite()
     with torch.no_grad():
-        method_of_trainer.judges[0].weight[0, 0, 0, 0] = float("nan")
+        method_of_trainer.discriminators[0].weight[0, 0, 0, 0] = float("nan")
     assert not trainer.is_finite()
 
 
 def test_networks_are_compiled_where_they_have_a_forward(method_of_trainer, monkeypatch) -> None:
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
-    Trainer(method_of_trainer, lr=1e-3, compile=True, **CPU)
+    Trainer(method_of_trainer, learning_rate=1e-3, compile=True, **CPU)
     assert compiled == [
         method_of_trainer.generators["up"],
         method_of_trainer.generators["down"],
-        method_of_trainer.judges,
+        method_of_trainer.discriminators,
     ]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
 def test_it_learns_on_cuda(method_of_trainer, batch, precision) -> None:
-    trainer = Trainer(method_of_trainer, lr=1e-2, device=torch.device("cuda"), precision=precision)
+    trainer = Trainer(method_of_trainer, learning_rate=1e-2, device=torch.device("cuda"), precision=precision)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
-    other = Trainer(copy.deepcopy(method_of_trainer), lr=1e-2, device=torch.device("cuda"), precision=precision)
+    other = Trainer(
+        copy.deepcopy(method_of_trainer), learning_rate=1e-2, device=torch.device("cuda"), precision=precision
+    )
     other.load_state_dict(trainer.state_dict())

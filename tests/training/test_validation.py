@@ -64,7 +64,7 @@ CPU = torch.device("cpu")
 def make_validator(make_dataset, configuration):
     def make(people: int = 4, pairs: int = 2) -> Validator:
         dataset = PreprocessedDataset.open(make_dataset(people, pairs), configuration)
-        return Validator(split_cases(dataset, 0, 4), configuration.factors, CPU, "fp32")
+        return Validator(split_cases(dataset, 0, 4), configuration.task.factors, CPU, "fp32")
 
     return make
 

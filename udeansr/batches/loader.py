@@ -11,7 +11,7 @@ import torch
 from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
 from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
 
-from udeansr.batches.augmentation import draw_gain, move
+from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair, draw_slab
 from udeansr.batches.workers import begin_worker, failed_item, from_workers
@@ -97,12 +97,12 @@ class SlabLoader(SlimDataLoaderBase):
         augment: bool,
         degraded: bool = False,
     ) -> None:
-        super().__init__((hr_cases, lr_cases), configuration.batch_size, workers)
-        slab = (configuration.slab_slices, *configuration.patch_size)
-        fine = tuple(n * s for n, s in zip(slab, configuration.factors.zyx, strict=True))
+        super().__init__((hr_cases, lr_cases), configuration.size.batch_size, workers)
+        slab = (configuration.task.slab_slices, *configuration.size.patch_size)
+        fine = tuple(n * s for n, s in zip(slab, configuration.task.factors.zyx, strict=True))
         self._slab_shapes = (fine, slab)
-        self._shown = configuration.shown_slices
-        self._turns = configuration.turns
+        self._shown = configuration.task.input_slices
+        self._rotate90 = configuration.task.rotate90
         self._seed, self._augment, self._degraded = seed, augment, degraded
         self._numbers = numbers
         self._waiting: Iterator[int] = iter(numbers)
@@ -144,7 +144,7 @@ class SlabLoader(SlimDataLoaderBase):
         """A slab of a case."""
         voxels, foreground = self._open(case)
         slab = draw_slab(voxels, foreground, self._slab_shapes[name == "lr"], rng)
-        return {name: move(slab, rng, self._turns) if self._augment else slab}
+        return {name: mirror_and_rotate(slab, rng, self._rotate90) if self._augment else slab}
 
     def _draw_pair(self, case: PreprocessedCase, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """A slab of an HR case and the same of its LR, moved alike, with fresh noise in the LR.
@@ -158,7 +158,7 @@ class SlabLoader(SlimDataLoaderBase):
         pair = draw_pair(voxels, degraded, foreground, self._slab_shapes[1], rng)
         if self._augment:
             seed = int(rng.integers(2**63))
-            pair = (move(slab, np.random.default_rng(seed), self._turns) for slab in pair)
+            pair = (mirror_and_rotate(slab, np.random.default_rng(seed), self._rotate90) for slab in pair)
         hr, lr = pair
         made = lr.reshape(-1, *lr.shape[-2:]) if various else add_rician_noise(lr, case.noise, rng)
         return {"hr": hr, "degraded": made}

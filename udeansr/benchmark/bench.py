@@ -20,7 +20,8 @@ from udeansr.benchmark.tables import write_tables
 from udeansr.degradation.subjects import draw_groups, subject
 from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images
+from udeansr.image.files import list_images
+from udeansr.image.names import case_name
 from udeansr.methods import METHODS
 from udeansr.parallel import WHOLE, Part
 from udeansr.training.settings import RunSettings

@@ -16,12 +16,12 @@ from udeansr.batches.loader import slab_batches
 from udeansr.benchmark.row_task import RowTask
 from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.methods import build_method
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.strict_json import check_keys, read_json, write_json
 from udeansr.training.checkpoint import random_state_kept
 from udeansr.training.trainer import Trainer
 
@@ -45,14 +45,21 @@ def seconds_per_iteration(task: RowTask) -> float:
         UdeansrError: if the device or the precision is not to be had.
     """
     run = task.run
-    assert run.lr and run.batch_size and run.ema_decay is not None, "settings are not resolved"
+    assert run.learning_rate and run.batch_size and run.ema_decay is not None, "settings are not resolved"
     device = choose_device(run.device)
-    configuration = replace(task.configuration, batch_size=run.batch_size)
+    configuration = task.configuration.changed(batch_size=run.batch_size)
     seconds = []
     with random_state_kept():
         method = build_method(task.row.method, configuration, task.settings)
         precision = choose_precision(run.precision, device)
-        trainer = Trainer(method, lr=run.lr, device=device, precision=precision, clip=run.clip, ema_decay=run.ema_decay)
+        trainer = Trainer(
+            method,
+            learning_rate=run.learning_rate,
+            device=device,
+            precision=precision,
+            clip=run.clip,
+            ema_decay=run.ema_decay,
+        )
         with closing(_batches(task, method, configuration)) as batches:  # type: ignore[type-var]
             for iteration in range(PLACES * (UNTIMED + TIMED)):
                 place, number = divmod(iteration, UNTIMED + TIMED)
@@ -87,8 +94,8 @@ def _batches(task: RowTask, method: Method, configuration: Configuration) -> Ite
 
 def random_batch(configuration: Configuration) -> Batch:
     """A batch of noise of the shape that a configuration wants."""
-    scale = configuration.factors
-    coarse = (configuration.batch_size, configuration.slab_slices, *configuration.patch_size)
+    scale = configuration.task.factors
+    coarse = (configuration.size.batch_size, configuration.task.slab_slices, *configuration.size.patch_size)
     fine = [n * factor for n, factor in zip(coarse, (1, *scale.zyx), strict=True)]
     return Batch(hr=torch.rand(fine), lr=torch.rand(coarse), degraded=torch.rand(coarse))
 
@@ -162,7 +169,7 @@ def length_file(task: RowTask) -> Path:
 
 def measured(task: RowTask, budget_seconds: float) -> Length:
     """The length that fits the budget by a measure taken now."""
-    return Length.fitting(budget_seconds, seconds_per_iteration(task), task.configuration.iterations_per_epoch)
+    return Length.fitting(budget_seconds, seconds_per_iteration(task), task.configuration.size.iterations_per_epoch)
 
 
 def of_length(task: RowTask, length: Length) -> RowTask:

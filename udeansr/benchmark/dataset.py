@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, TRUE, VARIETY, said
+from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, RANDOMIZED, TRUE, said
 from udeansr.benchmark.scenario import MISALIGNED, UNPAIRED, Scenario
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
 from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.degradation.subjects import subject
 from udeansr.errors import UdeansrError
-from udeansr.files import read_json
 from udeansr.image.grid import Scale
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_LR, VALIDATION_LR
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
@@ -24,6 +23,7 @@ from udeansr.planning.plan_dataset import plan_dataset
 from udeansr.planning.raw_dataset import PAIRED_GROUPS, RawDataset, load_raw_dataset
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import preprocess
+from udeansr.strict_json import read_json
 
 UNKNOWN = "unknown"
 """The word for a degradation that nobody told."""
@@ -171,7 +171,7 @@ def prepare_dataset(
             with_variants(plan, scenario.true_degradation).save(preprocessed / PLANS_FILE)
         dataset = read_dataset(folder, scenario)
         assert dataset is not None, "it was made a moment ago"
-        found = _planned(dataset.plan).scale
+        found = _planned(dataset.plan).task.scale
         if scenario.given and found != scenario.scale:
             raise UdeansrError(f"{name}: is of {found}, --scales says {scenario.scale}; give --scales {found}")
         for configuration in {dataset.configuration(word).name: None for word in source_degradations}:
@@ -201,12 +201,11 @@ def with_variants(plan: Plan, degradation: Degradation | None) -> Plan:
             second variant.
     """
     base = _planned(plan)
-    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION, VARIETY: VARIETY}
+    known: dict[str, str | Degradation] = {KNOWN_TRUNCATION: KNOWN_TRUNCATION, RANDOMIZED: RANDOMIZED}
     if degradation not in (None, TRUNCATION):
         known[TRUE] = degradation
     variants = {
-        f"{base.name}_{word}": replace(
-            base,
+        f"{base.name}_{word}": base.changed(
             name=f"{base.name}_{word}",
             source_degradation=value,
             inherits_from=base.name,

@@ -100,7 +100,7 @@ class _Work:
 
     @property
     def _in_prediction(self) -> bool:
-        return METHODS[self.row.method].learns_in_prediction
+        return METHODS[self.row.method].is_zero_shot
 
     @property
     def _where(self) -> str:

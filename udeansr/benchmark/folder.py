@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
+from udeansr.strict_json import check_keys, read_json, write_json
 
 SETTINGS_FILE = "benchmark.json"
 

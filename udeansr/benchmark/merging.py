@@ -9,6 +9,7 @@ from pathlib import Path
 from udeansr.benchmark.folder import SETTINGS_FILE, BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_file, whole_folder
 
 
 def merge_folders(folder: BenchmarkFolder, settings: BenchmarkSettings, others: Sequence[Path]) -> Iterator[str]:
@@ -63,15 +64,11 @@ def _copy_dataset(dataset: Path, to: Path) -> None:
     """Copy a raw dataset that is not there yet, whole or not at all."""
     if to.is_dir() or not dataset.is_dir():
         return
-    partial = to.with_name(f".{to.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(dataset, partial)
-    partial.rename(to)
+    with whole_folder(to) as partial:
+        shutil.copytree(dataset, partial, dirs_exist_ok=True)
 
 
 def _copy(path: Path, to: Path) -> None:
     """Copy a file, whole or not at all."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    partial = to.with_name(f".{to.name}.partial")
-    shutil.copyfile(path, partial)
-    partial.replace(to)
+    with whole_file(to) as partial:
+        shutil.copyfile(path, partial)

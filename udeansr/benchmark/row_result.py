@@ -11,7 +11,7 @@ from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
-from udeansr.files import check_keys, read_json, write_json
+from udeansr.strict_json import check_keys, read_json, write_json
 
 
 @dataclass(frozen=True)

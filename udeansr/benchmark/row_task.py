@@ -17,7 +17,7 @@ from udeansr.benchmark.rows import Row
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import evaluate
 from udeansr.methods import METHODS, build_method, load_settings
-from udeansr.models.choice import Wish
+from udeansr.models.choice import ModelQuery
 from udeansr.paths import Root
 from udeansr.planning.plan import Configuration
 from udeansr.prediction.options import Options
@@ -29,7 +29,7 @@ from udeansr.training.run_folder import RUN_FILE, check_same_training
 from udeansr.training.settings import LASTING, RunSettings
 from udeansr.training.train import train
 
-NOT_OF_THE_SCORES = ("inherits_from", "reasons", "epochs", "iterations_per_epoch", "batch_size")
+NOT_OF_THE_SCORES = ("epochs", "iterations_per_epoch", "batch_size")
 """Of a configuration: words, and what the run's own settings hold."""
 
 MOST_IN_PREDICTION = 3000
@@ -65,9 +65,9 @@ class RowTask:
         return bool(METHODS[self.row.method].players)
 
     @property
-    def learns_in_prediction(self) -> bool:
+    def is_zero_shot(self) -> bool:
         """Whether it is trained on each volume anew, in prediction."""
-        return METHODS[self.row.method].learns_in_prediction
+        return METHODS[self.row.method].is_zero_shot
 
     @property
     def file(self) -> Path:
@@ -83,7 +83,7 @@ class RowTask:
     def settings(self) -> Any:
         """The method's settings; learning in prediction is given the iterations of the other rows."""
         settings = self.row.settings
-        if self.learns_in_prediction:
+        if self.is_zero_shot:
             settings = {"iterations": min(MOST_IN_PREDICTION, self._planned_iterations), **settings}
         return load_settings(self.row.method, settings)
 
@@ -104,11 +104,15 @@ class RowTask:
         plan, configuration = self.dataset.plan, self.configuration
         values = {"method": self.row.method, "settings": asdict(self.settings), "people": self.dataset.people}
         if self.learns:
-            planned = {name: value for name, value in asdict(configuration).items() if name not in NOT_OF_THE_SCORES}
+            planned = {
+                name: value
+                for name, value in (asdict(configuration.task) | asdict(configuration.size)).items()
+                if name not in NOT_OF_THE_SCORES
+            }
             values["plan"] = planned | planned_values(plan, configuration)
             values["run"] = {name: getattr(self.run, name) for name in OF_THE_RUN}
         else:
-            values["plan"] = {"scale": configuration.scale}
+            values["plan"] = {"scale": configuration.task.scale}
         return json.loads(json.dumps(values))
 
     def result(self) -> RowResult | None:
@@ -126,7 +130,7 @@ class RowTask:
     @property
     def iterations(self) -> int:
         """Iterations of its training in all, or on each volume in prediction; 0 for a method that learns nothing."""
-        if self.learns_in_prediction:
+        if self.is_zero_shot:
             return self.settings.iterations
         return self._planned_iterations if self.learns else 0
 
@@ -183,16 +187,16 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
     sr = task.folder.sr(task.dataset.name, task.people, task.row.name)
     results = Root(task.folder.root / "results", "--results")
     if training is not None:
-        wish = Wish(results, path=task.training, checkpoint=training.checkpoint)
+        query = ModelQuery(results, path=task.training, checkpoint=training.checkpoint)
     else:
-        wish = Wish(results, method=task.row.method, scale=task.configuration.factors)
+        query = ModelQuery(results, method=task.row.method, scale=task.configuration.task.factors)
     _logger.info("%s %s: predicting %s people", task.dataset.name, task.row.name, task.people)
     begun = time.perf_counter()
     # Nobody knows of SR that is there already whether this model made it.
     outcome = predict(
         task.dataset.raw / f"{task.people}LR",
         sr,
-        wish,
+        query,
         Options(device=task.options.device, precision=task.options.precision, stride=1, mode="overwrite"),
     )
     if outcome.failed:
@@ -225,14 +229,14 @@ def _account(task: RowTask) -> Training:
     folder = task.training
     progress = load_checkpoint(folder / FINAL)["progress"]
     validating = 0.0
-    if not task.learns_in_prediction:  # which has no epochs
+    if not task.is_zero_shot:  # which has no epochs
         epochs = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
         validating = sum(epoch["seconds"]["validation"] for epoch in epochs)
     method = build_method(task.row.method, task.configuration, task.settings)
     weights = [weight for player in method.players for weight in method.get_submodule(player).parameters()]
     computed = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["computed"]
     return Training(
-        iterations=task.iterations if task.learns_in_prediction else progress["iteration"],
+        iterations=task.iterations if task.is_zero_shot else progress["iteration"],
         seconds=round(max(0.0, progress["seconds"] - validating), 1),
         weights=sum(weight.numel() for weight in weights),
         checkpoint="best" if (folder / BEST).is_file() else "final",

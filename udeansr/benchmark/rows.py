@@ -11,7 +11,7 @@ from udeansr.errors import UdeansrError
 from udeansr.methods import load_settings, parse_settings
 from udeansr.planning.plan import SOURCE_DEGRADATIONS
 
-MEASURED, KNOWN_TRUNCATION, VARIETY = SOURCE_DEGRADATIONS
+MEASURED, KNOWN_TRUNCATION, RANDOMIZED = SOURCE_DEGRADATIONS
 TRUE = "true"
 """Of a row's ``source_degradation``: what the target's scanner really did, which nobody knows but the simulation."""
 
@@ -28,12 +28,12 @@ def truth(text: str) -> bool:
 
 
 RUN_VALUES = {
-    "epochs": int, "iterations_per_epoch": int, "batch_size": int, "lr": float, "seed": int, "clip": float,
+    "epochs": int, "iterations_per_epoch": int, "batch_size": int, "learning_rate": float, "seed": int, "clip": float,
     "ema_decay": float, "augment": truth,
 }  # fmt: skip
 """What a row may set of its run, and of which type it is."""
 
-_FORM = "NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...], such as gentle=udean@measured:beta=0.001,run.lr=1e-3"
+_FORM = "NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...], such as gentle=udean@measured:beta=0.001,run.learning_rate=1e-3"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Row:
 
 
 def parse_row(text: str) -> Row:
-    """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.lr`` and the like among them.
+    """A row of the user's own: ``NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]``, ``run.learning_rate`` among them.
 
     Raises:
         UdeansrError: if it is of another form, or the method, a setting or a value is none.
@@ -87,7 +87,7 @@ def parse_row(text: str) -> Row:
 
 
 def _run_value(assignment: str, row: str) -> tuple[str, Any]:
-    """A name of ``RUN_VALUES`` and its value, of ``run.lr=1e-3``."""
+    """A name of ``RUN_VALUES`` and its value, of ``run.learning_rate=1e-3``."""
     name, _, text = assignment.removeprefix("run.").partition("=")
     if name not in RUN_VALUES:
         raise UdeansrError(f"--row '{row}': a run has no '{name}'; expected {', '.join(RUN_VALUES)}")
@@ -167,8 +167,14 @@ _ALL = (
         "squared_ssim", "UDEAN, 1 - SSIM^2", "udean", settings={"loss_form": "code"},
         about="L_SSIM as the code family runs it, not as equation 2 is printed",
     ),
-    Row("low_lr", "UDEAN, half the learning rate", "udean", run={"lr": 5e-4}, about="5e-4 instead of 1e-3"),
-    Row("high_lr", "UDEAN, twice the learning rate", "udean", run={"lr": 2e-3}, about="2e-3 instead of 1e-3"),
+    Row(
+        "low_learning_rate", "UDEAN, half the learning rate", "udean",
+        run={"learning_rate": 5e-4}, about="5e-4 instead of 1e-3",
+    ),
+    Row(
+        "high_learning_rate", "UDEAN, twice the learning rate", "udean",
+        run={"learning_rate": 2e-3}, about="2e-3 instead of 1e-3",
+    ),
     Row("no_average", "UDEAN without averaging", "udean", run={"ema_decay": 0.0}, about="the last weights predict"),
     Row(
         "no_augmentation", "UDEAN without augmentation", "udean", run={"augment": False},
@@ -212,8 +218,8 @@ GROUPS = {
     ),
     "paper_ablation": ("udean_paper_feature", "udean_paper_image", "udean_paper"),
     "recipe": (
-        "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_lr", "high_lr", "no_average", "no_augmentation",
-        "whole_slabs", "target_cycle", "udean",
+        "no_anchor", "no_measure", "no_ssim", "squared_ssim", "low_learning_rate", "high_learning_rate", "no_average",
+        "no_augmentation", "whole_slabs", "target_cycle", "udean",
     ),
     "adversaries": (
         "adversaries_image", "adversaries_feature", "adversaries_both", "adversaries_gentle",

@@ -9,6 +9,7 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.row_task import MOST_IN_PREDICTION
 from udeansr.benchmark.rows import ROWS
+from udeansr.files import write_whole
 
 TABLE_FILE, NUMBERS_FILE = "benchmark.md", "benchmark.csv"
 
@@ -33,7 +34,7 @@ def write_tables(folder: BenchmarkFolder) -> str:
                 files[f"{kind.name}.tex"] = paper_table.latex(found, rule)
                 files[f"{kind.name}.csv"] = paper_table.numbers(found)
         for name, content in files.items():
-            _write(folder.root / name, content)
+            write_whole(folder.root / name, content)
     return text
 
 
@@ -70,10 +71,3 @@ def _rule(settings: BenchmarkSettings) -> str:
         "Equal generator iterations: each row was trained for the same number, unless its own settings say another; "
         f"ZSSR on each volume, up to {MOST_IN_PREDICTION:,}."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

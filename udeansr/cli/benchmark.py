@@ -48,7 +48,7 @@ def benchmark(
         list[str] | None,
         typer.Option(
             help="A row of your own, NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...]: "
-            "gentle=udean@measured:beta=0.001,run.lr=1e-3. DEGRADATION makes LR of the source HR: measured, "
+            "gentle=udean@measured:beta=0.001,run.learning_rate=1e-3. DEGRADATION makes LR of the source HR: measured, "
             "truncation, true. Again for more."
         ),
     ] = None,

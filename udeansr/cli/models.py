@@ -23,8 +23,10 @@ def list_models() -> None:
     for model in portable_models():
         told, configuration = model.description, model.description.configuration
         size = f"{model.path.stat().st_size / 1e6:.1f}"
-        spacing = format_spacing(configuration.lr_spacing_mm)
-        rows.append((told.name, told.contrast, configuration.scale, spacing, told.plan.orientation, model.where, size))
+        spacing = format_spacing(configuration.task.lr_spacing_mm)
+        rows.append(
+            (told.name, told.contrast, configuration.task.scale, spacing, told.plan.orientation, model.where, size)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows if len(rows) > 1 else []:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -59,19 +61,18 @@ def export(
     float32: Annotated[bool, typer.Option("--float32", help="Whole weights, not float16: twice the size.")] = False,
 ) -> None:
     """Write a training to one file that others can import."""
-    from udeansr.files import read_json
     from udeansr.models.calibration import Calibration
-    from udeansr.models.export import ExportWish, export_model
+    from udeansr.models.export import ExportSettings, export_model
+    from udeansr.strict_json import read_json_as
 
-    read = calibration and read_json(calibration, "calibration", "leave --calibration out")
-    wish = ExportWish(
+    settings = ExportSettings(
         name=name,
         contrast=contrast,
         card=card and _text(card),
-        calibration=None if read is None else Calibration.from_dict(read),
+        calibration=calibration and read_json_as(Calibration, calibration, "calibration", "leave --calibration out"),
         half=not float32,
     )
-    description = export_model(training, output, wish)
+    description = export_model(training, output, settings)
     print(f"{description.name}: {output}, {output.stat().st_size / 1e6:.1f} MB")
     print(f"next: udeansr_models import {output}")
 

@@ -65,7 +65,7 @@ def predict(
     """
     from udeansr.errors import UdeansrError
     from udeansr.image.grid import Scale
-    from udeansr.models.choice import CHECKPOINTS, Wish
+    from udeansr.models.choice import CHECKPOINTS, ModelQuery
     from udeansr.parallel import Part
     from udeansr.paths import results_root
     from udeansr.prediction.options import Options
@@ -75,7 +75,7 @@ def predict(
         raise UdeansrError("--continue keeps SR files, --overwrite replaces them; give one of the two")
     if checkpoint not in CHECKPOINTS:
         raise UdeansrError(f"--checkpoint {checkpoint} is none; expected {', '.join(CHECKPOINTS)}")
-    wish = Wish(
+    query = ModelQuery(
         results=results_root(results),
         path=model,
         dataset=dataset,
@@ -99,7 +99,7 @@ def predict(
         mode="continue" if continue_ else "overwrite" if overwrite else "new",
         part=Part(num_parts, part_id),
     )
-    outcome = predict_folder(lr, sr, wish, options)
+    outcome = predict_folder(lr, sr, query, options)
     if outcome.failed:
         raise UdeansrError(str(outcome))
     print(f"{outcome}: {sr}")

@@ -27,7 +27,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")] = None,
     iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")] = None,
     batch_size: Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")] = None,
@@ -62,10 +64,10 @@ def train(
     ] = False,
     preprocessed: Annotated[
         Path | None,
-        typer.Option(help="Root of plans and arrays. [default: $UDEANSR_PREPROCESSED, ./udeansr_preprocessed]"),
+        typer.Option(help="Root of plans and arrays. [default: $udeansr_preprocessed, ./udeansr_preprocessed]"),
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(help="Root of trained models. [default: $UDEANSR_RESULTS, ./udeansr_results]")
+        Path | None, typer.Option(help="Root of trained models. [default: $udeansr_results, ./udeansr_results]")
     ] = None,
 ) -> None:
     """Train a method on a dataset that is planned and preprocessed."""
@@ -75,7 +77,7 @@ def train(
         "epochs": epochs,
         "iterations_per_epoch": iterations_per_epoch,
         "batch_size": batch_size,
-        "lr": lr,
+        "learning_rate": learning_rate,
         "seed": seed,
         "device": device,
         "workers": workers,
@@ -126,14 +128,15 @@ def _train(
             settings = load_settings(method, saved["settings"])
     run = run.resolved(chosen, method_type(method))
     length = f"{run.epochs} epochs of {run.iterations_per_epoch} iterations"
-    if method_type(method).learns_in_prediction:
+    if method_type(method).is_zero_shot:
         _refuse_length(method, flags)
         length = f"{settings.iterations} iterations on each volume, in prediction"
     print(f"preprocessed: {arrays}\nresults:      {models}")
+    size, (rows, columns) = chosen.size, chosen.size.patch_size
     print(
-        f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.slab_slices} x {chosen.patch_size[0]} x "
-        f"{chosen.patch_size[1]} LR voxels, {run.batch_size} of each cohort in a batch\n"
-        f"              {method}: {chosen.features} features, {chosen.groups} groups of {chosen.blocks} blocks; "
+        f"plan:         {plan.dataset} {chosen.name}: slabs of {chosen.task.slab_slices} x {rows} x {columns} "
+        f"LR voxels, {run.batch_size} of each cohort in a batch\n"
+        f"              {method}: {size.features} features, {size.groups} groups of {size.blocks} blocks; "
         f"{length}",
         flush=True,
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
 from scipy.optimize import least_squares
 
 from udeansr.degradation.spectrum import mean_spectrum
-from udeansr.errors import UdeansrError
+from udeansr.strict_json import NonNegativeFloat
 
-Curve = tuple[float, ...]
+Curve = tuple[NonNegativeFloat, ...]
 
 
 @dataclass(frozen=True)
@@ -32,55 +31,15 @@ class MeasuredDegradation:
 
     frequencies: Curve
     transfer: tuple[Curve, Curve, Curve]
-    width_mm: tuple[float, float, float]
-    noise: float
-    gain: float
-    residual: float
+    width_mm: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat]
+    noise: NonNegativeFloat
+    gain: NonNegativeFloat
+    residual: NonNegativeFloat
 
-    def as_dict(self) -> dict[str, Any]:
-        """The measure as JSON takes it."""
-        values = asdict(self)
-        values["frequencies"] = list(self.frequencies)
-        values["transfer"] = [list(curve) for curve in self.transfer]
-        values["width_mm"] = list(self.width_mm)
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Any) -> MeasuredDegradation:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: naming a key that is unknown, missing or of no sense.
-        """
-        known = {item.name for item in fields(cls)}
-        if not isinstance(values, dict):
-            raise UdeansrError(f"measured degradation: {values!r}; expected an object with {', '.join(sorted(known))}")
-        for trouble, keys in (("unknown", set(values) - known), ("missing", known - set(values))):
-            if keys:
-                raise UdeansrError(
-                    f"measured degradation: {trouble} key '{min(keys)}'; expected {', '.join(sorted(known))}"
-                )
-        try:
-            frequencies = _curve(values["frequencies"])
-            z, y, x = (_curve(curve) for curve in values["transfer"])
-            width_z, width_y, width_x = _curve(values["width_mm"])
-            noise, gain, residual = _curve([values["noise"], values["gain"], values["residual"]])
-            if not len(frequencies) == len(z) == len(y) == len(x) > 0:
-                raise ValueError("the curves of 'transfer' are not as long as 'frequencies'")
-        except (TypeError, ValueError) as error:
-            raise UdeansrError(
-                f"measured degradation: {error}; expected numbers of at least 0, 'transfer' of three curves as long as "
-                "'frequencies', 'width_mm' of three numbers"
-            ) from error
-        return cls(frequencies, (z, y, x), (width_z, width_y, width_x), noise, gain, residual)
-
-
-def _curve(values: Any) -> Curve:
-    """A list of JSON as finite numbers of at least 0."""
-    numbers = tuple(float(number) for number in values)
-    if not all(0 <= number < float("inf") for number in numbers):
-        raise ValueError(f"{list(numbers)} holds what is negative or not finite")
-    return numbers
+    def __post_init__(self) -> None:
+        """Refuse curves of several lengths, or of none."""
+        if {len(curve) for curve in self.transfer} != {len(self.frequencies)} or not self.frequencies:
+            raise ValueError("the curves of 'transfer' are not as long as 'frequencies'")
 
 
 def blur_as_measured(truncated: np.ndarray, measured: MeasuredDegradation) -> np.ndarray:
@@ -216,7 +175,7 @@ def width_voxels(frequencies: np.ndarray, transfer: np.ndarray) -> float:
     return float(2 * (distance[after - 1] + between * (distance[after] - distance[after - 1])))
 
 
-def with_restored(lr: np.ndarray, measured: MeasuredDegradation, log_spectrum: np.ndarray) -> np.ndarray:
+def with_deconvolved(lr: np.ndarray, measured: MeasuredDegradation, log_spectrum: np.ndarray) -> np.ndarray:
     """What a network is shown of an LR: :func:`restored`, and the LR as it is.
 
     Args:

@@ -16,8 +16,9 @@ from udeansr.degradation.misalignment import draw_misalignment, misalign
 from udeansr.degradation.subjects import SOURCE, TARGET, TEST, VALIDATION
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import Box, crop, foreground_box
-from udeansr.image.files import case_name, image_suffix, read_volume, write_volume
+from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
+from udeansr.image.names import case_name, image_suffix
 from udeansr.image.normalization import denormalize
 from udeansr.image.volume import Volume
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_HR, TEST_LR, VALIDATION_HR, VALIDATION_LR

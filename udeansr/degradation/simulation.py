@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,11 +12,14 @@ from udeansr import __version__
 from udeansr.degradation.simulated_scan import Recipe, simulate_scan
 from udeansr.degradation.subjects import TARGET, Counts, draw_groups, subject
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_geometry
+from udeansr.files import remove_partials, whole_folder
+from udeansr.image.files import list_images, read_geometry
 from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
 from udeansr.paths import dataset_number
+from udeansr.strict_json import write_json
 
 SIMULATION_FILE = "simulation.json"
 
@@ -57,21 +58,12 @@ def simulate(
     scans = _scans_by_person(hr_folder)
     groups = draw_groups(list(scans), counts or Counts(), recipe.pairing, recipe.seed)
     _warn_of_slab_axis(read_geometry(scans[groups[TARGET][0]][0]), recipe.scale)
-    building = dataset_folder.with_name(f".{dataset_folder.name}.partial")
-    replaced = dataset_folder.with_name(f".{dataset_folder.name}.replaced")
-    for left_by_a_kill in (building, replaced):
-        shutil.rmtree(left_by_a_kill, ignore_errors=True)
-    try:
-        tasks = [(group, scan) for group, people in groups.items() for person in people for scan in scans[person]]
+    remove_partials(dataset_folder)
+    tasks = [(group, scan) for group, people in groups.items() for person in people for scan in scans[person]]
+    with whole_folder(dataset_folder) as building:
         made = parallel_map(partial(simulate_scan, recipe=recipe, folder=building), tasks, processes, "simulating")
-        _write_json(building / "dataset.json", {"name": dataset_folder.name.split("_", 1)[1], **(about or {})})
-        _write_json(building / SIMULATION_FILE, _account(recipe, groups, tasks, made))
-        if dataset_folder.exists():
-            dataset_folder.rename(replaced)
-        building.rename(dataset_folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
+        write_json({"name": dataset_folder.name.split("_", 1)[1], **(about or {})}, building / "dataset.json")
+        write_json(_account(recipe, groups, tasks, made), building / SIMULATION_FILE)
     return groups
 
 
@@ -136,7 +128,3 @@ def _account(
             for group in groups
         },
     }
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,8 +16,9 @@ from udeansr.evaluation.fidelity import gain, largest_shift_voxels, spectrum_err
 from udeansr.evaluation.metrics import mean_over_slices, mean_over_volume, nrmse, psnr, similarity_2d, similarity_3d
 from udeansr.evaluation.scores import FolderScores, Scores
 from udeansr.image.cropping import foreground_mask
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import reorient, same_grid, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.volume import Geometry, Volume
 from udeansr.parallel import parallel_map

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from udeansr.files import write_whole
+from udeansr.strict_json import write_json
 
 METRICS = {
     "psnr_db": "PSNR dB",
@@ -107,14 +108,14 @@ class Scores:
                 for item in self.folders
             ],
         }
-        _write(folder / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")
+        write_json(summary, folder / SUMMARY_FILE)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["folder", "case", *METRICS])
         for item in self.folders:
             for name, scores in item.cases.items():
                 writer.writerow([item.folder, name, *(_number(scores[metric]) for metric in METRICS)])
-        _write(folder / SCORES_FILE, text.getvalue())
+        write_whole(folder / SCORES_FILE, text.getvalue())
 
 
 def _number(score: float) -> float | None:
@@ -141,10 +142,3 @@ def _aligned(head: list[str], rows: list[list[str]]) -> list[str]:
         ).rstrip()
         for row in [head, *rows]
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -18,8 +18,10 @@ from udeansr.figures.feature_figure import draw_explanations, draw_features
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.slabs import slabs_of
 from udeansr.figures.style import caption_of
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.files import write_whole
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import reorient, same_grid
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.volume import Volume
 from udeansr.methods import METHODS
@@ -187,7 +189,4 @@ def _write_captions(folder: Path) -> None:
     for path in sorted(folder.glob("*/[!.]*.png")):
         name = path.relative_to(folder).as_posix()
         lines += [f"![{path.stem}]({name})", "", f"**{name}** {caption_of(path)}", ""]
-    partial = folder / f".{CAPTIONS_FILE}.partial"
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("\n".join(lines), encoding="utf-8")
-    partial.replace(folder / CAPTIONS_FILE)
+    write_whole(folder / CAPTIONS_FILE, "\n".join(lines))

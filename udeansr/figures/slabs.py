@@ -12,8 +12,9 @@ from torch import Tensor
 
 from udeansr.figures.plane import cut_region, largest_slice, plane_on_screen
 from udeansr.image.cropping import foreground_mask
-from udeansr.image.files import case_name, read_volume
+from udeansr.image.files import read_volume
 from udeansr.image.grid import Scale
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.inference.whole_volume import super_resolve_volume
 from udeansr.models.model import Model
@@ -97,7 +98,7 @@ def slabs_of(model: Model, hr: Path, lr: Path) -> Slabs:
     method, plan, configuration = model.method, model.plan, model.configuration
     source = prepare_hr(read_volume(hr), plan, configuration, hr)
     target = prepare_lr(read_volume(lr), plan, configuration, lr)
-    slices, thick = configuration.slab_slices, method.scale.z
+    slices, thick = configuration.task.slab_slices, method.scale.z
     chosen = largest_slice(foreground_mask(target.voxels))
     lowest = _first_of_slab(chosen, slices, len(target.voxels))
     alike = most_alike(source.voxels[thick // 2 :: thick], target.voxels[chosen])

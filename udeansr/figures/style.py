@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_file
 
 WIDTH_IN = 7.2
 """A figure across both columns of a journal's page, inches."""
@@ -128,19 +128,9 @@ def save_figure(figure: Figure, path: Path, caption: str) -> Path:
     Raises:
         UdeansrError: if the disk refuses.
     """
-    partials = {suffix: path.with_name(f".{path.stem}.{os.getpid()}.partial{suffix}") for suffix in (".pdf", ".png")}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            figure.savefig(partials[".pdf"], metadata={**_NO_TIME, "Subject": caption})
-            figure.savefig(partials[".png"], metadata={"Software": None, "Description": caption})
-            for suffix, partial in partials.items():
-                partial.replace(path.with_suffix(suffix))
-        finally:
-            for partial in partials.values():
-                partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UdeansrError(f"{path}: cannot be written ({error.strerror}); check the folder and the disk") from error
+    with whole_file(path) as png, whole_file(path.with_suffix(".pdf")) as pdf:
+        figure.savefig(pdf, metadata={**_NO_TIME, "Subject": caption})
+        figure.savefig(png, metadata={"Software": None, "Description": caption})
     return path
 
 

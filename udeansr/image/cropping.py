@@ -1,4 +1,4 @@
-"""Where the anatomy is, cutting to it and putting back. Knows arrays and geometry; changes no intensity."""
+"""The foreground of a volume, cropping to it, and the way back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which DICOM series lie in a folder, and what they are called as images. Knows files and headers; reads no voxel.
+"""The DICOM series of a folder: finding them, naming them as images, leaving out what is no volume.
 
 One of several series in a folder is named by a path that is no file: ``folder/@301_T1_MPRAGE``.
 """
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from pydicom.misc import is_dicom
 
 from udeansr.errors import UdeansrError
-from udeansr.image.dicom_header import CAPTURE_CLASSES, Header, Slice, is_dicom, read_header
+from udeansr.image.dicom_header import CAPTURE_CLASSES, Header, Slice, read_header
 from udeansr.image.names import SERIES_MARK, image_suffix
+from udeansr.progress import progress_bar
 
 MINIMUM_SLICES = 3
 """An image among several needs as many slices as the smallest slab."""
@@ -81,7 +82,7 @@ def list_series(folder: Path) -> list[Path]:
     - Others are ``folder/@<number>_<description>``; where several sub-folders hold series, the sub-folder's name stands
       before the number.
 
-    What is left out is told in one line of the log.
+    What is left out is named in one line of the log.
     """
     skipped = [each for group in _groups(folder).values() for each in group if each.left_out]
     if skipped:
@@ -99,13 +100,13 @@ def series_at(path: Path) -> Series:
     if _is_marked(path):
         named = _named(path.parent) if path.parent.is_dir() else {}
         if path not in named:
-            raise UdeansrError(f"{path}: no such DICOM series; {path.parent} holds {_told(named)}")
+            raise UdeansrError(f"{path}: no such DICOM series; {path.parent} holds {_listed(named)}")
         return named[path]
     taken = [each for each in find_series(path) if not each.left_out]
     if not taken:
         raise UdeansrError(f"{path}: a folder without a DICOM series; expected one series of magnitude images")
     if len(taken) > 1:
-        raise UdeansrError(f"{path}: {len(taken)} DICOM series; expected one; give one of {_told(_named(path))}")
+        raise UdeansrError(f"{path}: {len(taken)} DICOM series; expected one; give one of {_listed(_named(path))}")
     return taken[0]
 
 
@@ -143,19 +144,20 @@ def _named(folder: Path) -> dict[Path, Series]:
 def _groups(folder: Path) -> dict[Path, list[Series]]:
     """Series by the child of the folder that holds them; all under the folder itself where they cannot be told apart.
 
-    That is where files lie directly in it, or a series is spread over children, as some archives export.
+    That is where files lie directly in it, or a series is divided among children, as some archives export.
     """
     headers = _headers(folder)
     tops: dict[Path, list[Header]] = {}
-    spread: dict[str, dict[Path, set[object]]] = {}
+    marks_by_series: dict[str, dict[Path, set[object]]] = {}
     for header in headers:
         file = header.slices[0].file
         top = folder if file.parent == folder else folder / file.relative_to(folder).parts[0]
         tops.setdefault(top, []).append(header)
         marks = {header.instance_uid, *(each.position_mm for each in header.slices)}
-        spread.setdefault(header.series_uid, {}).setdefault(top, set()).update(marks)
-    # A copy of a series in another folder repeats its instances and places; the parts of one that is spread do not.
-    if folder in tops or any(len(parts) > 1 and not set.intersection(*parts.values()) for parts in spread.values()):
+        marks_by_series.setdefault(header.series_uid, {}).setdefault(top, set()).update(marks)
+    # A copy of a series in another folder repeats its instances and places; the parts of a divided one do not.
+    divided = any(len(parts) > 1 and not set.intersection(*parts.values()) for parts in marks_by_series.values())
+    if folder in tops or divided:
         return {folder: _series_of(headers)}
     return {top: _series_of(tops[top]) for top in sorted(tops)}
 
@@ -242,8 +244,11 @@ def _headers(folder: Path) -> tuple[Header, ...]:
 
 @functools.lru_cache(maxsize=8)
 def _read_headers(stamped: tuple[tuple[Path, int, int], ...]) -> tuple[Header, ...]:
-    files = tqdm((file for file, *_ in stamped), total=len(stamped), desc="DICOM headers", delay=2, leave=False)
-    headers = (read_header(file) for file in files if is_dicom(file))
+    headers = []
+    with progress_bar("DICOM headers", len(stamped), unit="file", delay=2, leave=False) as bar:
+        for file, *_ in stamped:
+            headers.append(read_header(file) if is_dicom(file) else None)
+            bar.update()
     return tuple(header for header in headers if header is not None)
 
 
@@ -266,5 +271,5 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _told(paths: Iterable[Path]) -> str:
+def _listed(paths: Iterable[Path]) -> str:
     return ", ".join(path.name for path in paths) or "none"

@@ -1,4 +1,4 @@
-"""What one DICOM file says of itself. Knows tags, classic and multi-frame; decodes no voxel, knows no other file."""
+"""The header of one DICOM file, classic or multi-frame: its series, its slices and where they lie."""
 
 from __future__ import annotations
 
@@ -117,14 +117,8 @@ class Header:
     slices: tuple[Slice, ...]
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file carries DICOM's magic word."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
 def read_header(path: Path) -> Header | None:
-    """What a DICOM file says; None if it holds no image or cannot be read, which is then told by a warning."""
+    """What a DICOM file says; None if it holds no image, or cannot be read, of which a warning is logged."""
     try:
         return _header(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS]), path)
     except _BROKEN as error:

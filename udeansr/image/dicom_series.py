@@ -1,4 +1,4 @@
-"""A super-resolved volume as a DICOM series derived from its LR's. Knows tags and what of them stays true.
+"""Writing a super-resolved volume as a DICOM series that is derived from the series of its LR.
 
 What is taken over is listed; all else of the source, private tags above all, is left behind: it may not be true of SR.
 Source: DICOM PS3.3, MR Image IOD (A.4), Derivation Image Macro (C.7.6.1.1.3), Contributing Equipment (C.12.1.1.5).
@@ -6,8 +6,6 @@ Source: DICOM PS3.3, MR Image IOD (A.4), Derivation Image Macro (C.7.6.1.1.3), C
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydicom.valuerep import format_number_as_ds
 
 import udeansr
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_folder
 from udeansr.image.dicom import series_at
 from udeansr.image.dicom_header import MR_CLASSES, Slice, values
 from udeansr.image.dicom_volume import kept, series_geometry
@@ -81,17 +80,8 @@ def write_series(sr: Volume, source: Path, folder: Path, derivation: Derivation)
     _check_own(folder)
     headers = {file: pydicom.dcmread(file, stop_before_pixels=True) for file in series.files}
     same = _series_dataset(list(headers.values()), series_geometry(series, source), sr, derivation)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        try:
-            _write_slices(sr, same, [(each, headers[each.file]) for each in series.slices], partial)
-            _put_in_place(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UdeansrError(f"{folder}: cannot be written ({reason}); check the folder and the disk") from error
+    with whole_folder(folder) as partial:
+        _write_slices(sr, same, [(each, headers[each.file]) for each in series.slices], partial)
 
 
 def rescale_for(voxels: np.ndarray) -> Rescale:
@@ -118,8 +108,8 @@ def _series_dataset(sources: list[Dataset], lr: Geometry, sr: Volume, derivation
         if not values(whole, keyword):
             setattr(whole, keyword, generate_uid())
     whole.SeriesNumber = min(int((values(first, "SeriesNumber") or [0])[0]) + derivation.number_step, 2**31 - 1)
-    room = LONGEST_DESCRIPTION - len(derivation.mark) - 1
-    whole.SeriesDescription = f"{str(first.get('SeriesDescription') or '')[:room]} {derivation.mark}".strip()
+    longest = LONGEST_DESCRIPTION - len(derivation.mark) - 1
+    whole.SeriesDescription = f"{str(first.get('SeriesDescription') or '')[:longest]} {derivation.mark}".strip()
     for keyword in ("SeriesDate", "ContentDate", "InstanceCreationDate"):
         setattr(whole, keyword, now.strftime("%Y%m%d"))
     for keyword in ("SeriesTime", "ContentTime", "InstanceCreationTime"):
@@ -235,17 +225,6 @@ def _check_own(folder: Path) -> None:
 
 def _is_own(file: Path) -> bool:
     return file.suffix == ".dcm" and file.stem.isdigit()
-
-
-def _put_in_place(partial: Path, folder: Path) -> None:
-    """Rename, past what stood there before."""
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old)
 
 
 def _ds(number: float) -> str:

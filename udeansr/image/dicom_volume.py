@@ -20,7 +20,7 @@ from udeansr.image.volume import Geometry, Volume, triple
 UNEVEN = 0.02
 """How far, as a part of it, the distance of two slices may lie from the median."""
 SKEW = 1e-3
-"""How far axes may be off right angles and slices off the line of their normal; told from a tenth of that."""
+"""How far axes may be off right angles and slices off the line of their normal; a tenth of it is warned of."""
 
 _logger = logging.getLogger(__name__)
 

@@ -1,8 +1,7 @@
-"""Reading and writing volumes: NIfTI, MetaImage, NRRD, DICOM series. Knows files and headers; changes no voxel."""
+"""Reading and writing volumes: NIfTI, MetaImage, NRRD and DICOM series."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nibabel
@@ -10,10 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
+from udeansr.files import CHECK_DISK, whole_file
 from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
 from udeansr.image.header import STRAIGHTEN, check_kind
-from udeansr.image.names import IMAGE_SUFFIXES, case_name, image_suffix
+from udeansr.image.names import IMAGE_SUFFIXES, image_suffix
 from udeansr.image.nifti import check_whole, write_nifti
 from udeansr.image.sitk_image import header_geometry, sitk_image
 from udeansr.image.volume import Geometry, Volume
@@ -107,19 +107,14 @@ def write_volume(volume: Volume, path: Path) -> None:
     voxels = volume.voxels
     if voxels.dtype in (np.dtype(bool), np.dtype(np.float16)):
         voxels = voxels.astype(np.uint8 if voxels.dtype == bool else np.float32)
-    partial = path.with_name(f".{case_name(path)}.{os.getpid()}.partial{suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(path) as partial:
             if suffix.startswith(".nii"):
                 write_nifti(Volume(voxels, volume.geometry), partial)
             else:
                 sitk.WriteImage(sitk_image(voxels, volume.geometry), str(partial), useCompression=True)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (RuntimeError, OSError) as error:
-        raise UdeansrError(f"{path}: cannot be written ({_reason(error)}); check the folder and the disk") from error
+    except RuntimeError as error:
+        raise UdeansrError(f"{path}: cannot be written ({_reason(error)}); {CHECK_DISK}") from error
 
 
 def _existing(path: Path) -> Path:

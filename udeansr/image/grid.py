@@ -1,4 +1,4 @@
-"""LR grid and HR grid, orientation and slab axis. Knows geometry; changes no intensity."""
+"""LR grid and HR grid, spacing, orientation and slab axis of a volume."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def slab_orientation(geometry: Geometry) -> str:
 
 def reorient_geometry(geometry: Geometry, orientation: str) -> Geometry:
     """The geometry of :func:`reorient`'s result."""
-    order, flips = _moves(geometry.orientation, orientation)
+    order, flips = _order_and_flips(geometry.orientation, orientation)
     last = [n - 1 if flip else 0 for n, flip in zip((geometry.shape[i] for i in order), flips, strict=True)]
     first = np.zeros(3)
     first[list(order)] = last
@@ -114,7 +114,7 @@ def reorient_geometry(geometry: Geometry, orientation: str) -> Geometry:
 
 
 def reorient(volume: Volume, orientation: str) -> Volume:
-    """Turn and flip the stored axes to an anatomical orientation; nothing is interpolated, no voxel moves in the world.
+    """Permute and flip the stored axes to an anatomical orientation; nothing is interpolated, no voxel moves.
 
     Args:
         volume: any volume; an oblique one goes to the nearest orientation.
@@ -137,7 +137,7 @@ def oriented_view(voxels: np.ndarray, stored: str, wanted: str) -> np.ndarray:
     Raises:
         ValueError: as :func:`reorient`.
     """
-    order, flips = _moves(stored, wanted)
+    order, flips = _order_and_flips(stored, wanted)
     return np.transpose(voxels, order)[tuple(slice(None, None, -1 if flip else None) for flip in flips)]
 
 
@@ -149,7 +149,7 @@ def same_grid(one: Geometry, other: Geometry, tolerance_mm: float = 1e-3) -> boo
     return bool(np.abs(one.world_mm(corners) - other.world_mm(corners)).max() <= tolerance_mm)
 
 
-def _moves(stored: str, wanted: str) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+def _order_and_flips(stored: str, wanted: str) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """The order of the stored axes that gives the wanted ones, and which of those must be flipped."""
     order, flips = [], []
     for letter in wanted:

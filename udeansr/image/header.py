@@ -1,4 +1,4 @@
-"""What the header of an image says of its grid, checked. Knows sizes and directions; knows no file and no voxel."""
+"""What the header of an image says of its grid, checked: one 3-D scalar volume on orthonormal axes."""
 
 from __future__ import annotations
 

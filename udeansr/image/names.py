@@ -1,4 +1,4 @@
-"""What the names of image files say. Knows suffixes; opens no file."""
+"""The names of image files: their suffix, and the name of the case."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""NIfTI: volumes to and from nibabel's images, written slice after slice, and whether a file is whole."""
+"""NIfTI: volumes to and from nibabel's images, writing them slice after slice, refusing files that are cut off."""
 
 from __future__ import annotations
 
 import gzip
 import math
-import struct
 import zlib
 from pathlib import Path
 from typing import IO
@@ -17,7 +16,17 @@ from udeansr.errors import UdeansrError
 from udeansr.image.header import check_kind, straight_geometry
 from udeansr.image.volume import Geometry, Volume
 
+COMPRESSION = 1
+"""Of gzip. Higher levels cost several times the seconds and save a few percent of an MR image."""
+
+CHUNK_BYTES = 1 << 24
+"""Read at a time of a file that is checked."""
+
+HEADER_BYTES = nibabel.Nifti1Header.sizeof_hdr
+
 _SCANNER = 1
+"""NIfTI's code of the space in which the scanner's coordinates are given."""
+
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Our geometry has the one, NIfTI the other; it is its own way back."""
 
@@ -82,8 +91,19 @@ def affine_ras(geometry: Geometry) -> np.ndarray:
     return _LPS_TO_RAS @ lps
 
 
-CHUNK_BYTES = 1 << 24
-HEADER_BYTES = 348
+def write_nifti(volume: Volume, path: Path) -> None:
+    """Write voxels in their own type; the slices go to the file one by one, so that no second copy of them is held.
+
+    Args:
+        volume: voxels of a type that NIfTI has; they may lie in a file themselves.
+        path: a .nii or .nii.gz file; what is there is overwritten.
+    Raises:
+        OSError: if it cannot be written.
+    """
+    image = nibabel_image(volume)
+    compressed = {"compresslevel": COMPRESSION} if path.name.endswith(".gz") else {}
+    with nibabel.openers.ImageOpener(path, "wb", **compressed) as file:  # type: ignore[attr-defined]
+        image.to_stream(file)
 
 
 def check_whole(path: Path) -> None:
@@ -119,37 +139,12 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
 
-def _promised_bytes(header: bytes) -> int:
-    """How long the header says the file is, at least; 0 for what is no header.
-
-    Source: nifti1.h of https://nifti.nimh.nih.gov; either byte order.
-    """
-    if len(header) < HEADER_BYTES:
+def _promised_bytes(block: bytes) -> int:
+    """How long the header says the file is, at least; 0 for what is no header of NIfTI-1."""
+    if len(block) < HEADER_BYTES:
         return 0
-    for order in "<>":
-        (size,) = struct.unpack_from(f"{order}i", header, 0)
-        if size == HEADER_BYTES:
-            dimensions = struct.unpack_from(f"{order}8h", header, 40)
-            (bits,) = struct.unpack_from(f"{order}h", header, 72)
-            (start,) = struct.unpack_from(f"{order}f", header, 108)
-            return int(start) + math.prod(max(1, n) for n in dimensions[1 : 1 + dimensions[0]]) * bits // 8
-    return 0
-
-
-COMPRESSION = 1
-"""Of gzip. Higher levels cost several times the seconds and save a few percent of an MR image."""
-
-
-def write_nifti(volume: Volume, path: Path) -> None:
-    """Write voxels in their own type; the slices go to the file one by one, so that no second copy of them is held.
-
-    Args:
-        volume: voxels of a type that NIfTI has; they may lie in a file themselves.
-        path: a .nii or .nii.gz file; what is there is overwritten.
-    Raises:
-        OSError: if it cannot be written.
-    """
-    image = nibabel_image(volume)
-    compressed = {"compresslevel": COMPRESSION} if path.name.endswith(".gz") else {}
-    with nibabel.openers.ImageOpener(path, "wb", **compressed) as file:  # type: ignore[attr-defined]
-        image.to_stream(file)
+    header = nibabel.Nifti1Header(block, check=False)
+    if header["sizeof_hdr"] != HEADER_BYTES:
+        return 0
+    voxels = math.prod(max(1, side) for side in header.get_data_shape())
+    return header.get_data_offset() + voxels * int(header["bitpix"]) // 8

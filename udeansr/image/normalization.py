@@ -1,4 +1,4 @@
-"""Intensities to a common level and back. Knows arrays; knows no grid."""
+"""Intensities to a common level (the 99.5th percentile of the foreground becomes 1), and back."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def denormalize(voxels: np.ndarray, scale: float, dtype: np.dtype | None = None)
         scale: what :func:`normalize` was given.
         dtype: the type to return; float32 where it is None.
     """
-    restored = voxels.astype(np.float32) * np.float32(scale)
+    scaled = voxels.astype(np.float32) * np.float32(scale)
     if dtype is None:
-        return restored
+        return scaled
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         # Through float64: float32 cannot hold the limits of 32-bit integers.
-        return np.clip(np.rint(restored.astype(np.float64)), limits.min, limits.max).astype(dtype)
-    return restored.astype(dtype)
+        return np.clip(np.rint(scaled.astype(np.float64)), limits.min, limits.max).astype(dtype)
+    return scaled.astype(dtype)

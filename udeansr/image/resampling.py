@@ -1,4 +1,4 @@
-"""Tricubic and sinc to the HR grid, and onto any other grid. Knows grids; knows no file and no network."""
+"""Interpolation: tricubic and sinc to the HR grid, cubic B-splines onto any other grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A volume as SimpleITK has it, and back. Knows the order of axes on both sides; knows no file."""
+"""Volumes to and from SimpleITK's images, whose axes run the other way round."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A volume: voxels and where they lie in the world. Knows arrays and millimetres; knows no file."""
+"""A volume: voxels, and where they lie in the world (spacing, origin, direction)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -45,26 +45,6 @@ class Geometry:
         """The anatomical direction nearest to each array axis, as three letters for (Z, Y, X): "SPL" is LPS stored."""
         signs, world = nearest_world_axes(self)
         return "".join(_TOWARDS[axis][int(sign > 0)] for sign, axis in zip(signs, world, strict=True))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The geometry as JSON takes it."""
-        return {
-            "shape": list(self.shape),
-            "spacing_mm": list(self.spacing_mm),
-            "origin_mm": list(self.origin_mm),
-            "axes": [list(row) for row in self.axes],
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Geometry:
-        """The way back from :meth:`as_dict`."""
-        rows = [tuple(float(number) for number in row) for row in values["axes"]]
-        return cls(
-            shape=tuple(int(n) for n in values["shape"]),  # type: ignore[arg-type]
-            spacing_mm=tuple(float(n) for n in values["spacing_mm"]),  # type: ignore[arg-type]
-            origin_mm=tuple(float(n) for n in values["origin_mm"]),  # type: ignore[arg-type]
-            axes=tuple(rows),  # type: ignore[arg-type]
-        )
 
 
 def triple(values: Iterable[Item]) -> tuple[Item, Item, Item]:

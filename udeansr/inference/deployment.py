@@ -44,7 +44,7 @@ def keep_deployed(method: Method) -> None:
     with torch.enable_grad():
         for parameter in method.parameters():
             parameter.requires_grad_(True)
-        sr = method.super_resolve(torch.zeros(1, method.configuration.shown_slices, _SIDE, _SIDE, device=device))
+        sr = method.super_resolve(torch.zeros(1, method.configuration.task.input_slices, _SIDE, _SIDE, device=device))
         names, parameters = zip(*method.named_parameters(), strict=True)
         gradients = torch.autograd.grad(sr.sum(), parameters, allow_unused=True)
     passed = {name for name, gradient in zip(names, gradients, strict=True) if gradient is not None}

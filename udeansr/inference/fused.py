@@ -37,7 +37,7 @@ _PACK = getattr(torch.ops.mkldnn, "_reorder_convolution_weight", None)
 """Weights in the order that the convolution wants them in, which else is made anew in each call."""
 
 
-def lean(module: AnyModule, half: torch.dtype | None = None) -> AnyModule:
+def fused(module: AnyModule, half: torch.dtype | None = None) -> AnyModule:
     """A copy of a module for prediction alone.
 
     Args:

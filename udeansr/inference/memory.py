@@ -20,7 +20,7 @@ _GIGABYTE = 1e9
 _logger = logging.getLogger(__name__)
 
 
-class Room:
+class VolumeAllocator:
     """Gives arrays: in memory up to a limit, beyond it in a file of the output folder.
 
     Such a file has no name, so that nothing of it is left behind, however the program ends. The system writes to it

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from udeansr.errors import UdeansrError
-from udeansr.inference.test_time_augmentation import AS_IT_IS, Move
+from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 
 Progress = Callable[[int, int], None]
 """Called after each batch with the answers that slabs gave so far and the answers there will be."""
@@ -51,7 +51,7 @@ class _Answers:
 
 
 @dataclass(frozen=True)
-class SlabWalk:
+class SlidingWindow:
     """Slabs that cover a volume; each answers for its slices but for those in its margins.
 
     Attributes:
@@ -89,7 +89,7 @@ class SlabWalk:
         self,
         network: Callable[[Tensor], Tensor],
         shown: np.ndarray,
-        moves: Sequence[Move] = (AS_IT_IS,),
+        transforms: Sequence[FlipRotate] = (IDENTITY,),
         spread: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Slices]:
@@ -98,7 +98,7 @@ class SlabWalk:
         Args:
             network: (B, C * slab, Y, X) -> the answer, float of any precision.
             shown: (C, slices, Y, X), channels that are gathered side by side.
-            moves: in which each slab is answered.
+            transforms: in which each slab is answered.
             spread: whether to give the standard deviation of the answers.
             progress: told after each batch.
         Yields:
@@ -114,13 +114,13 @@ class SlabWalk:
         done = 0
         while done < len(all_starts):
             starts = all_starts[done : done + size]
-            for number, move in enumerate(moves, start=1):
+            for number, transform in enumerate(transforms, start=1):
                 with self._computing():
                     slabs = torch.stack([self._slab(volume, start) for start in starts])
-                    answers, size = self._answered(network, slabs, move)
+                    answers, size = self._answered(network, slabs, transform)
                     self._take(waiting, starts, answers, spread)
                 if progress is not None:
-                    progress(done * len(moves) + number * len(starts), len(all_starts) * len(moves))
+                    progress(done * len(transforms) + number * len(starts), len(all_starts) * len(transforms))
             done += len(starts)
             unfinished = all_starts[done] + self.margin if done < len(all_starts) else self.length
             for slice_ in sorted(waiting):
@@ -140,11 +140,13 @@ class SlabWalk:
         wanted = torch.arange(start * self.thick_in, (start + self.slab) * self.thick_in, device=volume.device)
         return volume[:, wanted.clamp(0, volume.shape[1] - 1)]
 
-    def _answered(self, network: Callable[[Tensor], Tensor], slabs: Tensor, move: Move) -> tuple[Tensor, int]:
+    def _answered(
+        self, network: Callable[[Tensor], Tensor], slabs: Tensor, transform: FlipRotate
+    ) -> tuple[Tensor, int]:
         """What the network answers to slabs (B, C, slices, Y, X) in a move, moved back; and the batch that fitted."""
         try:
-            channels = move.there(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-            return move.back(network(channels).float()), len(slabs)
+            channels = transform.apply(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+            return transform.invert(network(channels).float()), len(slabs)
         except torch.cuda.OutOfMemoryError as error:
             if len(slabs) == 1:
                 raise UdeansrError(
@@ -152,7 +154,7 @@ class SlabWalk:
                     "end other programs on it, or compute on the processor: --device cpu"
                 ) from error
         half = (len(slabs) + 1) // 2
-        (first, fitted), (second, _) = (self._answered(network, part, move) for part in slabs.split(half))
+        (first, fitted), (second, _) = (self._answered(network, part, transform) for part in slabs.split(half))
         return torch.cat([first, second]), fitted
 
     def _take(self, waiting: dict[int, _Answers], starts: range, answers: Tensor, spread: bool) -> None:

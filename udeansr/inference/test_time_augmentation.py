@@ -14,44 +14,44 @@ from udeansr.methods.method import Method
 
 
 @dataclass(frozen=True)
-class Move:
+class FlipRotate:
     """A slab mirrored along some axes, then turned in its plane; no voxel is changed.
 
     Attributes:
         mirrored: of the last three axes (slices, Y, X) those that are mirrored, 0 to 2.
-        quarters: turns by a right angle in the plane, 0 to 3.
+        rotations: turns by a right angle in the plane, 0 to 3.
     """
 
     mirrored: tuple[int, ...] = ()
-    quarters: int = 0
+    rotations: int = 0
 
-    def there(self, slabs: Tensor) -> Tensor:
+    def apply(self, slabs: Tensor) -> Tensor:
         """(..., slices, Y, X) -> the same moved; Y and X change places with an odd number of quarters."""
-        return self._turned(self._flipped(slabs), self.quarters)
+        return self._turned(self._flipped(slabs), self.rotations)
 
-    def back(self, slabs: Tensor) -> Tensor:
+    def invert(self, slabs: Tensor) -> Tensor:
         """The way back from :meth:`there`, on any grid."""
-        return self._flipped(self._turned(slabs, -self.quarters))
+        return self._flipped(self._turned(slabs, -self.rotations))
 
     def _flipped(self, slabs: Tensor) -> Tensor:
         return slabs.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else slabs
 
     @staticmethod
-    def _turned(slabs: Tensor, quarters: int) -> Tensor:
-        return torch.rot90(slabs, quarters, (-2, -1)) if quarters else slabs
+    def _turned(slabs: Tensor, rotations: int) -> Tensor:
+        return torch.rot90(slabs, rotations, (-2, -1)) if rotations else slabs
 
 
-AS_IT_IS = Move()
+IDENTITY = FlipRotate()
 
 
-def all_moves(turns: bool) -> tuple[Move, ...]:
+def all_transforms(rotate90: bool) -> tuple[FlipRotate, ...]:
     """Each way to lay a slab onto its own grid, once: the eight mirrorings, and each with a quarter turn.
 
     Args:
-        turns: whether quarter turns count; half turns are mirrorings along both axes.
+        rotate90: whether quarter turns count; half turns are mirrorings along both axes.
     """
     axes = [chosen for count in range(4) for chosen in itertools.combinations(range(3), count)]
-    return tuple(Move(chosen, quarters) for quarters in ((0, 1) if turns else (0,)) for chosen in axes)
+    return tuple(FlipRotate(chosen, rotations) for rotations in ((0, 1) if rotate90 else (0,)) for chosen in axes)
 
 
 Quality = Literal["fast", "balanced", "best"]
@@ -59,23 +59,25 @@ QUALITIES: tuple[str, ...] = get_args(Quality)
 
 
 @dataclass(frozen=True)
-class Work:
+class InferenceSettings:
     """What a quality means for one model.
 
     Attributes:
         stride: LR slices from one slab to the next.
-        moves: in which each slab is answered; the answers are averaged.
+        transforms: in which each slab is answered; the answers are averaged.
     """
 
     stride: int
-    moves: tuple[Move, ...]
+    transforms: tuple[FlipRotate, ...]
 
-    def answers_twice(self, method: Method) -> bool:
+    def predicts_repeatedly(self, method: Method) -> bool:
         """Whether a voxel has more than one answer, so that they can differ."""
-        return len(self.moves) > 1 or self.stride < (method.answered_slices or 1)
+        return len(self.transforms) > 1 or self.stride < (method.output_slices or 1)
 
 
-def work_of(quality: str, method: Method, orientation: str | None, stride: int | None = None) -> Work:
+def inference_settings(
+    quality: str, method: Method, orientation: str | None, stride: int | None = None
+) -> InferenceSettings:
     """What a quality means for a model.
 
     ``fast``: each slice is answered once; slabs do not overlap. ``balanced``: slabs overlap as far as they can, each
@@ -94,27 +96,29 @@ def work_of(quality: str, method: Method, orientation: str | None, stride: int |
     """
     if quality not in QUALITIES:
         raise UdeansrError(f"quality '{quality}' is none; expected {', '.join(QUALITIES)}")
-    answered = method.answered_slices
-    if stride is not None and (stride < 1 or (answered is not None and stride > answered)):
-        expected = "1" if answered == 1 else f"1 (best) to {answered} (fastest)"
+    output_slices = method.output_slices
+    if stride is not None and (stride < 1 or (output_slices is not None and stride > output_slices)):
+        expected = "1" if output_slices == 1 else f"1 (best) to {output_slices} (fastest)"
         raise UdeansrError(
-            f"stride {stride} does not go with a model that answers for {answered} of the "
+            f"stride {stride} does not go with a model that answers for {output_slices} of the "
             f"{method.slab_slices} slices of a slab; expected {expected}"
         )
-    if method.learns_in_prediction and quality != "fast":
+    if method.is_zero_shot and quality != "fast":
         raise UdeansrError(
             f"quality '{quality}' does not go with {method.name}, which learns on each volume; expected fast; moved "
             f"copies are a setting of its own: udeansr_train --method {method.name} --set {method.name}.median=true"
         )
-    if answered is None:
-        return Work(1, (AS_IT_IS,))
-    return Work(stride or (answered if quality == "fast" else 1), _moves(quality, method, orientation))
+    if output_slices is None:
+        return InferenceSettings(1, (IDENTITY,))
+    return InferenceSettings(
+        stride or (output_slices if quality == "fast" else 1), _transforms(quality, method, orientation)
+    )
 
 
-def _moves(quality: str, method: Method, orientation: str | None) -> tuple[Move, ...]:
+def _transforms(quality: str, method: Method, orientation: str | None) -> tuple[FlipRotate, ...]:
     if quality == "fast":
-        return (AS_IT_IS,)
+        return (IDENTITY,)
     if quality == "best":
-        return all_moves(method.configuration.turns)
+        return all_transforms(method.configuration.task.rotate90)
     across = next((axis for axis, letter in enumerate(orientation or "SPL") if letter in "LR"), 2)
-    return (AS_IT_IS, Move((across,)))
+    return (IDENTITY, FlipRotate((across,)))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from udeansr.inference.sliding_window import Progress, SlabWalk, Slices
-from udeansr.inference.test_time_augmentation import AS_IT_IS, Move
+from udeansr.inference.sliding_window import Progress, Slices, SlidingWindow
+from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 from udeansr.methods.method import Method
 
 
@@ -19,7 +19,7 @@ def super_resolved_slices(
     lr: np.ndarray,
     *,
     stride: int = 1,
-    moves: Sequence[Move] = (AS_IT_IS,),
+    transforms: Sequence[FlipRotate] = (IDENTITY,),
     spread: bool = False,
     device: torch.device | str,
     precision: str,
@@ -34,7 +34,7 @@ def super_resolved_slices(
         method: does not train (``method.eval()``); its networks lie on the device.
         lr: (Z, Y, X) normalised, slab axis first.
         stride: LR slices from one slab to the next, 1 (best) to the method's ``answered_slices`` (fastest).
-        moves: in which each slab is answered; for a method that takes volumes whole, none but ``AS_IT_IS``.
+        transforms: in which each slab is answered; for a method that takes volumes whole, none but ``AS_IT_IS``.
         spread: whether to give the standard deviation of the answers.
         device: where to compute.
         precision: "fp32", "bf16" or "fp16" for the networks; means are in fp32 always.
@@ -48,7 +48,7 @@ def super_resolved_slices(
     if method.training:
         raise ValueError(f"{method.name} trains; expected method.eval() before")
     slab = method.slab_slices or lr.shape[0]
-    walk = SlabWalk(
+    walk = SlidingWindow(
         length=lr.shape[0],
         slab=slab,
         stride=stride if method.slab_slices else slab,
@@ -58,7 +58,7 @@ def super_resolved_slices(
         device=torch.device(device),
         precision=precision,
     )
-    return walk.slices(method.super_resolve, method.shown(lr), moves, spread, progress)
+    return walk.slices(method.super_resolve, method.network_input(lr), transforms, spread, progress)
 
 
 def super_resolve_volume(
@@ -114,7 +114,7 @@ def degrade_volume(method: Method, hr: np.ndarray, *, device: torch.device | str
         return degraded
 
     shape = tuple(side // factor for side, factor in zip(hr.shape, scale.zyx, strict=True))
-    walk = SlabWalk(
+    walk = SlidingWindow(
         length=shape[0],
         slab=method.slab_slices or shape[0],
         stride=1 if method.slab_slices else shape[0],

@@ -15,7 +15,7 @@ Form = Literal["paper", "code"]
 REAL, MADE, UNDECIDED = 1.0, 0.0, 0.5
 
 
-def fool(scores: Tensor, form: Form = "paper") -> Tensor:
+def generator_loss(scores: Tensor, form: Form = "paper") -> Tensor:
     """L_adv, equation 3: what a generator pays while its images are not taken for real.
 
     Args:
@@ -26,7 +26,7 @@ def fool(scores: Tensor, form: Form = "paper") -> Tensor:
     return _distance(scores, REAL, form)
 
 
-def confuse(scores: Tensor, form: Form = "paper") -> Tensor:
+def confusion_loss(scores: Tensor, form: Form = "paper") -> Tensor:
     """One term of L_da or L_fa, equations 8 and 9: what generators pay while a discriminator can tell domains apart.
 
     Args:
@@ -37,7 +37,7 @@ def confuse(scores: Tensor, form: Form = "paper") -> Tensor:
     return _distance(scores, UNDECIDED, form)
 
 
-def tell(real: Tensor, made: Tensor) -> Tensor:
+def discriminator_loss(real: Tensor, made: Tensor) -> Tensor:
     """What a discriminator pays while it does not tell real (1) from made (0): least squares, halved, in both forms.
 
     Args:

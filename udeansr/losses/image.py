@@ -20,7 +20,7 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
     return F.l1_loss(x.float(), y.float())
 
 
-def structural(x: Tensor, y: Tensor, form: Form = "paper") -> Tensor:
+def ssim_loss(x: Tensor, y: Tensor, form: Form = "paper") -> Tensor:
     """L_SSIM, equation 2: how far two slabs are from being structurally the same.
 
     N in the equation is the batch: SSIM is averaged over a slab, then taken from one, then squared.
@@ -35,7 +35,7 @@ def structural(x: Tensor, y: Tensor, form: Form = "paper") -> Tensor:
     return (1 - similarity).square().mean() if form == "paper" else 1 - similarity.square().mean()
 
 
-def restoration(made: Tensor, real: Tensor, alpha: float, form: Form = "paper") -> dict[str, Tensor]:
+def reconstruction_losses(made: Tensor, real: Tensor, alpha: float, form: Form = "paper") -> dict[str, Tensor]:
     """L_1 and alpha L_SSIM between what a network restored of a pair and its truth, by name.
 
     Args:
@@ -44,7 +44,7 @@ def restoration(made: Tensor, real: Tensor, alpha: float, form: Form = "paper") 
         alpha: weight of L_SSIM.
         form: as for :func:`structural`.
     """
-    return {"l1": l1(made, real), "ssim": alpha * structural(made, real, form)}
+    return {"l1": l1(made, real), "ssim": alpha * ssim_loss(made, real, form)}
 
 
 def ssim_map(x: Tensor, y: Tensor) -> Tensor:

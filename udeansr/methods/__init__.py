@@ -79,8 +79,8 @@ def build_method(name: str, configuration: Configuration, settings: Any) -> Meth
     kind = method_type(name)
     if not isinstance(settings, kind.settings_type):
         raise ValueError(f"{name} takes {kind.settings_type.__name__}, not {type(settings).__name__}")
-    if configuration.restores and kind.players and not kind.serves_unknown_scanners:
-        able = ", ".join(name for name, method in METHODS.items() if method.serves_unknown_scanners)
+    if configuration.task.deconvolves and kind.players and not kind.supports_domain_randomization:
+        able = ", ".join(name for name, method in METHODS.items() if method.supports_domain_randomization)
         raise UdeansrError(
             f"{name} does not learn from a variety of LR, which is the source_degradation of {configuration.name}; "
             f"expected --method {able}, or another source_degradation in the plan"

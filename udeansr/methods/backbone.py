@@ -28,17 +28,17 @@ class SlabNetwork(nn.Module):
         self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool, beside: int = 0
     ) -> None:
         super().__init__()
-        size, scale, slices = configuration, configuration.factors, configuration.slab_slices
+        size, scale, slices = configuration, configuration.task.factors, configuration.task.slab_slices
         in_plane = (scale.y, scale.x)
         taken, downscale = (slices * scale.z, in_plane) if takes_hr else (slices, (1, 1))
         given, upscale = (slices * scale.z, in_plane) if gives_hr else (slices, (1, 1))
-        depth = (size.groups, size.blocks, size.patch_size)
+        depth = (size.size.groups, size.size.blocks, size.size.patch_size)
         if anchor:
-            self.encoder = AnchoredEncoder(taken, slices, size.features, downscale, beside)
-            self.decoder = AnchoredDecoder(slices, given, size.features, *depth, upscale)
+            self.encoder = AnchoredEncoder(taken, slices, size.size.features, downscale, beside)
+            self.decoder = AnchoredDecoder(slices, given, size.size.features, *depth, upscale)
         else:
-            self.encoder = Encoder(taken + beside, size.features, downscale)
-            self.decoder = Decoder(given, size.features, *depth, upscale)
+            self.encoder = Encoder(taken + beside, size.size.features, downscale)
+            self.decoder = Decoder(given, size.size.features, *depth, upscale)
 
     def forward(self, slab: Tensor) -> Tensor:
         """(B, slices + beside, Y, X) on the grid that goes in -> the same slab on that which comes out; any Y and X."""
@@ -50,7 +50,7 @@ def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork
 
     Where the configuration restores, (B, 2 * slices, Y, X) go in: restored and as they are.
     """
-    beside = configuration.shown_slices - configuration.slab_slices
+    beside = configuration.task.input_slices - configuration.task.slab_slices
     return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, beside=beside)
 
 
@@ -66,13 +66,17 @@ def degradation_network(configuration: Configuration, anchor: bool = True) -> Sl
 
 def lr_discriminator(configuration: Configuration) -> Discriminator:
     """The VGG judge of LR slabs."""
-    return Discriminator(configuration.slab_slices, configuration.patch_size, configuration.discriminator_features)
+    return Discriminator(
+        configuration.task.slab_slices,
+        configuration.size.patch_size,
+        configuration.size.discriminator_features,
+    )
 
 
 def hr_discriminator(configuration: Configuration, slices: int) -> Discriminator:
     """The VGG judge of HR slabs of so many HR slices."""
-    scale, (y, x) = configuration.factors, configuration.patch_size
-    return Discriminator(slices, (y * scale.y, x * scale.x), configuration.discriminator_features)
+    scale, (y, x) = configuration.task.factors, configuration.size.patch_size
+    return Discriminator(slices, (y * scale.y, x * scale.x), configuration.size.discriminator_features)
 
 
 def shrink_cubically(hr: Tensor, scale: Scale) -> Tensor:

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.losses.adversarial import Form, fool, tell
-from udeansr.losses.image import l1, restoration
+from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
+from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers, check_share
@@ -60,7 +60,7 @@ class BlindSr(Method):
     settings_type = BlindSrSettings
     players = ("translators", "discriminators", "super_resolver")
     averaged = ("translators", "super_resolver")
-    lr = 1e-3
+    learning_rate = 1e-3
 
     settings: BlindSrSettings
 
@@ -96,20 +96,20 @@ class BlindSr(Method):
         if self.stage < len(self.stage_starts) - 1:
             yield from self._translate(batch.lr, clean)
             return
-        made, real = self.answered(self.super_resolver(clean)), self.answered(batch.hr)
-        yield "super_resolver", restoration(made, real, self.settings.alpha, self.settings.loss_form)
+        made, real = self.crop_margin(self.super_resolver(clean)), self.crop_margin(batch.hr)
+        yield "super_resolver", reconstruction_losses(made, real, self.settings.alpha, self.settings.loss_form)
 
     def _translate(self, x: Tensor, y: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """CycleGAN between target LR ``x`` and clean LR ``y``."""
-        weight, judges = self.settings, self.discriminators
+        weight, discriminators = self.settings, self.discriminators
         to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
         y_made, x_made = to_clean(x), to_target(y)
-        with frozen(judges):
+        with frozen(discriminators):
             yield (
                 "translators",
                 {
-                    "fool_clean": fool(judges["clean"](y_made), "code"),
-                    "fool_target": fool(judges["target"](x_made), "code"),
+                    "adversarial_clean": generator_loss(discriminators["clean"](y_made), "code"),
+                    "adversarial_target": generator_loss(discriminators["target"](x_made), "code"),
                     "cycle": weight.lambda_cycle * (l1(to_target(y_made), x) + l1(to_clean(x_made), y)),
                     "identity": weight.lambda_identity * (l1(to_clean(y), y) + l1(to_target(x), x)),
                 },
@@ -118,8 +118,8 @@ class BlindSr(Method):
         yield (
             "discriminators",
             {
-                "tell_clean": tell(judges["clean"](y), judges["clean"](y_made)),
-                "tell_target": tell(judges["target"](x), judges["target"](x_made)),
+                "clean": discriminator_loss(discriminators["clean"](y), discriminators["clean"](y_made)),
+                "target": discriminator_loss(discriminators["target"](x), discriminators["target"](x_made)),
             },
         )
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
-from udeansr.losses.image import l1, structural
+from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.backbone import degradation_network, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers, check_share
@@ -127,9 +127,9 @@ class Dasr(Method):
 
     name = "dasr"
     settings_type = DasrSettings
-    players = ("degradation", "lr_judge", "super_resolver", "hr_judge")
-    averaged = ("degradation", "lr_judge", "super_resolver")
-    lr = 1e-3
+    players = ("degradation", "lr_discriminator", "super_resolver", "hr_discriminator")
+    averaged = ("degradation", "lr_discriminator", "super_resolver")
+    learning_rate = 1e-3
 
     settings: DasrSettings
 
@@ -137,12 +137,12 @@ class Dasr(Method):
         super().__init__(configuration, settings)
         self.take_margin(settings.margin_slices)
         self.stage_starts = (0.0, settings.first_stage)
-        slices, width = configuration.slab_slices, configuration.discriminator_features
-        answered = slices - 2 * settings.margin_slices
+        slices, width = configuration.task.slab_slices, configuration.size.discriminator_features
+        output_slices = slices - 2 * settings.margin_slices
         self.degradation = degradation_network(configuration, settings.anchor)
-        self.lr_judge = BandDiscriminator(slices, width)
+        self.lr_discriminator = BandDiscriminator(slices, width)
         self.super_resolver = sr_network(configuration, settings.anchor)
-        self.hr_judge = BandDiscriminator(answered * self.scale.z, width)
+        self.hr_discriminator = BandDiscriminator(output_slices * self.scale.z, width)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X_t -> SR."""
@@ -160,7 +160,7 @@ class Dasr(Method):
         Returns: (B, 1, Y * sy, X * sx), 0 to 1: the mean of the judge's verdicts that a place had a part in.
         """
         size = (lr.shape[2] * self.scale.y, lr.shape[3] * self.scale.x)
-        return spread(torch.sigmoid(self.lr_judge(haar(lr)[1]).float()), size)
+        return spread(torch.sigmoid(self.lr_discriminator(haar(lr)[1]).float()), size)
 
     def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
         """HR degraded as learnt, and its domain-distance map."""
@@ -180,29 +180,29 @@ class Dasr(Method):
         x_st = self.degradation(batch.hr)
         low, high = haar(x_st)
         clean_low, _ = haar(shrink_cubically(batch.hr, self.scale))
-        with frozen(self.lr_judge):
-            adversarial = self.settings.lambda_adversarial * _real(self.lr_judge(high))
+        with frozen(self.lr_discriminator):
+            adversarial = self.settings.lambda_adversarial * _real(self.lr_discriminator(high))
             yield "degradation", {"low": l1(low, clean_low), "adversarial": adversarial}
-        yield "lr_judge", {"tell": _told(self.lr_judge, haar(batch.lr)[1], high.detach())}
+        yield "lr_discriminator", {"loss": _discriminator_loss(self.lr_discriminator, haar(batch.lr)[1], high.detach())}
 
     def _learn_super_resolution(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Pairs (X_st, Y_s), weighed by the map; SR of real LR with high bands like real HR's."""
         with torch.no_grad():
             x_st = self.degradation(batch.hr)
             weight = self.distance_map(x_st) if self.settings.distance_map else torch.ones((), device=x_st.device)
-        real, made = self.answered(batch.hr), self.answered(self.super_resolver(x_st))
-        sr_high = haar(self.answered(self.super_resolver(batch.lr)))[1]
-        with frozen(self.hr_judge):
+        real, made = self.crop_margin(batch.hr), self.crop_margin(self.super_resolver(x_st))
+        sr_high = haar(self.crop_margin(self.super_resolver(batch.lr)))[1]
+        with frozen(self.hr_discriminator):
             yield (
                 "super_resolver",
                 {
                     "l1": (weight * (made.float() - real).abs()).mean(),
-                    "ssim": self.settings.alpha * structural(made, real, self.settings.loss_form),
+                    "ssim": self.settings.alpha * ssim_loss(made, real, self.settings.loss_form),
                     "low": l1(haar(made)[0], haar(real)[0]),
-                    "adversarial": self.settings.lambda_adversarial * _real(self.hr_judge(sr_high)),
+                    "adversarial": self.settings.lambda_adversarial * _real(self.hr_discriminator(sr_high)),
                 },
             )
-        yield "hr_judge", {"tell": _told(self.hr_judge, haar(real)[1], sr_high.detach())}
+        yield "hr_discriminator", {"loss": _discriminator_loss(self.hr_discriminator, haar(real)[1], sr_high.detach())}
 
 
 def _real(logits: Tensor) -> Tensor:
@@ -210,6 +210,6 @@ def _real(logits: Tensor) -> Tensor:
     return F.softplus(-logits.float()).mean()
 
 
-def _told(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
+def _discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor) -> Tensor:
     """Binary cross-entropy of a judge, real = 1 and made = 0, halved."""
-    return (_real(judge(real)) + _real(-judge(made))) / 2
+    return (_real(discriminator(real)) + _real(-discriminator(made))) / 2

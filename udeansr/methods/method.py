@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.degradation.measured_degradation import with_restored
+from udeansr.degradation.measured_degradation import with_deconvolved
 from udeansr.errors import UdeansrError
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration
@@ -29,10 +29,10 @@ class Method(nn.Module, ABC):
         players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
         averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
             in validation and prediction. Holds all that :meth:`super_resolve` and :meth:`degrade` need.
-        lr, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights (0: none),
-            and whether slabs are mirrored, turned and changed in gain, each where the run does not say otherwise.
-        serves_unknown_scanners: whether it can learn from a variety of LR, each beside itself restored
-            (:attr:`Configuration.restores`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
+        learning_rate, ema_decay, augment: learning rate of the first epoch, decay of the moving average of the weights
+            (0: none), and whether slabs are augmented, each where the run does not say otherwise.
+        supports_domain_randomization: whether it can learn from a variety of LR, each beside itself restored
+            (:attr:`Configuration.task.deconvolves`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
         domain: of the people that it learns from; whoever builds a method to learn or to predict sets it.
         learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
@@ -51,19 +51,19 @@ class Method(nn.Module, ABC):
     settings_type: ClassVar[type]
     players: tuple[str, ...] = ()
     averaged: ClassVar[tuple[str, ...]] = ()
-    lr: ClassVar[float] = 1e-4
+    learning_rate: ClassVar[float] = 1e-4
     ema_decay: ClassVar[float] = 0.999
     augment: ClassVar[bool] = True
-    learns_in_prediction: ClassVar[bool] = False
-    serves_unknown_scanners: ClassVar[bool] = False
+    is_zero_shot: ClassVar[bool] = False
+    supports_domain_randomization: ClassVar[bool] = False
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
         """Keep the data's numbers and the method's own; subclasses build their networks."""
         super().__init__()
         self.configuration = configuration
         self.settings = settings
-        self.scale = configuration.factors
-        self.slab_slices: int | None = configuration.slab_slices
+        self.scale = configuration.task.factors
+        self.slab_slices: int | None = configuration.task.slab_slices
         self.margin_slices = 0
         self.uses_degraded = False
         self.pairs = "made"
@@ -77,7 +77,7 @@ class Method(nn.Module, ABC):
         return bisect_right(self.stage_starts, self.progress) - 1
 
     @property
-    def answered_slices(self) -> int | None:
+    def output_slices(self) -> int | None:
         """LR slices of a slab that :meth:`super_resolve` answers for; None where a volume is given whole."""
         return None if self.slab_slices is None else self.slab_slices - 2 * self.margin_slices
 
@@ -87,14 +87,14 @@ class Method(nn.Module, ABC):
         Raises:
             UdeansrError: if no slice is left.
         """
-        if 2 * slices >= self.configuration.slab_slices:
+        if 2 * slices >= self.configuration.task.slab_slices:
             raise UdeansrError(
                 f"{self.name}.margin_slices is {slices}, and the slabs of {self.configuration.name} have "
-                f"{self.configuration.slab_slices} slices: none is left between the margins; expected fewer"
+                f"{self.configuration.task.slab_slices} slices: none is left between the margins; expected fewer"
             )
         self.margin_slices = slices
 
-    def answered(self, hr: Tensor) -> Tensor:
+    def crop_margin(self, hr: Tensor) -> Tensor:
         """The slices of an HR slab that are answered for: (B, slices * sz, Y, X) -> (B, answered_slices * sz, Y, X)."""
         margin = self.margin_slices * self.scale.z
         return hr[:, margin : hr.shape[1] - margin]
@@ -112,18 +112,18 @@ class Method(nn.Module, ABC):
     def super_resolve(self, lr: Tensor) -> Tensor:
         """(B, slices, Y, X) normalised LR -> (B, slices * sz, Y * sy, X * sx) in the same unit; any Y and X."""
 
-    def shown(self, lr: np.ndarray) -> np.ndarray:
+    def network_input(self, lr: np.ndarray) -> np.ndarray:
         """What the networks are shown of an LR volume.
 
         Args:
             lr: (Z, Y, X) normalised.
         Returns: (1, Z, Y, X), the LR; or (2, Z, Y, X), restored by its own measured degradation and as it is.
         """
-        if not self.configuration.restores or not self.players:
+        if not self.configuration.task.deconvolves or not self.players:
             return lr[None]
         assert self.domain is not None, f"{self.name} restores LR and was given no domain"
-        measured = self.domain.measure(lr, self.configuration.lr_spacing_mm)
-        return with_restored(lr, measured, self.domain.spectrum)
+        measured = self.domain.measure(lr, self.configuration.task.lr_spacing_mm)
+        return with_deconvolved(lr, measured, self.domain.spectrum)
 
     def degrade(self, hr: Tensor) -> Tensor | None:
         """(B, slices * sz, Y * sy, X * sx) HR -> (B, slices, Y, X) as the target's scanner would give it.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.losses.adversarial import Form, fool, tell
-from udeansr.losses.image import l1, restoration
+from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
+from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import hr_discriminator, lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers
@@ -59,14 +59,14 @@ class PseudoSr(Method):
     settings_type = PseudoSrSettings
     players = ("translators", "super_resolver", "discriminators")
     averaged = ("translators", "super_resolver")
-    lr = 1e-3
+    learning_rate = 1e-3
 
     settings: PseudoSrSettings
 
     def __init__(self, configuration: Configuration, settings: PseudoSrSettings) -> None:
         super().__init__(configuration, settings)
         self.take_margin(settings.margin_slices)
-        answered = configuration.slab_slices - 2 * settings.margin_slices
+        output_slices = configuration.task.slab_slices - 2 * settings.margin_slices
         self.super_resolver = sr_network(configuration, settings.anchor)
         self.translators = nn.ModuleDict(
             {way: lr_translator(configuration, settings.anchor) for way in ("to_clean", "to_target")}
@@ -75,7 +75,7 @@ class PseudoSr(Method):
             {
                 "clean": lr_discriminator(configuration),
                 "target": lr_discriminator(configuration),
-                "sr": hr_discriminator(configuration, answered * self.scale.z),
+                "sr": hr_discriminator(configuration, output_slices * self.scale.z),
             }
         )
 
@@ -93,18 +93,19 @@ class PseudoSr(Method):
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Translators against fixed judges; then the super-resolver on what they made; then the judges."""
-        weight, judges = self.settings, self.discriminators
+        weight, discriminators = self.settings, self.discriminators
         to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
         x, y = batch.lr, shrink_cubically(batch.hr, self.scale)
         x_made, y_made = to_target(y), to_clean(x)
         y_again = to_clean(x_made)
-        with frozen(judges, self.super_resolver):
+        with frozen(discriminators, self.super_resolver):
             yield (
                 "translators",
                 {
-                    "fool_target": fool(judges["target"](x_made), "code"),
-                    "fool_clean": fool(judges["clean"](y_made), "code"),
-                    "fool_sr": weight.lambda_sr * fool(judges["sr"](self._answer(y_again)), "code"),
+                    "adversarial_target": generator_loss(discriminators["target"](x_made), "code"),
+                    "adversarial_clean": generator_loss(discriminators["clean"](y_made), "code"),
+                    "adversarial_sr": weight.lambda_sr
+                    * generator_loss(discriminators["sr"](self._answer(y_again)), "code"),
                     "cycle": weight.lambda_cycle * l1(y_again, y),
                     "identity": weight.lambda_identity * l1(to_clean(y), y),
                     "geometry": weight.lambda_geometry * l1(y_made, self._ensemble(x)),
@@ -112,23 +113,23 @@ class PseudoSr(Method):
             )
 
         x_made, y_made, y_again = x_made.detach(), y_made.detach(), y_again.detach()
-        made, real = self._answer(y_again), self.answered(batch.hr)
-        yield "super_resolver", restoration(made, real, weight.alpha, weight.loss_form)
+        made, real = self._answer(y_again), self.crop_margin(batch.hr)
+        yield "super_resolver", reconstruction_losses(made, real, weight.alpha, weight.loss_form)
 
         with torch.no_grad():
             sr_of_target = self._answer(y_made)
         yield (
             "discriminators",
             {
-                "tell_target": tell(judges["target"](x), judges["target"](x_made)),
-                "tell_clean": tell(judges["clean"](y), judges["clean"](y_made)),
-                "tell_sr": tell(judges["sr"](sr_of_target), judges["sr"](made.detach())),
+                "target": discriminator_loss(discriminators["target"](x), discriminators["target"](x_made)),
+                "clean": discriminator_loss(discriminators["clean"](y), discriminators["clean"](y_made)),
+                "sr": discriminator_loss(discriminators["sr"](sr_of_target), discriminators["sr"](made.detach())),
             },
         )
 
     def _answer(self, clean: Tensor) -> Tensor:
         """The slices of SR that are answered for."""
-        return self.answered(self.super_resolver(clean))
+        return self.crop_margin(self.super_resolver(clean))
 
     @torch.no_grad()
     def _ensemble(self, x: Tensor) -> Tensor:
@@ -137,10 +138,10 @@ class PseudoSr(Method):
         It is a target: no gradient passes, which costs a third of what it would.
         """
         to_clean = self.translators["to_clean"]
-        turns = range(2) if self.configuration.turns else range(1)
+        quarters = range(2) if self.configuration.task.rotate90 else range(1)
         total = torch.zeros_like(x, dtype=torch.float32)
         for mirrored in ((), (2,), (3,), (2, 3)):
-            for turn in turns:
-                moved = torch.rot90(torch.flip(x, mirrored), turn, (2, 3))
-                total += torch.flip(torch.rot90(to_clean(moved), -turn, (2, 3)), mirrored)
-        return total / (4 * len(turns))
+            for quarter in quarters:
+                moved = torch.rot90(torch.flip(x, mirrored), quarter, (2, 3))
+                total += torch.flip(torch.rot90(to_clean(moved), -quarter, (2, 3)), mirrored)
+        return total / (4 * len(quarters))

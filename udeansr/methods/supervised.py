@@ -15,7 +15,7 @@ from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
-from udeansr.losses.image import restoration
+from udeansr.losses.image import reconstruction_losses
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
 from udeansr.methods.settings import check_numbers
@@ -55,8 +55,8 @@ class Supervised(Method):
     settings_type = SupervisedSettings
     players = ("generators",)
     averaged = ("generators",)
-    lr = 1e-3
-    serves_unknown_scanners = True
+    learning_rate = 1e-3
+    supports_domain_randomization = True
 
     settings: SupervisedSettings
 
@@ -74,5 +74,5 @@ class Supervised(Method):
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Restore the HR of a pair from its LR."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
-        made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
-        yield "generators", restoration(made, real, self.settings.alpha, self.settings.loss_form)
+        made, real = self.crop_margin(self.super_resolve(batch.degraded)), self.crop_margin(batch.hr)
+        yield "generators", reconstruction_losses(made, real, self.settings.alpha, self.settings.loss_form)

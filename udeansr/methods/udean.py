@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.losses.adversarial import Form, confuse, fool, tell
-from udeansr.losses.image import l1, structural
+from udeansr.losses.adversarial import Form, confusion_loss, discriminator_loss, generator_loss
+from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.method import Method, frozen
 from udeansr.methods.settings import check_numbers
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
@@ -97,11 +97,11 @@ class Generators(nn.Module):
         super().__init__()
         if bounded:
             self.degradation = BoundedDegradation()
-        scale, features = configuration.factors, configuration.features
-        lr_slices = configuration.slab_slices
+        scale, features = configuration.task.factors, configuration.size.features
+        lr_slices = configuration.task.slab_slices
         hr_slices = lr_slices * scale.z
         in_plane = (scale.y, scale.x)
-        depth = (configuration.groups, configuration.blocks, configuration.patch_size)
+        depth = (configuration.size.groups, configuration.size.blocks, configuration.size.patch_size)
         if anchor:
             self.hr_encoder = AnchoredEncoder(hr_slices, lr_slices, features, downscale=in_plane)
             self.lr_encoder = AnchoredEncoder(lr_slices, lr_slices, features)
@@ -125,14 +125,14 @@ class Udean(Method):
     settings_type = UdeanSettings
     players = ("generators", "discriminators")
     averaged = ("generators",)
-    lr = 1e-3
+    learning_rate = 1e-3
 
     settings: UdeanSettings
 
     def __init__(self, configuration: Configuration, settings: UdeanSettings) -> None:
         super().__init__(configuration, settings)
-        scale, patch = self.scale, configuration.patch_size
-        slices, width = configuration.slab_slices, configuration.discriminator_features
+        scale, patch = self.scale, configuration.size.patch_size
+        slices, width = configuration.task.slab_slices, configuration.size.discriminator_features
         self.take_margin(settings.margin_slices)
         self.copied = slices if settings.anchor else 0
         self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0 or settings.bounded
@@ -142,12 +142,12 @@ class Udean(Method):
             self.players = ("generators",)
             return
         hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
-        answered = slices - 2 * settings.margin_slices
-        self.discriminators["hr"] = Discriminator(answered * scale.z, hr_patch, width)
+        output_slices = slices - 2 * settings.margin_slices
+        self.discriminators["hr"] = Discriminator(output_slices * scale.z, hr_patch, width)
         if settings.image_adaptation:
             self.discriminators["lr"] = Discriminator(slices, patch, width)
         if settings.feature_adaptation:
-            self.discriminators["feature"] = Discriminator(configuration.features - self.copied, patch, width)
+            self.discriminators["feature"] = Discriminator(configuration.size.features - self.copied, patch, width)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X_t -> Y_t: the blue dotted line of figure 2."""
@@ -176,22 +176,22 @@ class Udean(Method):
             assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
             followed, x_st = x_st, generators.degradation(batch.degraded)
         x_hat_t = generators.lr_decoder(f_t)
-        y_hat_s = self.answered(generators.sr_decoder(f_s))
+        y_hat_s = self.crop_margin(generators.sr_decoder(f_s))
         f_sts = generators.lr_encoder(x_st.detach() if weight.bounded else x_st)
-        y_sts = self.answered(generators.sr_decoder(f_sts))
-        y_s = self.answered(y_s)
+        y_sts = self.crop_margin(generators.sr_decoder(f_sts))
+        y_s = self.crop_margin(y_s)
 
         with frozen(self.discriminators):
             losses = {
-                "image_cycle": weight.lambda_image_cycle * self._restored("hr", y_sts, y_s),  # 4
+                "image_cycle": weight.lambda_image_cycle * self._reconstruction_loss("hr", y_sts, y_s),  # 4
                 "feature_cycle": weight.lambda_feature_cycle * l1(f_sts, f_s),  # 5
-                "hr_consistency": weight.lambda_hr_consistency * self._restored("hr", y_hat_s, y_s),  # 6
-                "lr_consistency": weight.lambda_lr_consistency * self._restored("lr", x_hat_t, x_t),  # 7
+                "hr_consistency": weight.lambda_hr_consistency * self._reconstruction_loss("hr", y_hat_s, y_s),  # 6
+                "lr_consistency": weight.lambda_lr_consistency * self._reconstruction_loss("lr", x_hat_t, x_t),  # 7
             }
             if "lr" in self.discriminators:  # 8; nothing of D(x_t) can be learned by generators: it is shown
-                losses["da"] = weight.lambda_da * self._confused("lr", x_st, x_t)
+                losses["da"] = weight.lambda_da * self._confusion_loss("lr", x_st, x_t)
             if "feature" in self.discriminators:  # 9
-                losses["fa"] = weight.lambda_fa * self._confused("feature", f_t, f_s)
+                losses["fa"] = weight.lambda_fa * self._confusion_loss("feature", f_t, f_s)
             if followed is not None:
                 losses["followed"] = l1(followed, x_st.detach())
             if weight.lambda_measured > 0:
@@ -199,20 +199,20 @@ class Udean(Method):
             yield "generators", losses  # 10 is their sum, but for what is measured
 
         f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts = (made.detach() for made in (f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts))
-        losses = {"tell_hr": self._told("hr", y_s, (y_hat_s, y_sts))}
+        losses = {"hr": self._discriminator_loss("hr", y_s, (y_hat_s, y_sts))}
         if "lr" in self.discriminators:
-            losses["tell_lr"] = self._told("lr", x_t, (x_st, x_hat_t))
+            losses["lr"] = self._discriminator_loss("lr", x_t, (x_st, x_hat_t))
         if "feature" in self.discriminators:
-            losses["tell_feature"] = self._told("feature", f_s, (f_t,))
+            losses["feature"] = self._discriminator_loss("feature", f_s, (f_t,))
         yield "discriminators", losses
 
     def _measured(self, batch: Batch) -> dict[str, Tensor]:
         """HR and its LR by the measured degradation are pairs: both ways between them can be learned directly."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         y_s, x_s = batch.hr, batch.degraded
-        made, real = self.answered(self.super_resolve(x_s)), self.answered(y_s)
+        made, real = self.crop_margin(self.super_resolve(x_s)), self.crop_margin(y_s)
         losses = {
-            "measured_sr": l1(made, real) + self.settings.alpha * structural(made, real, self.settings.loss_form),
+            "measured_sr": l1(made, real) + self.settings.alpha * ssim_loss(made, real, self.settings.loss_form),
             "measured_lr": l1(self.degrade(y_s), x_s),
         }
         if self.settings.lambda_target_cycle > 0:
@@ -220,35 +220,37 @@ class Udean(Method):
             losses["target_cycle"] = self.settings.lambda_target_cycle * l1(again, batch.lr)
         return losses
 
-    def _restored(self, judge: str, made: Tensor, real: Tensor) -> Tensor:
+    def _reconstruction_loss(self, discriminator: str, made: Tensor, real: Tensor) -> Tensor:
         """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last if the judge exists."""
         form = self.settings.loss_form
-        loss = l1(made, real) + self.settings.alpha * structural(made, real, form)
-        if judge in self.discriminators:
-            loss = loss + self.settings.beta * fool(self._judge(judge, made), form)
+        loss = l1(made, real) + self.settings.alpha * ssim_loss(made, real, form)
+        if discriminator in self.discriminators:
+            loss = loss + self.settings.beta * generator_loss(self._scores(discriminator, made), form)
         return loss
 
-    def _confused(self, judge: str, one: Tensor, other: Tensor) -> Tensor:
+    def _confusion_loss(self, discriminator: str, one: Tensor, other: Tensor) -> Tensor:
         """The sum that equations 8 and 9 share: how far the judge is from undecided about each."""
         form = self.settings.loss_form
-        return confuse(self._judge(judge, one), form) + confuse(self._judge(judge, other), form)
+        return confusion_loss(self._scores(discriminator, one), form) + confusion_loss(
+            self._scores(discriminator, other), form
+        )
 
-    def _told(self, judge: str, real: Tensor, made: tuple[Tensor, ...]) -> Tensor:
+    def _discriminator_loss(self, discriminator: str, real: Tensor, made: tuple[Tensor, ...]) -> Tensor:
         """Least squares, real = 1 and made = 0, each pair halved, the pairs summed."""
-        scores = self._judge(judge, real)
-        return torch.stack([tell(scores, self._judge(judge, one)) for one in made]).sum()
+        scores = self._scores(discriminator, real)
+        return torch.stack([discriminator_loss(scores, self._scores(discriminator, one)) for one in made]).sum()
 
-    def _judge(self, judge: str, patch: Tensor) -> Tensor:
+    def _scores(self, discriminator: str, patch: Tensor) -> Tensor:
         """Scores (B, 1). Each group of patches goes through alone, since batch normalisation mixes what is together."""
-        judged = patch[:, self.copied :] if judge == "feature" else patch  # a copy of the image is no feature
-        return cast(Tensor, self.discriminators[judge](judged))
+        scored = patch[:, self.copied :] if discriminator == "feature" else patch  # a copy of the image is no feature
+        return cast(Tensor, self.discriminators[discriminator](scored))
 
 
 class UdeanPaper(Udean):
     """UDEAN with the paper's settings, under a name of its own; trained without an average and without augmentation."""
 
     name = "udean_paper"
-    lr = 1e-4
+    learning_rate = 1e-4
     ema_decay = 0.0
     augment = False
     settings_type = PaperSettings

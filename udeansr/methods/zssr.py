@@ -14,7 +14,7 @@ from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
-from udeansr.losses.image import restoration
+from udeansr.losses.image import reconstruction_losses
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
 from udeansr.methods.settings import check_numbers
@@ -59,8 +59,8 @@ class Zssr(Method):
     settings_type = ZssrSettings
     players = ("generators",)
     averaged = ("generators",)
-    lr = 1e-3
-    learns_in_prediction = True
+    learning_rate = 1e-3
+    is_zero_shot = True
 
     settings: ZssrSettings
 
@@ -77,5 +77,5 @@ class Zssr(Method):
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Restore the LR from what it becomes when degraded once more."""
         assert batch.degraded is not None, "zero-shot batches hold the LR and the LR degraded once more"
-        made, real = self.answered(self.super_resolve(batch.degraded)), self.answered(batch.hr)
-        yield "generators", restoration(made, real, self.settings.alpha, self.settings.loss_form)
+        made, real = self.crop_margin(self.super_resolve(batch.degraded)), self.crop_margin(batch.hr)
+        yield "generators", reconstruction_losses(made, real, self.settings.alpha, self.settings.loss_form)

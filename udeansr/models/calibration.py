@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import isotonic_regression
 
 from udeansr.errors import UdeansrError
+from udeansr.strict_json import NonNegativeFloat
 
 KNOTS = 24
 """Of the curve: each stands for as many voxels."""
@@ -21,84 +21,65 @@ class Calibration:
     """A curve that never falls: what error was found, on people with truth, where answers were spread so far.
 
     Attributes:
-        spread: standard deviations of the answers for one voxel, rising, normalised intensity.
+        std: standard deviations of the answers for one voxel, rising, normalised intensity.
         error: root mean square of the error that voxels of this spread had, normalised intensity.
         quality: of the predictions it was found on; the answers of another quality are spread otherwise.
     """
 
-    spread: tuple[float, ...]
-    error: tuple[float, ...]
+    std: tuple[NonNegativeFloat, ...]
+    error: tuple[NonNegativeFloat, ...]
     quality: str = "best"
 
     def __post_init__(self) -> None:
         """Refuse what is no curve."""
-        rising = all(a < b for a, b in zip(self.spread, self.spread[1:], strict=False))
+        rising = all(a < b for a, b in zip(self.std, self.std[1:], strict=False))
         falls = any(a > b for a, b in zip(self.error, self.error[1:], strict=False))
-        numbers = np.array([*self.spread, *self.error])
-        if not len(self.spread) == len(self.error) > 0 or not rising or falls or not (numbers >= 0).all():
+        numbers = np.array([*self.std, *self.error])
+        if not len(self.std) == len(self.error) > 0 or not rising or falls or not (numbers >= 0).all():
             raise UdeansrError(
-                "calibration: expected 'spread', rising, and 'error', never falling, two lists of numbers of at least "
+                "calibration: expected 'std', rising, and 'error', never falling, two lists of numbers of at least "
                 "0 and of one length"
             )
 
-    def __call__(self, spread: np.ndarray) -> np.ndarray:
+    def __call__(self, std: np.ndarray) -> np.ndarray:
         """The error to expect of voxels, one standard deviation; beyond the ends of the curve that of the ends.
 
         Args:
-            spread: any shape, normalised intensity.
+            std: any shape, normalised intensity.
         Returns: the same shape and unit, float32.
         """
-        return np.interp(spread, self.spread, self.error).astype(np.float32)
+        return np.interp(std, self.std, self.error).astype(np.float32)
 
     @classmethod
-    def fitted(cls, spread: np.ndarray, error: np.ndarray, quality: str = "best") -> Calibration:
+    def fitted(cls, std: np.ndarray, error: np.ndarray, quality: str = "best") -> Calibration:
         """The curve of voxels whose error is known.
 
         Args:
-            spread: (N,) of voxels of people with truth, normalised intensity.
+            std: (N,) of voxels of people with truth, normalised intensity.
             error: (N,) SR - HR of the same voxels.
             quality: of the predictions.
         Raises:
             ValueError: if there are fewer voxels than knots, or the two are of different length.
         """
-        if len(spread) != len(error) or len(spread) < KNOTS:
-            raise ValueError(f"{len(spread)} spreads and {len(error)} errors; expected as many, at least {KNOTS}")
-        order = np.argsort(spread, kind="stable")
+        if len(std) != len(error) or len(std) < KNOTS:
+            raise ValueError(f"{len(std)} spreads and {len(error)} errors; expected as many, at least {KNOTS}")
+        order = np.argsort(std, kind="stable")
         parts = np.array_split(order, KNOTS)
-        places = np.array([spread[part].mean(dtype=np.float64) for part in parts])
+        places = np.array([std[part].mean(dtype=np.float64) for part in parts])
         squares = np.array([np.mean(np.square(error[part], dtype=np.float64)) for part in parts])
         places, first = np.unique(places, return_index=True)
         squares = np.add.reduceat(squares, first) / np.diff([*first, KNOTS])
         return cls(_floats(places), _floats(np.sqrt(isotonic_regression(squares).x)), quality)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The curve as JSON takes it."""
-        return {"spread": list(self.spread), "error": list(self.error), "quality": self.quality}
 
-    @classmethod
-    def from_dict(cls, values: Any) -> Calibration:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: if it is no such curve.
-        """
-        try:
-            known = {"spread", "error", "quality"}
-            if set(values) != known:
-                raise ValueError(f"keys {sorted(values)}; expected {sorted(known)}")
-            return cls(_floats(values["spread"]), _floats(values["error"]), str(values["quality"]))
-        except (TypeError, ValueError) as error:
-            raise UdeansrError(f"calibration: {error}; expected two lists of numbers and a quality") from error
-
-
-def steadied(spread: np.ndarray) -> np.ndarray:
+def smoothed_std(std: np.ndarray) -> np.ndarray:
     """A spread with less chance in it: the variance of a few answers is averaged with that of the voxels around.
 
     Args:
-        spread: (n, Y, X), standard deviations.
+        std: (n, Y, X), standard deviations.
     Returns: the same shape: the root of the mean variance of 3 x 3 voxels of the slice.
     """
-    variance = np.square(spread)
+    variance = np.square(std)
     for axis in (1, 2):
         variance = ndimage.uniform_filter1d(variance, 3, axis=axis, mode="nearest")
     return np.sqrt(np.maximum(variance, 0))

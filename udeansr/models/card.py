@@ -63,13 +63,13 @@ class ModelCard:
         return cls(
             name=description.name,
             contrast=description.contrast,
-            scale=configuration.scale,
-            lr_spacing_mm=configuration.lr_spacing_mm,
+            scale=configuration.task.scale,
+            lr_spacing_mm=configuration.task.lr_spacing_mm,
             orientation=description.plan.orientation,
             method=f"`{description.method}` of udeansr {description.version}",
             data=description.plan.dataset,
             people=UNTOLD if domain is None else f"{domain.people} with HR",
-            degradation=str(configuration.source_degradation),
+            degradation=str(configuration.task.source_degradation),
             training=length,
         )
 

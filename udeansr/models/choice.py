@@ -29,7 +29,7 @@ CHECKPOINTS = ("best", "final", "latest")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ModelQuery:
     """What the user said about the model; whatever is None is left to what there is.
 
     Attributes:
@@ -51,31 +51,37 @@ class Wish:
     checkpoint: str = "best"
 
 
-def wished_model(wish: Wish, images: Sequence[Path], device: torch.device | str = "cpu") -> Model:
+def choose_model(query: ModelQuery, images: Sequence[Path], device: torch.device | str = "cpu") -> Model:
     """The model that a wish means: the one it names, or the only one that fits the images.
 
     Args:
-        wish: the user's words.
+        query: the user's words.
         images: the LR, whose grids are looked at if several models have the wished names.
         device: where it will compute.
     Raises:
         UdeansrError: if no model or more than one is meant, listing what there is.
     """
-    names = (wish.dataset, wish.configuration, wish.method)
-    if wish.scale is not None:
-        if wish.path is not None or wish.method is None or wish.method not in METHODS or METHODS[wish.method].players:
+    names = (query.dataset, query.configuration, query.method)
+    if query.scale is not None:
+        if (
+            query.path is not None
+            or query.method is None
+            or query.method not in METHODS
+            or METHODS[query.method].players
+        ):
             free = ", ".join(name for name, method in METHODS.items() if not method.players)
             raise UdeansrError(
-                f"--scale {wish.scale} goes with a --method that needs no model ({free}); a trained model has its scale"
+                f"--scale {query.scale} goes with a --method that needs no model ({free}); a trained model has "
+                "its scale"
             )
-        return interpolator(wish.method, wish.scale, device)
-    if wish.path is not None:
+        return interpolator(query.method, query.scale, device)
+    if query.path is not None:
         if any(names):
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
-        return _named(wish.path, wish.checkpoint, images, device)
+        return _named(query.path, query.checkpoint, images, device)
     if any(names):
-        return _loaded(_choose(wish, images).path, device)
-    return _fitting(wish, images, device)
+        return _loaded(_choose(query, images).path, device)
+    return _fitting(query, images, device)
 
 
 def _loaded(path: Path, device: torch.device | str) -> Model:
@@ -93,39 +99,39 @@ def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.d
     return _loaded(path, device)
 
 
-def _fitting(wish: Wish, images: Sequence[Path], device: torch.device | str) -> Model:
+def _fitting(query: ModelQuery, images: Sequence[Path], device: torch.device | str) -> Model:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
-    trained, portables = find_models(wish.results, wish.checkpoint), portable_models()
+    trained, portables = find_models(query.results, query.checkpoint), portable_models()
     plans = [model.plan() for model in trained] if portables else []
     if not portables or any(fits(geometry, *plan) for _, geometry in _readable(images) for plan in plans):
-        return _loaded(_choose(wish, images).path, device)
+        return _loaded(_choose(query, images).path, device)
     described = [Image.of(image, geometry) for image, geometry in _readable(images)]
     portable = choose_portable(described, portables) if described else None
     if portable is not None:
         warn_of_contrast(images, portable.description)
         return replace(_loaded(portable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
     if trained:
-        return _loaded(_choose(wish, images).path, device)
+        return _loaded(_choose(query, images).path, device)
     if not described:
         for image in images:
             read_geometry(image)  # says what is wrong with the first
     reason = f". Or one that is here: {none_suits(described[0], portables)}" if described else ""
-    raise UdeansrError(f"{_no_model(wish, trained)}{reason}")
+    raise UdeansrError(f"{_no_model(query, trained)}{reason}")
 
 
-def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
+def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
     """The one trained model of the wished names, of several the one that fits the images' grids."""
-    dataset = find_dataset(wish.results, wish.dataset).name if wish.dataset is not None else None
-    everything = find_models(wish.results, wish.checkpoint)
+    dataset = find_dataset(query.results, query.dataset).name if query.dataset is not None else None
+    everything = find_models(query.results, query.checkpoint)
     named = [
         model
         for model in everything
         if dataset in (None, model.dataset)
-        and wish.configuration in (None, model.configuration)
-        and wish.method in (None, model.method)
+        and query.configuration in (None, model.configuration)
+        and query.method in (None, model.method)
     ]
     if not named:
-        raise UdeansrError(_no_model(wish, everything))
+        raise UdeansrError(_no_model(query, everything))
     if len(named) == 1:
         return named[0]
     plans = [model.plan() for model in named]
@@ -146,7 +152,7 @@ def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
         listed = "; ".join(str(model) for model, _ in fitting)
         raise UdeansrError(f"{len(fitting)} trained models fit the spacing {first} mm; choose one: {listed}")
     listed = "; ".join(
-        f"{model} (LR {format_spacing(configuration.lr_spacing_mm)} mm as {plan.orientation})"
+        f"{model} (LR {format_spacing(configuration.task.lr_spacing_mm)} mm as {plan.orientation})"
         for model, (plan, configuration) in zip(named, plans, strict=True)
     )
     raise UdeansrError(
@@ -155,16 +161,18 @@ def _choose(wish: Wish, images: Sequence[Path]) -> TrainedModel:
     )
 
 
-def _no_model(wish: Wish, everything: list[TrainedModel]) -> str:
+def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
     """What to say when no model is of the wished names."""
     there = "; ".join(str(model) for model in everything) or "none"
-    asked = [("-d", wish.dataset), ("-c", wish.configuration), ("--method", wish.method)]
+    asked = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method)]
     words = " ".join(f"{flag} {word}" for flag, word in asked if word is not None)
     wanted = f"no trained model of {words}" if words else "no trained model"
-    if wish.method in METHODS and not METHODS[wish.method].players:
-        return f"{wanted} in {wish.results}; --method {wish.method} needs none if it is given a --scale, such as x2x2x2"
+    if query.method in METHODS and not METHODS[query.method].players:
+        return (
+            f"{wanted} in {query.results}; --method {query.method} needs none if it is given a --scale, such as x2x2x2"
+        )
     return (
-        f"{wanted} with {wish.checkpoint}.pt in {wish.results}; there: {there}. Train one: udeansr_train DATASET "
+        f"{wanted} with {query.checkpoint}.pt in {query.results}; there: {there}. Train one: udeansr_train DATASET "
         "CONFIGURATION, or give its path: -m PATH, or its root: --results FOLDER"
     )
 

@@ -8,20 +8,15 @@ from typing import Any
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys
 from udeansr.models.calibration import Calibration
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import as_json, from_json
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 CONTRAST = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
-
-_KEYS = {
-    *("format", "version", "name", "contrast", "plan", "configuration", "method", "settings", "run"),
-    *("domain", "calibration"),
-}
 
 
 @dataclass(frozen=True)
@@ -69,19 +64,20 @@ class ModelDescription:
 
     def as_dict(self) -> dict[str, Any]:
         """The description as JSON takes it."""
-        return {
-            "format": MODEL_FORMAT,
-            "version": self.version,
-            "name": self.name,
-            "contrast": self.contrast,
-            "method": self.method,
-            "configuration": self.configuration.name,
-            "settings": self.settings,
-            "run": self.run,
-            "plan": self.plan.as_dict(),
-            "domain": self.domain and self.domain.as_dict(),
-            "calibration": self.calibration and self.calibration.as_dict(),
-        }
+        stored = _Stored(
+            format=MODEL_FORMAT,
+            version=self.version,
+            name=self.name,
+            contrast=self.contrast,
+            method=self.method,
+            configuration=self.configuration.name,
+            settings=self.settings,
+            run=self.run,
+            plan=self.plan.as_dict(),
+            domain=self.domain,
+            calibration=self.calibration,
+        )
+        return as_json(stored)
 
     @classmethod
     def from_dict(cls, values: Any, where: str) -> ModelDescription:
@@ -98,30 +94,39 @@ class ModelDescription:
                 f"{where}: model format {values['format']!r}, written by udeansr {values.get('version')}; udeansr "
                 f"{udeansr.__version__} reads format {MODEL_FORMAT}. Install a version that reads it"
             )
-        check_keys(values, _KEYS, where)
-        words = ("name", "contrast", "configuration", "method", "version")
-        kinds = {word: str for word in words} | {"settings": dict, "run": dict, "plan": dict}
-        for key, kind in kinds.items():
-            if not isinstance(values[key], kind):
-                raise UdeansrError(f"{where}: '{key}' is {values[key]!r}; expected {_NOUNS[kind]}")
+        stored = from_json(_Stored, values, where)
+        plan = Plan.from_dict(stored.plan, where)
         try:
-            plan = Plan.from_dict(values["plan"], where)
             return cls(
-                name=values["name"],
-                contrast=values["contrast"],
-                plan=one_configuration(plan, values["configuration"]),
-                method=values["method"],
-                settings=values["settings"],
-                run=values["run"],
-                domain=None if values["domain"] is None else Domain.from_dict(values["domain"]),
-                calibration=None if values["calibration"] is None else Calibration.from_dict(values["calibration"]),
-                version=values["version"],
+                name=stored.name,
+                contrast=stored.contrast,
+                plan=one_configuration(plan, stored.configuration),
+                method=stored.method,
+                settings=stored.settings,
+                run=stored.run,
+                domain=stored.domain,
+                calibration=stored.calibration,
+                version=stored.version,
             )
         except UdeansrError as error:
-            raise error if str(error).startswith(where) else UdeansrError(f"{where}: {error}") from error
+            raise UdeansrError(f"{where}: {error}") from error
 
 
-_NOUNS = {str: "text", dict: "an object"}
+@dataclass(frozen=True)
+class _Stored:
+    """A description as it lies in ``model.json``."""
+
+    format: int
+    version: str
+    name: str
+    contrast: str
+    method: str
+    configuration: str
+    settings: dict[str, Any]
+    run: dict[str, Any]
+    plan: dict[str, Any]
+    domain: Domain | None
+    calibration: Calibration | None
 
 
 def one_configuration(plan: Plan, name: str) -> Plan:

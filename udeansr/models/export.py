@@ -18,7 +18,7 @@ from udeansr.training.checkpoint import load_checkpoint
 
 
 @dataclass(frozen=True)
-class ExportWish:
+class ExportSettings:
     """What the user says of a model that is exported; whatever is None comes from the training.
 
     Attributes:
@@ -36,17 +36,17 @@ class ExportWish:
     half: bool = True
 
 
-def export_model(training: Path, output: Path, wish: ExportWish | None = None) -> ModelDescription:
+def export_model(training: Path, output: Path, settings: ExportSettings | None = None) -> ModelDescription:
     """Write what prediction needs of a training to one file; the same training gives the same bytes.
 
     Args:
         training: a checkpoint, or the folder of a training, of which ``best.pt`` is taken.
         output: the zip; an existing one is replaced.
-        wish: what the training cannot tell.
+        settings: what the training cannot tell.
     Raises:
         UdeansrError: if there is no such training, its contrast is not known, or the file cannot be written.
     """
-    wish = wish or ExportWish()
+    settings = settings or ExportSettings()
     if output.suffix.lower() != ".zip":
         raise UdeansrError(f"{output}: a model is one zip; expected a name that ends in .zip")
     path = checkpoint_file(training)
@@ -54,22 +54,22 @@ def export_model(training: Path, output: Path, wish: ExportWish | None = None) -
     method = trained_method(path, state)
     plan, configuration = plan_of(path, state)
     domain: Domain | None = method.domain
-    contrast = wish.contrast or (domain and domain.contrast)
+    contrast = settings.contrast or (domain and domain.contrast)
     if not contrast:
         raise UdeansrError(f"{path}: does not tell the contrast of its images; give it: --contrast T1w")
     description = ModelDescription(
-        name=wish.name or _name(plan.dataset, contrast, configuration.scale),
+        name=settings.name or _name(plan.dataset, contrast, configuration.task.scale),
         contrast=contrast,
         plan=one_configuration(plan, configuration.name),
         method=state["method"],
         settings=state["settings"],
         run=state["run"],
         domain=domain,
-        calibration=wish.calibration,
+        calibration=settings.calibration,
     )
     keep_deployed(method)
-    card = wish.card or ModelCard.of(description).markdown()
-    write_model(output, description, method.state_dict(), card, half=wish.half)
+    card = settings.card or ModelCard.of(description).markdown()
+    write_model(output, description, method.state_dict(), card, half=settings.half)
     return description
 
 

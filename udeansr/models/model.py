@@ -18,6 +18,7 @@ from udeansr.models.calibration import Calibration
 from udeansr.models.model_file import read_model
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import from_json
 from udeansr.training.checkpoint import check_weights, load_checkpoint
 from udeansr.training.settings import RunSettings
 
@@ -31,7 +32,7 @@ SPACING_TOLERANCE = 0.02
 def spacing_deviation(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
     """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
     spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
-    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.lr_spacing_mm) - 1)))
+    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.task.lr_spacing_mm) - 1)))
 
 
 def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
@@ -93,7 +94,7 @@ def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
     if not path.is_dir():
         return path
     if not (path / f"{checkpoint}.pt").is_file():
-        there = ", ".join(found.name for found in sorted(path.glob("*.pt"))) or "no .pt file"
+        there = ", ".join(found.name for found in sorted(path.glob("[!.]*.pt"))) or "no .pt file"
         raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
     return path / f"{checkpoint}.pt"
 
@@ -123,7 +124,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         f"{path}: holds other weights than {description.method} has here; it was made by another version "
         f"({description.version}): install that one"
     )
-    if configuration.groups * configuration.blocks > len(weights):
+    if configuration.size.groups * configuration.size.blocks > len(weights):
         raise other  # before a network of any size that the file says is built
     method = _empty(path, description.method, configuration, description.settings)
     if not method.players:
@@ -135,7 +136,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         raise other
     fill(method, weights, device)
     method.domain = description.domain
-    if configuration.restores and method.domain is None:
+    if configuration.task.deconvolves and method.domain is None:
         raise UdeansrError(f"{path}: it restores each LR and has no domain to do so by; export it again")
     try:
         run = RunSettings.from_dict(description.run, str(path))
@@ -143,11 +144,11 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
         raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
     return Model(
         method,
-        configuration.factors,
+        configuration.task.factors,
         description.plan,
         configuration,
         str(device),
-        run=run if method.learns_in_prediction else None,
+        run=run if method.is_zero_shot else None,
         name=description.name,
         calibration=description.calibration,
         file=path,
@@ -171,7 +172,7 @@ def trained_method(path: Path, state: dict[str, Any]) -> Method:
     weights = {**state["weights"], **state["averaged"]}
     fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
     if state.get("domain") is not None:
-        method.domain = Domain.from_dict(state["domain"])
+        method.domain = from_json(Domain, state["domain"], str(path))
     return method
 
 
@@ -183,14 +184,14 @@ def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> Model:
     """A method that learns nothing, for any grid."""
-    untrained = Configuration(
+    untrained = Configuration.of(
         name=str(scale),
         scale=str(scale),
         lr_spacing_mm=(1.0, 1.0, 1.0),
         hr_spacing_mm=(1.0, 1.0, 1.0),
         slab_slices=1,
         patch_size=(1, 1),
-        turns=False,
+        rotate90=False,
         batch_size=1,
         features=1,
         groups=1,
@@ -208,10 +209,10 @@ def _trained(path: Path, device: torch.device | str) -> Model:
     state = load_checkpoint(path)
     method = trained_method(path, state).to(device)
     plan, configuration = plan_of(path, state)
-    run = RunSettings.from_dict(state["run"], str(path)) if method.learns_in_prediction else None
+    run = RunSettings.from_dict(state["run"], str(path)) if method.is_zero_shot else None
     return Model(
         method,
-        configuration.factors,
+        configuration.task.factors,
         plan,
         configuration,
         str(device),

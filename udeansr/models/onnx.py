@@ -47,7 +47,7 @@ def export_onnx(trained: Model, path: Path) -> dict[str, str]:
         raise UdeansrError(f"ONNX needs {' and '.join(missing)}; pip install 'udeansr[onnx]'")
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         raise UdeansrError(f"torch {torch.__version__} cannot export such a network; install torch 2.6 or newer")
-    if trained.method.learns_in_prediction or not trained.method.players:
+    if trained.method.is_zero_shot or not trained.method.players:
         raise UdeansrError(f"{trained.method.name} has no network that is ready; expected a model that was trained")
     from onnx import checker, helper
 
@@ -83,12 +83,12 @@ def _metadata(trained: Model) -> dict[str, str]:
         "model": trained.name,
         "udeansr": udeansr.__version__,
         "scale_zyx": method.scale.zyx,
-        "slices": configuration.slab_slices,
-        "answered_slices": method.answered_slices,
+        "slices": configuration.task.slab_slices,
+        "answered_slices": method.output_slices,
         "margin_slices": method.margin_slices,
-        "channels": ("restored slices", "slices") if configuration.restores else ("slices",),
+        "channels": ("restored slices", "slices") if configuration.task.deconvolves else ("slices",),
         "orientation_zyx": plan.orientation,
-        "lr_spacing_mm_zyx": configuration.lr_spacing_mm,
+        "lr_spacing_mm_zyx": configuration.task.lr_spacing_mm,
         "normalization": "divide by the percentile of the foreground (above a tenth of the 99.9th) times lr_gain",
         "percentile": PERCENTILE,
         "lr_gain": plan.lr_gain,
@@ -101,7 +101,7 @@ class _Deployed(nn.Module):
 
     def __init__(self, method: Method) -> None:
         super().__init__()
-        self.channels = method.configuration.shown_slices
+        self.channels = method.configuration.task.input_slices
         self.method = copy.deepcopy(method).float().cpu()
         for module in list(self.method.modules()):
             for name, child in module.named_children():
@@ -110,7 +110,7 @@ class _Deployed(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, channels, Y, X) -> (B, answered slices * sz, Y * sy, X * sx)."""
-        return self.method.answered(self.method.super_resolve(lr))
+        return self.method.crop_margin(self.method.super_resolve(lr))
 
 
 class _AnySizeAttention(nn.Module):

@@ -75,7 +75,7 @@ def portable_models() -> list[PortableModel]:
     """All model files that have a name here, the bundled first; one that cannot be read is told of and left out."""
     found = []
     for folder, bundled in ((BUNDLED, True), (models_root().folder, False)):
-        for path in sorted(folder.glob("*.zip")):
+        for path in sorted(folder.glob("[!.]*.zip")):
             try:
                 found.append(PortableModel(path, bundled, read_description(path)))
             except UdeansrError as error:
@@ -134,7 +134,7 @@ def import_model(path: Path, *, replace: bool = False) -> PortableModel:
     if there is not None and not replace:
         raise UdeansrError(f"{path}: there is an imported model {there.name} already; give --force to replace it")
     target = models_root().folder / f"{description.name}.zip"
-    write_whole(target, path.read_bytes(), "set UDEANSR_MODELS to a folder that can")
+    write_whole(target, path.read_bytes(), "set udeansr_models to a folder that can")
     if there is not None and there.path != target:
         there.path.unlink(missing_ok=True)
     return PortableModel(target, False, description)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import is_series, series_at
-from udeansr.image.files import case_name
 from udeansr.image.grid import slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.models.description import ModelDescription
 from udeansr.models.model import SPACING_TOLERANCE, format_spacing, spacing_deviation
@@ -166,7 +166,7 @@ def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
     """Why no model was taken for an image, with the numbers, and what to do about it."""
     listed = "; ".join(
         f"{model.name} ({model.description.contrast}, "
-        f"LR {format_spacing(model.description.configuration.lr_spacing_mm)} mm "
+        f"LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} mm "
         f"as {model.description.plan.orientation}, {_percent(_deviation(image.geometry, model))} off)"
         for model in models
     )

@@ -37,7 +37,7 @@ HIDDEN_NOISE = 1 / np.sqrt(2 - np.pi / 2)
 
 
 @dataclass(frozen=True)
-class CalibrationRequest:
+class DegradedSampleRequest:
     """An HR image to degrade, the common grid, and what was measured."""
 
     path: Path
@@ -46,7 +46,7 @@ class CalibrationRequest:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class DegradedSample:
     """What one HR image degraded as measured tells.
 
     Attributes:
@@ -60,14 +60,14 @@ class Calibration:
     degraded: np.ndarray
 
 
-def calibrate(request: CalibrationRequest) -> Calibration:
+def degrade_sample(request: DegradedSampleRequest) -> DegradedSample:
     """Degrade one HR image as measured; the noise is the same at each call."""
     volume = reorient(read_volume(request.path), request.grid.orientation)
     hr = to_hr_grid(volume, request.grid)
     blurred = blur_as_measured(truncate_kspace(hr, request.grid.scale), request.measured)
     noise = request.measured.noise * intensity_scale(blurred)
     lr = add_rician_noise(blurred, noise, np.random.default_rng(0))
-    return Calibration(
+    return DegradedSample(
         intensity_scale(volume.voxels) / intensity_scale(lr),
         foreground_spectrum(hr, request.grid.scale),
         foreground_spectrum(lr),
@@ -75,16 +75,16 @@ def calibrate(request: CalibrationRequest) -> Calibration:
 
 
 def with_hidden_noise(
-    measured: MeasuredDegradation, calibrations: Sequence[Calibration], lr_spacing_mm: tuple[float, float, float]
+    measured: MeasuredDegradation, samples: Sequence[DegradedSample], lr_spacing_mm: tuple[float, float, float]
 ) -> MeasuredDegradation:
     """Add to a measured noise what magnitudes hide of it: as much as they hide where the noise is known.
 
     Args:
         measured: from the cohorts.
-        calibrations: made with it, at least one.
+        samples: made with it, at least one.
         lr_spacing_mm: (Z, Y, X).
     """
-    spectra = [one.truncated for one in calibrations], [one.degraded for one in calibrations]
+    spectra = [one.truncated for one in samples], [one.degraded for one in samples]
     again = measure_degradation(*spectra, lr_spacing_mm)
     hidden = np.clip(measured.noise / max(again.noise, 1e-12), 1, HIDDEN_NOISE)
     return replace(measured, noise=float(measured.noise * hidden))

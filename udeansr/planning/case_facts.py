@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
@@ -18,6 +16,7 @@ from udeansr.image.volume import Geometry, Volume
 from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
+from udeansr.strict_json import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
 
 PERCENTILES = (0.5, 50.0, 99.5)
 
@@ -41,26 +40,19 @@ class CaseFacts:
     group: str
     name: str
     orientation: str
-    shape: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     dtype: str
     foreground_percentiles: tuple[float, float, float]
-    foreground_fraction: float
-    foreground_start: tuple[int, int, int]
-    foreground_shape: tuple[int, int, int]
+    foreground_fraction: Fraction
+    foreground_start: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt]
+    foreground_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     digest: str
 
     @property
     def intensity_scale(self) -> float:
         """The level that becomes 1, in the unit of the voxels."""
         return self.foreground_percentiles[-1]
-
-    @classmethod
-    def from_dict(cls, values: Any, where: str) -> CaseFacts:
-        """Read what JSON gave, strictly."""
-        check_keys(values, {item.name for item in fields(cls)}, where)
-        own: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return cls(**own)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
-from udeansr.errors import UdeansrError
-from udeansr.files import write_json
 from udeansr.image.cropping import middle
+from udeansr.strict_json import Fraction, NonNegativeFloat, PositiveInt, read_json_as, write_json
 
 DOMAIN_FILE = "domain.json"
 
@@ -40,11 +37,17 @@ class Domain:
     """
 
     contrast: str | None
-    people: int
+    people: PositiveInt
     log_spectrum: tuple[tuple[tuple[float, ...], ...], ...]
-    residual: float
-    noise: float
-    lowest_transfer: tuple[float, float, float]
+    residual: NonNegativeFloat
+    noise: NonNegativeFloat
+    lowest_transfer: tuple[Fraction, Fraction, Fraction]
+
+    def __post_init__(self) -> None:
+        """Refuse a spectrum that is no block."""
+        rows = {len(row) for plane in self.log_spectrum for row in plane}
+        if len({len(plane) for plane in self.log_spectrum}) != 1 or len(rows) != 1:
+            raise ValueError("'log_spectrum' is no block of numbers")
 
     @property
     def spectrum(self) -> np.ndarray:
@@ -81,39 +84,9 @@ class Domain:
             lowest_transfer=(float(z), float(y), float(x)),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """The facts as JSON takes them."""
-        return json.loads(json.dumps(asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values: Any) -> Domain:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: naming what is unknown, missing or of no sense.
-        """
-        known = {item.name for item in fields(cls)}
-        if not isinstance(values, dict) or set(values) != known:
-            raise UdeansrError(f"domain: expected an object with {', '.join(sorted(known))}")
-        try:
-            spectrum = np.asarray(values["log_spectrum"], dtype=np.float64)
-            if spectrum.ndim != 3 or not np.isfinite(spectrum).all():
-                raise ValueError("'log_spectrum' is no block of finite numbers")
-            z, y, x = (float(number) for number in values["lowest_transfer"])
-            return cls(
-                contrast=None if values["contrast"] is None else str(values["contrast"]),
-                people=int(values["people"]),
-                log_spectrum=_block(spectrum),
-                residual=float(values["residual"]),
-                noise=float(values["noise"]),
-                lowest_transfer=(z, y, x),
-            )
-        except (TypeError, ValueError) as error:
-            raise UdeansrError(f"domain: {error}; expected what udeansr measured of a cohort") from error
-
     def save(self, path: Path) -> None:
         """Write the facts as JSON, whole or not at all; the folder is made."""
-        write_json(self.as_dict(), path)
+        write_json(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Domain:
@@ -122,11 +95,7 @@ class Domain:
         Raises:
             UdeansrError: if it is missing or holds something else.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UdeansrError(f"{path}: missing or no JSON; run udeansr_plan_and_preprocess again") from error
-        return cls.from_dict(values)
+        return read_json_as(cls, path, "domain", "udeansr_plan_and_preprocess -d DATASET")
 
 
 def find_domain(

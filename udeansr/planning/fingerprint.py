@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import permutation_p
-from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.bias_correction import IMAGES, Calibration, CalibrationRequest, calibrate, with_hidden_noise
+from udeansr.planning.bias_correction import (
+    IMAGES,
+    DegradedSample,
+    DegradedSampleRequest,
+    degrade_sample,
+    with_hidden_noise,
+)
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.raw_dataset import RawDataset
+from udeansr.strict_json import Fraction, PositiveFloat, PositiveInt, read_json_as, write_json
 
 FINGERPRINT_FILE = "fingerprint.json"
 
@@ -42,11 +45,11 @@ class CohortFacts:
             |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
     """
 
-    images: int
-    shape: tuple[float, float, float]
-    spacing_mm: tuple[float, float, float]
+    images: PositiveInt
+    shape: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     foreground_percentiles: tuple[float, float, float]
-    foreground_fraction: float
+    foreground_fraction: Fraction
     log_power: dict[str, tuple[float | None, ...]]
 
 
@@ -68,13 +71,13 @@ class Fingerprint:
 
     dataset: str
     orientation: str
-    lr_spacing_mm: tuple[float, float, float]
-    hr_spacing_mm: tuple[float, float, float]
+    lr_spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    hr_spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
     smallest_lr_voxels: tuple[int, int, int]
     cohorts: dict[str, CohortFacts]
     degradation: MeasuredDegradation
-    degradation_p: float | None
-    level_gain: float
+    degradation_p: Fraction | None
+    level_gain: PositiveFloat
     cases: tuple[CaseFacts, ...]
 
     @property
@@ -89,35 +92,9 @@ class Fingerprint:
         hr = (case for case in self.cases if case.group == SOURCE_HR)
         return tuple(case.name for case in hr if not equal_spacing(case.spacing_mm, target))
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fingerprint as JSON takes it."""
-        values = asdict(self) | {"degradation": self.degradation.as_dict()}
-        return json.loads(json.dumps(values))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = FINGERPRINT_FILE) -> Fingerprint:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: naming an unknown or missing key, or a value of another kind.
-        """
-        check_keys(values, {item.name for item in fields(cls)}, where)
-        try:
-            own: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-            }
-            own["cohorts"] = {
-                name: _cohort_from_dict(cohort, f"{where}, {name}") for name, cohort in values["cohorts"].items()
-            }
-            own["degradation"] = MeasuredDegradation.from_dict(values["degradation"])
-            own["cases"] = tuple(CaseFacts.from_dict(case, f"{where}, cases") for case in values["cases"])
-            return cls(**own)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UdeansrError(f"{where}: not a fingerprint ({error}); make it again: {_REMEDY}") from error
-
     def save(self, path: Path) -> None:
         """Write the fingerprint as JSON, whole or not at all."""
-        write_json(self.as_dict(), path)
+        write_json(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Fingerprint:
@@ -126,7 +103,7 @@ class Fingerprint:
         Raises:
             UdeansrError: if the file is missing, is no JSON or no fingerprint.
         """
-        return cls.from_dict(read_json(path, "fingerprint", _REMEDY), str(path))
+        return read_json_as(cls, path, "fingerprint", _REMEDY)
 
 
 def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, Domain]:
@@ -142,7 +119,7 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
     degradation = measure_degradation(spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm)
-    calibrations = _calibrate(raw, grid, degradation, processes)
+    samples = _degrade_samples(raw, grid, degradation, processes)
     trained = [case for case in facts if case.group in spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
     depth, height, width = (int(n) for n in np.min(extents, axis=0))
@@ -155,23 +132,23 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
         cohorts={
             group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
         },
-        degradation=with_hidden_noise(degradation, calibrations, grid.lr_spacing_mm),
+        degradation=with_hidden_noise(degradation, samples, grid.lr_spacing_mm),
         degradation_p=permutation_p(spectra[SOURCE_HR], spectra[TARGET_LR]),
-        level_gain=round(float(np.median([one.level_gain for one in calibrations])), 4),
+        level_gain=round(float(np.median([one.level_gain for one in samples])), 4),
         cases=facts,
     )
     singly = spectra[TARGET_LR][:IMAGES]
     return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, raw.about.contrast or None)
 
 
-def _calibrate(
+def _degrade_samples(
     raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int
-) -> list[Calibration]:
+) -> list[DegradedSample]:
     """Of source HR images, evenly drawn from the cohort."""
     cases = raw.groups[SOURCE_HR]
     drawn = [cases[i] for i in sorted({i * len(cases) // IMAGES for i in range(IMAGES)})]
-    requests = [CalibrationRequest(case.path, grid, degradation) for case in drawn]
-    return parallel_map(calibrate, requests, processes, "Calibrating")
+    requests = [DegradedSampleRequest(case.path, grid, degradation) for case in drawn]
+    return parallel_map(degrade_sample, requests, processes, "Correcting")
 
 
 def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:
@@ -201,10 +178,3 @@ def _profile(spectra: Sequence[np.ndarray], axis: int) -> tuple[float | None, ..
 def _median(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
     one, two, three = (round(float(n), 6) for n in np.median(rows, axis=0))
     return (one, two, three)
-
-
-def _cohort_from_dict(values: dict[str, Any], where: str) -> CohortFacts:
-    check_keys(values, {item.name for item in fields(CohortFacts)}, where)
-    own: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    own["log_power"] = {axis: tuple(profile) for axis, profile in values["log_power"].items()}
-    return CohortFacts(**own)

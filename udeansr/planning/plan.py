@@ -1,73 +1,51 @@
-"""The plan: what a person can read and edit between planning and everything after. Knows JSON; decides nothing."""
+"""The plan: what a person can read and edit between planning and everything after."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
-from udeansr.files import check_keys, read_json, write_json
 from udeansr.image.grid import Scale
+from udeansr.strict_json import as_json, check_keys, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
 
-_COUNTS = (
-    "slab_slices", "batch_size", "features", "groups", "blocks", "discriminator_features",
-    "epochs", "iterations_per_epoch",
-)  # fmt: skip
 _WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
+_PARTS = ("task", "size", "reasons")
 _REMEDY = "udeansr_plan_and_preprocess -d DATASET"
 
-SOURCE_DEGRADATIONS = ("measured", "truncation", "variety")
+SOURCE_DEGRADATIONS = ("measured", "truncation", "randomized")
 
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """One way to train on a dataset: a scale, the slabs, the networks' size, the length of training.
+class Task:
+    """What is learned: grids, slabs and degradation, as the data decide them.
 
     Attributes:
-        name: the scale in the paper's notation, or the name of a hand-made variant.
         scale: in-plane x in-plane x through-plane.
         lr_spacing_mm: spacing of the LR, (Z, Y, X) in the plan's orientation, mm.
         hr_spacing_mm: spacing of the HR and of SR, ``lr_spacing_mm / scale``, mm.
         slab_slices: LR slices in a slab.
-        patch_size: LR voxels of a training patch along (Y, X).
-        turns: whether augmentation may turn patches by right angles in the plane.
-        batch_size: slabs of each cohort in a batch.
-        features, groups, blocks: width and depth of the networks (paper: 64, 5, 5).
-        discriminator_features: width of the discriminators' first layer (paper: 64).
-        epochs, iterations_per_epoch: length of training.
+        rotate90: whether augmentation may rotate patches by right angles in the plane.
         source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation",
-            "variety" (those of many scanners: the model then serves LR of a scanner that nobody knows), or a
+            "randomized" (domain randomization: those of many scanners, the model then serves LR of any), or a
             degradation that is known, as an object with the fields of :class:`Degradation`.
-        inherits_from: the configuration whose values hold where this one has none, or None.
-        reasons: why each value is what it is, in words.
     """
 
-    name: str
     scale: str
     lr_spacing_mm: tuple[float, float, float]
     hr_spacing_mm: tuple[float, float, float]
     slab_slices: int
-    patch_size: tuple[int, int]
-    turns: bool
-    batch_size: int
-    features: int
-    groups: int
-    blocks: int
-    discriminator_features: int
-    epochs: int
-    iterations_per_epoch: int
+    rotate90: bool
     source_degradation: str | Degradation = "measured"
-    inherits_from: str | None = None
-    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def factors(self) -> Scale:
@@ -75,14 +53,77 @@ class Configuration:
         return Scale.parse(self.scale)
 
     @property
-    def restores(self) -> bool:
-        """Whether a network is shown each LR restored by its own measured degradation, beside the LR as it is."""
-        return self.source_degradation == "variety"
+    def deconvolves(self) -> bool:
+        """Whether a network is given each LR deconvolved by its own measured degradation, beside the LR as it is."""
+        return self.source_degradation == "randomized"
 
     @property
-    def shown_slices(self) -> int:
-        """Slices of a slab as a network is shown them, the channels of its input."""
-        return self.slab_slices * (2 if self.restores else 1)
+    def input_slices(self) -> int:
+        """Slices of a slab as a network is given them, the channels of its input."""
+        return self.slab_slices * (2 if self.deconvolves else 1)
+
+
+@dataclass(frozen=True)
+class TrainingSize:
+    """How large a training is: patches, batches, networks, length, as the memory decides them.
+
+    Attributes:
+        patch_size: LR voxels of a training patch along (Y, X).
+        batch_size: slabs of each cohort in a batch.
+        features, groups, blocks: width and depth of the networks (paper: 64, 5, 5).
+        discriminator_features: width of the discriminators' first layer (paper: 64).
+        epochs, iterations_per_epoch: length of training.
+    """
+
+    patch_size: tuple[int, int]
+    batch_size: int
+    features: int
+    groups: int
+    blocks: int
+    discriminator_features: int
+    epochs: int
+    iterations_per_epoch: int
+
+
+TASK_KEYS = tuple(item.name for item in fields(Task))
+SIZE_KEYS = tuple(item.name for item in fields(TrainingSize))
+_COUNTS = ("slab_slices", *(key for key in SIZE_KEYS if key != "patch_size"))
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way to train on a dataset: the task and the size of its training.
+
+    Attributes:
+        name: the scale in the paper's notation, or the name of a hand-made variant.
+        task: what is learned.
+        size: how large the training is.
+        inherits_from: the configuration whose values hold where this one has none, or None.
+        reasons: why each value is what it is, in words, by the value's name.
+    """
+
+    name: str
+    task: Task
+    size: TrainingSize
+    inherits_from: str | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, *, inherits_from: str | None = None, **values: Any) -> Configuration:
+        """A configuration of values by their names, those of the task and those of the size together."""
+        reasons = values.pop("reasons", {})
+        task = {key: values.pop(key) for key in TASK_KEYS if key in values}
+        return cls(name, Task(**task), TrainingSize(**values), inherits_from, reasons)
+
+    def changed(self, **values: Any) -> Configuration:
+        """The same with other values of its task or its size, by their names, or of its own fields."""
+        task = {key: values.pop(key) for key in TASK_KEYS if key in values}
+        size = {key: values.pop(key) for key in SIZE_KEYS if key in values}
+        return replace(self, task=replace(self.task, **task), size=replace(self.size, **size), **values)
+
+    def values(self) -> dict[str, Any]:
+        """All values of task and size by their names."""
+        return {**vars(self.task), **vars(self.size)}
 
 
 @dataclass(frozen=True)
@@ -117,7 +158,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""
         values = asdict(self)
-        values["degradation"] = self.degradation and self.degradation.as_dict()
+        values["degradation"] = self.degradation and as_json(self.degradation)
         for name, configuration in self.configurations.items():
             own = values["configurations"][name]
             del own["name"]
@@ -125,9 +166,9 @@ class Plan:
                 del own["inherits_from"]
                 continue
             parent = asdict(self.configurations[configuration.inherits_from])
-            values["configurations"][name] = {
-                key: value for key, value in own.items() if key == "inherits_from" or value != parent[key]
-            }
+            for part in ("task", "size"):
+                own[part] = {key: value for key, value in own[part].items() if value != parent[part][key]}
+            values["configurations"][name] = {key: value for key, value in own.items() if value}
         return json.loads(json.dumps(values))
 
     @classmethod
@@ -155,7 +196,7 @@ class Plan:
         degradation = values.get("degradation")
         if degradation is not None:
             try:
-                degradation = MeasuredDegradation.from_dict(degradation)
+                degradation = from_json(MeasuredDegradation, degradation, "degradation")
             except UdeansrError as error:
                 raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
         return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations, degradation)
@@ -178,22 +219,25 @@ def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
     """Build one configuration from its own values and those it inherits."""
     where = f"{where}, configuration '{name}'"
     values = _inherited(name, raw, where)
-    optional = {"inherits_from", "reasons", "source_degradation"}
-    check_keys(values, {item.name for item in fields(Configuration)} - {"name"}, where, optional)
+    check_keys(values, {"task", "size", "inherits_from", "reasons"}, where)
+    task, size = values["task"], values["size"]
+    check_keys(task, set(TASK_KEYS), f"{where}, task", {"source_degradation"})
+    check_keys(size, set(SIZE_KEYS), f"{where}, size")
     try:
-        values["lr_spacing_mm"] = _numbers("lr_spacing_mm", values, 3, (int, float))
-        values["hr_spacing_mm"] = _numbers("hr_spacing_mm", values, 3, (int, float))
-        values["patch_size"] = _numbers("patch_size", values, 2, (int,))
+        for key in ("lr_spacing_mm", "hr_spacing_mm"):
+            task[key] = _numbers(key, task, 3, (int, float))
+        size["patch_size"] = _numbers("patch_size", size, 2, (int,))
         for key in _COUNTS:
-            _number(key, values[key], (int,))
-        if not isinstance(values["turns"], bool):
-            raise ValueError(f"'turns' is {values['turns']!r}; expected true or false")
-        values["source_degradation"] = _source_degradation(values.get("source_degradation", "measured"))
-        configuration = Configuration(name=name, **values)
-        tiled = [lr / factor for lr, factor in zip(values["lr_spacing_mm"], configuration.factors.zyx, strict=True)]
-        if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(values["hr_spacing_mm"], tiled, strict=True)):
+            _number(key, (task | size)[key], (int,))
+        if not isinstance(task["rotate90"], bool):
+            raise ValueError(f"'rotate90' is {task['rotate90']!r}; expected true or false")
+        task["source_degradation"] = _source_degradation(task.get("source_degradation", "measured"))
+        made = Task(**task), TrainingSize(**size)
+        configuration = Configuration(name, *made, values["inherits_from"], values["reasons"])
+        tiled = [lr / n for lr, n in zip(task["lr_spacing_mm"], configuration.task.factors.zyx, strict=True)]
+        if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task["hr_spacing_mm"], tiled, strict=True)):
             raise ValueError(
-                f"'hr_spacing_mm' is {list(values['hr_spacing_mm'])}; expected 'lr_spacing_mm' / {values['scale']}, "
+                f"'hr_spacing_mm' is {list(task['hr_spacing_mm'])}; expected 'lr_spacing_mm' / {task['scale']}, "
                 f"along (Z, Y, X): {[round(mm, 6) for mm in tiled]}"
             )
     except (AttributeError, TypeError, ValueError, UdeansrError) as error:
@@ -208,7 +252,7 @@ def _source_degradation(value: Any) -> str | Degradation:
     known = {item.name for item in fields(Degradation)}
     if not isinstance(value, dict) or set(value) - known:
         raise ValueError(
-            f"'source_degradation' is {value!r}; expected measured, truncation, variety, or an object with some of "
+            f"'source_degradation' is {value!r}; expected measured, truncation, randomized, or an object with some of "
             f"{', '.join(sorted(known))}"
         )
     return Degradation(**value)
@@ -216,25 +260,27 @@ def _source_degradation(value: Any) -> str | Degradation:
 
 def _inherited(name: str, raw: dict[str, Any], where: str) -> dict[str, Any]:
     """The values of a configuration, its ancestors' where it has none; of their reasons those that still hold."""
-    values: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {"task": {}, "size": {}}
     reasons: dict[str, str] = {}
     lineage: list[str] = []
     ancestor: str | None = name
     while ancestor is not None:
         if ancestor not in raw or ancestor in lineage:
-            trouble = (
-                "inherits from itself" if ancestor in lineage else f"inherits from '{ancestor}', which is not there"
-            )
+            other = f"inherits from '{ancestor}', which is not there"
+            trouble = "inherits from itself" if ancestor in lineage else other
             raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(raw)}")
         lineage.append(ancestor)
         own = raw[ancestor]
-        own_reasons = own.get("reasons", {}) if isinstance(own, dict) else None
-        if not isinstance(own, dict) or not isinstance(own_reasons, dict):
-            raise UdeansrError(f"{where}: '{ancestor}' or its 'reasons' is no object in braces; mend it")
-        reasons |= {key: why for key, why in own_reasons.items() if key not in values and key not in reasons}
-        values = {**own, **values}
+        if not isinstance(own, dict) or any(not isinstance(own.get(key, {}), dict) for key in _PARTS):
+            raise UdeansrError(f"{where}: '{ancestor}', or its task, size or reasons, is no object in braces; mend it")
+        check_keys(
+            own, {"task", "size", "inherits_from", "reasons"}, where, {"task", "size", "inherits_from", "reasons"}
+        )
+        known = parts["task"] | parts["size"]
+        reasons |= {key: why for key, why in own.get("reasons", {}).items() if key not in known and key not in reasons}
+        parts = {part: {**own.get(part, {}), **values} for part, values in parts.items()}
         ancestor = own.get("inherits_from")
-    return values | {"inherits_from": raw[name].get("inherits_from"), "reasons": reasons}
+    return {**parts, "inherits_from": raw[name].get("inherits_from"), "reasons": reasons}
 
 
 def _number(key: str, value: Any, kinds: tuple[type, ...]) -> None:

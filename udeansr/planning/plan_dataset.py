@@ -66,6 +66,6 @@ def plan_dataset(
 def _is_saved(fingerprint: Fingerprint, path: Path) -> bool:
     """Whether this very fingerprint lies in a file; a file that cannot be read holds another."""
     try:
-        return Fingerprint.load(path).as_dict() == fingerprint.as_dict()
+        return Fingerprint.load(path) == fingerprint
     except UdeansrError:
         return False

@@ -33,17 +33,17 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
     if any(n < least for n, least in zip(smallest, SMALLEST_PATCH, strict=True)):
         raise ValueError(f"the smallest foreground is {smallest} LR voxels, expected at least {SMALLEST_PATCH}")
     grid = fingerprint.grid
-    turns, why_turns = _turns(fingerprint)
+    rotate90, why_rotate90 = _rotate90(fingerprint)
     source_degradation, why_degradation = _source_degradation(fingerprint)
     # The sizes are placeholders of 1 until the memory decides them.
-    base = Configuration(
+    base = Configuration.of(
         name=str(grid.scale),
         scale=str(grid.scale),
         lr_spacing_mm=grid.lr_spacing_mm,
         hr_spacing_mm=grid.sr_spacing_mm,
         slab_slices=SLAB_SLICES,
         patch_size=(1, 1),
-        turns=turns,
+        rotate90=rotate90,
         batch_size=1,
         features=1,
         groups=1,
@@ -52,7 +52,7 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         epochs=1,
         iterations_per_epoch=ITERATIONS_PER_EPOCH,
         source_degradation=source_degradation,
-        reasons=_data_reasons(fingerprint) | {"turns": why_turns, "source_degradation": why_degradation},
+        reasons=_data_reasons(fingerprint) | {"rotate90": why_rotate90, "source_degradation": why_degradation},
     )
     configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
     return Plan(
@@ -77,7 +77,7 @@ def _check_scale(fingerprint: Fingerprint) -> None:
     )
 
 
-def _turns(fingerprint: Fingerprint) -> tuple[bool, str]:
+def _rotate90(fingerprint: Fingerprint) -> tuple[bool, str]:
     """Whether a patch may be turned by right angles in the plane: only if it then looks as one of the same scanner."""
     grid = fingerprint.grid
     _, mm_y, mm_x = grid.lr_spacing_mm

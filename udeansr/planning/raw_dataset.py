@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images
+from udeansr.image.files import list_images
+from udeansr.image.names import case_name
 from udeansr.paths import (
     GROUPS,
     SOURCE_HR,

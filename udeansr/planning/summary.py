@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.planning.cohort_grid import in_mm
 from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Plan
 
 SHOWN = (0.25, 0.5, 0.75, 1.0)
 """Parts of Nyquist at which the transfer function is told."""
 
-VALUES = tuple(item.name for item in fields(Configuration) if item.name not in ("name", "inherits_from", "reasons"))
+VALUES = (*TASK_KEYS, *SIZE_KEYS)
 
 
 def fingerprint_table(fingerprint: Fingerprint) -> str:
@@ -55,7 +55,7 @@ def plan_table(plan: Plan) -> str:
             ("lr_gain", f"{plan.lr_gain:g}", reasons.get("lr_gain", "")),
         ]
         for key in VALUES:
-            value, why = getattr(configuration, key), reasons.get(key, "set by hand")
+            value, why = configuration.values()[key], reasons.get(key, "set by hand")
             if isinstance(value, Degradation):
                 value, why = "known", f"{why}: " + ", ".join(f"{name} {part}" for name, part in asdict(value).items())
             rows.append((key, _text(value), why))

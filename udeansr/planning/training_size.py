@@ -68,42 +68,42 @@ def kept_bytes(configuration: Configuration) -> float:
 
 def weights(configuration: Configuration) -> int:
     """How many weights the four networks and three discriminators have, biases and the last layers left out."""
-    scale, features = configuration.factors, configuration.features
-    body = 2 * configuration.groups * configuration.blocks + configuration.groups + 2
-    attention = configuration.groups * configuration.blocks * features * features // 8
+    scale, features = configuration.task.factors, configuration.size.features
+    body = 2 * configuration.size.groups * configuration.size.blocks + configuration.size.groups + 2
+    attention = configuration.size.groups * configuration.size.blocks * features * features // 8
     convolutions = 2 * 5 + 2 * body + scale.y * scale.x
     widths = (1, 2, 2, 4, 4, 8, 8, 8, 8)
     judge = sum(a * b for a, b in zip((1, *widths), widths, strict=False))
-    return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * judge * configuration.discriminator_features**2
+    return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * judge * configuration.size.discriminator_features**2
 
 
 def _generators_turn(configuration: Configuration) -> float:
     """Numbers kept while the generators play: 1 + 2 encoders, 2 + 2 decoders, 2 + 2 + 2 judgements."""
     lr, hr = _pixels(configuration)
-    blocks = configuration.groups * configuration.blocks
-    body = BLOCK_MAPS * blocks + GROUP_MAPS * configuration.groups + BODY_MAPS
-    networks = configuration.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
-    return networks + configuration.discriminator_features * DISCRIMINATOR_MAPS * (2 * hr + 4 * lr)
+    blocks = configuration.size.groups * configuration.size.blocks
+    body = BLOCK_MAPS * blocks + GROUP_MAPS * configuration.size.groups + BODY_MAPS
+    networks = configuration.size.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
+    return networks + configuration.size.discriminator_features * DISCRIMINATOR_MAPS * (2 * hr + 4 * lr)
 
 
 def _discriminators_turn(configuration: Configuration) -> float:
     """Numbers kept while the discriminators play: HR slabs three times, LR slabs three times, features twice."""
     lr, hr = _pixels(configuration)
-    return configuration.discriminator_features * DISCRIMINATOR_MAPS * (3 * hr + 5 * lr)
+    return configuration.size.discriminator_features * DISCRIMINATOR_MAPS * (3 * hr + 5 * lr)
 
 
 def _loss_numbers(configuration: Configuration) -> float:
     """Numbers kept by the losses between slabs: two pairs of HR, one of LR."""
     lr, hr = _pixels(configuration)
-    slices = configuration.slab_slices
-    return LOSS_MAPS * slices * (2 * hr * configuration.factors.z + lr)
+    slices = configuration.task.slab_slices
+    return LOSS_MAPS * slices * (2 * hr * configuration.task.factors.z + lr)
 
 
 def _pixels(configuration: Configuration) -> tuple[int, int]:
     """In-plane pixels of a batch on the LR grid and on the HR grid."""
-    rows, columns = configuration.patch_size
-    lr = configuration.batch_size * rows * columns
-    return lr, lr * configuration.factors.y * configuration.factors.x
+    rows, columns = configuration.size.patch_size
+    lr = configuration.size.batch_size * rows * columns
+    return lr, lr * configuration.task.factors.y * configuration.task.factors.x
 
 
 PAPER_EPOCHS, CPU_EPOCHS, ITERATIONS_PER_EPOCH = 200, 20, 250
@@ -158,7 +158,7 @@ def size_for_cpu(base: Configuration, smallest: Shape) -> Configuration:
         "epochs": f"with {ITERATIONS_PER_EPOCH} iterations each well within an hour on 2 cores at x2x2x2",
         "iterations_per_epoch": "short epochs: validation and a checkpoint after each",
     }
-    return _sized(replace(base, epochs=CPU_EPOCHS, reasons=base.reasons | reasons), CPU, smallest)
+    return _sized(base.changed(epochs=CPU_EPOCHS, reasons=base.reasons | reasons), CPU, smallest)
 
 
 def size_for_memory(base: Configuration, smallest: Shape, memory_gb: float) -> Configuration:
@@ -179,7 +179,7 @@ def size_for_memory(base: Configuration, smallest: Shape, memory_gb: float) -> C
         if needed <= memory_gb:
             reasons = base.reasons | _memory_reasons(configuration, size, given_up, memory_gb)
             reasons["patch_size"] += _cut_note(base, size, smallest)
-            return replace(configuration, epochs=PAPER_EPOCHS, reasons=reasons)
+            return configuration.changed(epochs=PAPER_EPOCHS, reasons=reasons)
     raise UdeansrError(
         f"--memory-gb {memory_gb:g}: the smallest training of {base.name} takes {needed:.1f} GB; "
         "give more, or plan for a CPU with --memory-gb 0"
@@ -197,8 +197,7 @@ def _sizes() -> Iterator[tuple[Size, str]]:
 
 
 def _sized(base: Configuration, size: Size, smallest: Shape) -> Configuration:
-    return replace(
-        base,
+    return base.changed(
         patch_size=_patch(base, size, smallest),
         batch_size=size.batch,
         features=size.features,
@@ -211,7 +210,7 @@ def _sized(base: Configuration, size: Size, smallest: Shape) -> Configuration:
 def _patch(base: Configuration, size: Size, smallest: Shape) -> tuple[int, int]:
     """The patch of a size, cut to what every image holds; square where it may be turned."""
     rows, columns = (_side(min(size.patch, available)) for available in smallest[1:])
-    if base.turns:
+    if base.task.rotate90:
         rows = columns = min(rows, columns)
     return rows, columns
 

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import read_json, write_json
+from udeansr.files import write_whole
 from udeansr.image.names import case_name, image_suffix
+from udeansr.strict_json import read_json, write_json
 
 ORDER = (
     "sub ses sample task tracksys acq nuc voi ce trc stain rec dir run mod echo flip inv mt part proc hemi space split "
@@ -179,7 +180,7 @@ def write_dataset_description(output: Path, given: Path, how: str) -> None:
     write_json(description, output / DESCRIPTION_FILE)
     if not (output / "README.md").exists():
         text = _README.format(name=name, version=udeansr.__version__)
-        (output / "README.md").write_text(text, encoding="utf-8")
+        write_whole(output / "README.md", text)
 
 
 def write_sidecar(file: Path, target: BidsTarget, resolution: str, description: str, more: dict[str, Any]) -> None:

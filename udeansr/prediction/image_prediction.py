@@ -12,9 +12,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 import udeansr
-from udeansr.image.files import case_name, write_volume
+from udeansr.image.files import write_volume
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry, Volume
-from udeansr.inference.memory import Room
+from udeansr.inference.memory import VolumeAllocator
 from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, Provenance, checksum
@@ -41,7 +42,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class ImageWork:
+class ImagePredictor:
     """What is done with each image.
 
     Attributes:
@@ -56,7 +57,7 @@ class ImageWork:
     options: Options
     outputs: dict[Path, Output]
     labels: dict[Path, Path]
-    room: Room
+    room: VolumeAllocator
 
     @cached_property
     def how(self) -> str:
@@ -107,7 +108,7 @@ class ImageWork:
             "float": options.as_float,
             "precision": resolver.precision,
             "quality": resolver.quality,
-            "stride": resolver.work.stride,
+            "stride": resolver.inference.stride,
             "uncertainty": options.uncertainty,
         }
         return Provenance(

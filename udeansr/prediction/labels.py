@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import same_grid
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry, Volume
 
 TOLERANCE = 0.01

@@ -12,12 +12,13 @@ from typing import Any
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import write_json
 from udeansr.image.dicom import is_series, series_at
 from udeansr.image.dicom_series import Derivation, write_series
-from udeansr.image.files import case_name, image_suffix, list_images, write_volume
+from udeansr.image.files import list_images, write_volume
+from udeansr.image.names import case_name, image_suffix
 from udeansr.image.volume import Geometry, Volume
 from udeansr.prediction.bids import ANAT_SUFFIXES, BidsTarget, bids_targets, write_sidecar
+from udeansr.strict_json import as_json, write_json
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Provenance:
                 "sha256": self.model_sha256,
             },
             "settings": _ordered(self.settings),
-            "grid": {"lr": self.lr.as_dict(), "sr": self.sr.as_dict()},
+            "grid": {"lr": as_json(self.lr), "sr": as_json(self.sr)},
             "report": _ordered(self.report),
         }
 

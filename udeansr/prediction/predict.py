@@ -16,12 +16,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from udeansr.device import choose_device
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume
-from udeansr.inference.memory import Room
-from udeansr.models.choice import Wish, wished_model
+from udeansr.inference.memory import VolumeAllocator
+from udeansr.models.choice import ModelQuery, choose_model
 from udeansr.models.suitability import image_contrast
 from udeansr.parallel import parallel_map
 from udeansr.prediction.bids import write_dataset_description
-from udeansr.prediction.image_prediction import ImageWork
+from udeansr.prediction.image_prediction import ImagePredictor
 from udeansr.prediction.labels import find_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, plan_outputs
@@ -123,7 +123,7 @@ class Outcome:
         return ", ".join(words)
 
 
-def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = None) -> Outcome:
+def predict(lr: Path, sr_folder: Path, query: ModelQuery, options: Options | None = None) -> Outcome:
     """Super-resolve an image, or all images of a folder, into a folder; names are kept.
 
     Each file is written whole or not at all. An image that cannot be predicted is logged in one line and does not stop
@@ -132,7 +132,7 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
     Args:
         lr: an image, a DICOM folder, a folder of images, or with ``options.bids`` a dataset.
         sr_folder: made where it is not there; another folder than the images lie in.
-        wish: which model.
+        query: which model.
         options: how.
     Raises:
         UdeansrError: before anything is written: no image, no model, an output that must not be.
@@ -148,8 +148,8 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
         )
     shares = options.by_device()
     if len(shares) == 1:
-        return _predict(lr, sr_folder, wish, everything, shares[0])
-    outcomes = parallel_map(partial(_predict_share, lr, sr_folder, wish, everything), shares, len(shares), "devices")
+        return _predict(lr, sr_folder, query, everything, shares[0])
+    outcomes = parallel_map(partial(_predict_share, lr, sr_folder, query, everything), shares, len(shares), "devices")
     done, skipped, failed = (
         tuple(sorted(path for outcome in outcomes for path in getattr(outcome, name)))
         for name in ("done", "skipped", "failed")
@@ -158,27 +158,29 @@ def predict(lr: Path, sr_folder: Path, wish: Wish, options: Options | None = Non
 
 
 def _predict_share(
-    lr: Path, sr_folder: Path, wish: Wish, everything: Mapping[Path, Output], options: Options
+    lr: Path, sr_folder: Path, query: ModelQuery, everything: Mapping[Path, Output], options: Options
 ) -> Outcome:
     """The share of one device, in a process of its own, which has yet to be told to speak."""
     logging.basicConfig(level=logging.INFO, format=f"{options.device}: %(message)s")
-    return _predict(lr, sr_folder, wish, everything, options)
+    return _predict(lr, sr_folder, query, everything, options)
 
 
-def _predict(lr: Path, sr_folder: Path, wish: Wish, everything: Mapping[Path, Output], options: Options) -> Outcome:
+def _predict(
+    lr: Path, sr_folder: Path, query: ModelQuery, everything: Mapping[Path, Output], options: Options
+) -> Outcome:
     """The images of a part, by one model on one device."""
-    room = Room(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
+    room = VolumeAllocator(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
     outputs = _dealt(everything, options)
     kept = {image for image, output in outputs.items() if options.mode == "continue" and output.sr.exists()}
     skipped = tuple(outputs[image].sr for image in kept)
     if kept == set(outputs):
         return Outcome(skipped=skipped)
     labels = find_labels(options.labels, list(outputs)) if options.labels is not None else {}
-    resolver = _resolver(wish, list(outputs), options)
+    resolver = _resolver(query, list(outputs), options)
     if options.bids:
         outputs = _of_its_contrast(outputs, resolver)
     todo = [image for image in outputs if image not in kept]
-    work = ImageWork(resolver, options, outputs, labels, room)
+    work = ImagePredictor(resolver, options, outputs, labels, room)
     if options.bids:
         write_dataset_description(sr_folder, lr, work.how)
     done, failed = [], []
@@ -201,9 +203,9 @@ def _dealt(everything: Mapping[Path, Output], options: Options) -> dict[Path, Ou
     return {image: output for place, (image, output) in enumerate(everything.items()) if options.part.has(place)}
 
 
-def _resolver(wish: Wish, images: Sequence[Path], options: Options) -> Predictor:
+def _resolver(query: ModelQuery, images: Sequence[Path], options: Options) -> Predictor:
     """The model, told how to work."""
-    return options.predictor(wished_model(wish, images, choose_device(options.device)))
+    return options.predictor(choose_model(query, images, choose_device(options.device)))
 
 
 def _of_its_contrast(outputs: dict[Path, Output], resolver: Predictor) -> dict[Path, Output]:

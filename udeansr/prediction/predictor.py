@@ -14,12 +14,12 @@ from udeansr.errors import UdeansrError
 from udeansr.image.grid import oriented_view, reorient_geometry, slab_orientation, sr_geometry
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.volume import Geometry, Volume
-from udeansr.inference.fused import lean
+from udeansr.inference.fused import fused
 from udeansr.inference.sliding_window import Progress, Slices
-from udeansr.inference.test_time_augmentation import Work, work_of
+from udeansr.inference.test_time_augmentation import InferenceSettings, inference_settings
 from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_slices
 from udeansr.methods.method import Method
-from udeansr.models.calibration import steadied
+from udeansr.models.calibration import smoothed_std
 from udeansr.models.model import SPACING_TOLERANCE, Model, fits, format_spacing, spacing_deviation
 from udeansr.prediction.trust import Trust, TrustMeter
 from udeansr.prediction.zero_shot import zero_shot
@@ -38,17 +38,17 @@ class Prediction:
         sr: the super-resolved volume.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
             model is calibrated, else of the network's answers; None where nobody asked.
-        judge: finds out how far to trust it.
+        assess: finds out how far to trust it.
     """
 
     sr: Volume
     uncertainty: Volume | None
-    judge: Callable[[], Trust]
+    assess: Callable[[], Trust]
 
     @cached_property
     def trust(self) -> Trust:
         """What the LR says of its SR; found out when it is first asked for."""
-        return self.judge()
+        return self.assess()
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Predictor:
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
-        method, work = self.model.method, self.work
-        if self.uncertainty and not work.answers_twice(method):
+        method, inference = self.model.method, self.inference
+        if self.uncertainty and not inference.predicts_repeatedly(method):
             remedy = "leave out --uncertainty"
-            if method.answered_slices is not None and not method.learns_in_prediction:
+            if method.output_slices is not None and not method.is_zero_shot:
                 remedy = "expected at least two, which --quality balanced and best give"
             raise UdeansrError(
                 f"--uncertainty is how far answers for one voxel differ, and quality '{self.quality}' of "
@@ -84,14 +84,14 @@ class Predictor:
             )
 
     @property
-    def work(self) -> Work:
+    def inference(self) -> InferenceSettings:
         """What the quality means for the method.
 
         Raises:
             UdeansrError: if quality or stride do not go with it.
         """
         plan = self.model.plan
-        return work_of(self.quality, self.model.method, plan.orientation if plan else None, self.stride)
+        return inference_settings(self.quality, self.model.method, plan.orientation if plan else None, self.stride)
 
     @property
     def is_calibrated(self) -> bool:
@@ -145,12 +145,12 @@ class Predictor:
             meter(first, block)
             sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
             if doubt_view is not None and spread is not None:
-                spread = steadied(spread)
+                spread = smoothed_std(spread)
                 expected = self.model.calibration(spread) if self.model.calibration and self.is_calibrated else spread
                 doubt_view[first : first + len(block)] = denormalize(expected, level)
-        return Prediction(sr, doubt, partial(self._judged, meter, lr, grid))
+        return Prediction(sr, doubt, partial(self._assess, meter, lr, grid))
 
-    def _judged(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
+    def _assess(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
         """What the LR, on this grid, says, and in how far its spacing is another than the model's."""
         plan, configuration = self.model.plan, self.model.configuration
         if plan is None or configuration is None:
@@ -159,36 +159,35 @@ class Predictor:
             lr,
             grid.spacing_mm,
             self.model.domain,
-            plan.degradation if configuration.source_degradation == "measured" else None,
-            configuration.restores,
+            plan.degradation if configuration.task.source_degradation == "measured" else None,
+            configuration.task.deconvolves,
         )
         if fits(grid, plan, configuration):
             return trust
-        off = (
-            f"spacing {format_spacing(grid.spacing_mm)} mm (made for {format_spacing(configuration.lr_spacing_mm)} mm)"
-        )
+        found, wanted = format_spacing(grid.spacing_mm), format_spacing(configuration.task.lr_spacing_mm)
+        off = f"spacing {found} mm (made for {wanted} mm)"
         return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property
     def _lean(self) -> Method:
         """The method with networks made for prediction at this precision; made once."""
-        return lean(self.model.method, FORMATS.get(self.precision)) if self.model.method.players else self.model.method
+        return fused(self.model.method, FORMATS.get(self.precision)) if self.model.method.players else self.model.method
 
     def _slices(self, lr: np.ndarray, progress: Progress | None, name: str) -> Iterator[Slices]:
         """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
         where: dict[str, str] = {"device": self.model.device, "precision": self.precision}
-        if not self.model.method.learns_in_prediction:
+        if not self.model.method.is_zero_shot:
             return super_resolved_slices(
                 self._lean,
                 lr,
-                stride=self.work.stride,
-                moves=self.work.moves,
+                stride=self.inference.stride,
+                transforms=self.inference.transforms,
                 spread=self.uncertainty,
                 progress=progress,
                 **where,
             )
         assert self.model.run is not None, f"{self.model.method.name} is not told how to learn"
-        by = partial(super_resolve_volume, stride=self.work.stride, progress=progress, **where)
+        by = partial(super_resolve_volume, stride=self.inference.stride, progress=progress, **where)
         return iter([(0, zero_shot(self.model.method, lr, self.model.run, by, name=name, **where), None)])
 
     def _orientation(self, geometry: Geometry, name: str) -> str:
@@ -198,7 +197,7 @@ class Predictor:
         off = spacing_deviation(geometry, self.model.plan, self.model.configuration)
         found_mm = reorient_geometry(geometry, self.model.plan.orientation).spacing_mm
         found = f"spacing {format_spacing(found_mm)} mm (as {self.model.plan.orientation})"
-        wanted = f"{format_spacing(self.model.configuration.lr_spacing_mm)} mm"
+        wanted = f"{format_spacing(self.model.configuration.task.lr_spacing_mm)} mm"
         if off > self.model.spacing_tolerance:
             model = self.model.name or f"{self.model.plan.dataset} {self.model.configuration.name}"
             remedy = f"plan again: udeansr_plan_and_preprocess -d {self.model.plan.dataset}"

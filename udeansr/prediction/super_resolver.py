@@ -171,7 +171,7 @@ class SuperResolver:
     def spacing_mm(self) -> tuple[float, float, float] | None:
         """The LR spacing that the model was made for, along :attr:`orientation`; None where any will do."""
         configuration = self.predictor.model.configuration
-        return configuration.lr_spacing_mm if configuration else None
+        return configuration.task.lr_spacing_mm if configuration else None
 
     @property
     def scale(self) -> tuple[int, int, int]:

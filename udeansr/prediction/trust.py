@@ -112,7 +112,7 @@ class TrustMeter:
         lr_spacing_mm: tuple[float, float, float],
         domain: Domain | None = None,
         expected: MeasuredDegradation | None = None,
-        restores: bool = False,
+        deconvolves: bool = False,
     ) -> Trust:
         """Judge, once all slices have gone by.
 
@@ -121,8 +121,8 @@ class TrustMeter:
             lr_spacing_mm: (Z, Y, X).
             domain: of the model, or None.
             expected: what the model takes the scanner to do beyond truncation; None: nothing. It has no say where the
-                model restores each LR by its own measure.
-            restores: whether it does.
+                model deconvolves each LR by its own measure.
+            deconvolves: whether it does.
         Raises:
             ValueError: if a slice has not gone by.
         """
@@ -142,7 +142,7 @@ class TrustMeter:
                 "noise": measured.noise,
                 "width_mm": measured.width_mm,
                 "misfit": measured.residual,
-                "outside": _outside(measured, domain, None if restores else expected, restores),
+                "outside": _outside(measured, domain, None if deconvolves else expected, deconvolves),
             }
         return Trust(
             consistency_db=-10 * math.log10(error) if error > 0 else math.inf,
@@ -158,7 +158,7 @@ def _middle(slices: np.ndarray) -> np.ndarray:
 
 
 def _outside(
-    measured: MeasuredDegradation, domain: Domain, expected: MeasuredDegradation | None, restores: bool
+    measured: MeasuredDegradation, domain: Domain, expected: MeasuredDegradation | None, deconvolves: bool
 ) -> tuple[str, ...]:
     """In which respects an LR is unlike those of a domain."""
     found = []
@@ -173,8 +173,8 @@ def _outside(
     for axis, transfer, lowest, learnt in zip(
         "ZYX", mean_transfer(measured), domain.lowest_transfer, wanted, strict=True
     ):
-        if restores and transfer < lowest - TRANSFER_MARGIN:
+        if deconvolves and transfer < lowest - TRANSFER_MARGIN:
             found.append(f"blur along {axis}: a mean transfer of {transfer:.2f} (learnt down to {lowest:.2f})")
-        elif not restores and not min(lowest, learnt) - TRANSFER_MARGIN <= transfer <= learnt + TRANSFER_MARGIN:
+        elif not deconvolves and not min(lowest, learnt) - TRANSFER_MARGIN <= transfer <= learnt + TRANSFER_MARGIN:
             found.append(f"blur along {axis}: a mean transfer of {transfer:.2f} (learnt from {learnt:.2f})")
     return tuple(found)

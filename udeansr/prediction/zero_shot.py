@@ -6,27 +6,26 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from udeansr.batches.augmentation import draw_gain, move
+from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
-from udeansr.inference.test_time_augmentation import all_moves
+from udeansr.inference.test_time_augmentation import all_transforms
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessor import draw_foreground
 from udeansr.training.log import by_player, duration, show_losses
 from udeansr.training.settings import RunSettings
-from udeansr.training.trainer import Trainer, cosine_lr
+from udeansr.training.trainer import Trainer, cosine_learning_rate
 
 SMALLEST_SIDE = 8
 """Pixels of a patch of the twice degraded LR; at x2 its answer is then hardly wider than the window of SSIM."""
@@ -45,18 +44,18 @@ def fitting_patch(method_name: str, configuration: Configuration, shape: tuple[i
     Raises:
         UdeansrError: if not even a small slab is left, telling how large an LR has to be.
     """
-    scale = configuration.factors.zyx
+    scale = configuration.task.factors.zyx
     slices, *sides = (side // factor for side, factor in zip(shape, scale, strict=True))
-    y, x = (min(wanted, side) for wanted, side in zip(configuration.patch_size, sides, strict=True))
-    if configuration.turns:
+    y, x = (min(wanted, side) for wanted, side in zip(configuration.size.patch_size, sides, strict=True))
+    if configuration.task.rotate90:
         y = x = min(y, x)
-    least = (configuration.slab_slices, *(min(SMALLEST_SIDE, side) for side in configuration.patch_size))
+    least = (configuration.task.slab_slices, *(min(SMALLEST_SIDE, side) for side in configuration.size.patch_size))
     if slices < least[0] or y < least[1] or x < least[2]:
         needed = [side * factor for side, factor in zip(least, scale, strict=True)]
         raise UdeansrError(
             f"{_shown(shape)} voxels (slices first) are too few for {method_name}, which learns on the LR degraded "
-            f"once more by {configuration.scale}; expected at least {_shown(needed)}. Predict it with a trained "
-            f"method, or interpolate: --method sinc --scale {configuration.scale}"
+            f"once more by {configuration.task.scale}; expected at least {_shown(needed)}. Predict it with a trained "
+            f"method, or interpolate: --method sinc --scale {configuration.task.scale}"
         )
     return y, x
 
@@ -73,46 +72,54 @@ class ZeroShotPairs:
 
     def __init__(self, lr: np.ndarray, configuration: Configuration, seed: int, augment: bool) -> None:
         self._configuration, self._seed, self._augment = configuration, seed, augment
-        scale = configuration.factors
+        scale = configuration.task.factors
         whole = tuple(slice(side - side % factor) for side, factor in zip(lr.shape, scale.zyx, strict=True))
-        self._lr = lr[whole]
-        self._degraded = truncate_kspace(self._lr, scale)
+        self._learning_rate = lr[whole]
+        self._degraded = truncate_kspace(self._learning_rate, scale)
         self._foreground = draw_foreground(lr, "zero-shot")
 
     def batch(self, number: int) -> Batch:
         """The LR as ``hr``; the LR degraded once more as ``lr`` and ``degraded``."""
         rng = np.random.default_rng((self._seed, number))
-        drawn = [self._draw(rng) for _ in range(self._configuration.batch_size)]
+        drawn = [self._draw(rng) for _ in range(self._configuration.size.batch_size)]
         fine, coarse = (torch.from_numpy(np.stack(slabs)) for slabs in zip(*drawn, strict=True))
         return Batch(hr=fine, lr=coarse, degraded=coarse)
 
     def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Two slabs of one field of view, moved alike."""
-        shape = (self._configuration.slab_slices, *self._configuration.patch_size)
-        pair = draw_pair(self._lr, self._degraded, self._foreground, shape, rng)
+        shape = (self._configuration.task.slab_slices, *self._configuration.size.patch_size)
+        pair = draw_pair(self._learning_rate, self._degraded, self._foreground, shape, rng)
         if not self._augment:
             return list(pair)
         gain, seed = np.float32(draw_gain(rng)), int(rng.integers(2**63))
-        return [gain * move(slab, np.random.default_rng(seed), self._configuration.turns) for slab in pair]
+        return [
+            gain * mirror_and_rotate(slab, np.random.default_rng(seed), self._configuration.task.rotate90)
+            for slab in pair
+        ]
 
 
 def _shown(shape: tuple[int, ...] | list[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def median_of_moves(super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.ndarray, turns: bool) -> np.ndarray:
+def median_of_transforms(
+    super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.ndarray, rotate90: bool
+) -> np.ndarray:
     """Super-resolve a volume flipped and turned in its plane, move the answers back, and take their median.
 
     Args:
         super_resolve: (Z, Y, X) -> (Z * sz, Y * sy, X * sx).
         lr: (Z, Y, X).
-        turns: the eight flips and turns by right angles in the plane; else the four flips.
+        rotate90: the eight flips and turns by right angles in the plane; else the four flips.
     Returns: (Z * sz, Y * sy, X * sx).
     Source: the geometric self-ensemble of Shocher et al., CVPR 2018.
     """
-    moves = [move for move in all_moves(turns) if 0 not in move.mirrored]
+    transforms = [transform for transform in all_transforms(rotate90) if 0 not in transform.mirrored]
     shown = torch.from_numpy(np.ascontiguousarray(lr))
-    answers = [move.back(torch.from_numpy(super_resolve(move.there(shown).numpy()))).numpy() for move in moves]
+    answers = [
+        transform.invert(torch.from_numpy(super_resolve(transform.apply(shown).numpy()))).numpy()
+        for transform in transforms
+    ]
     return np.median(answers, axis=0)
 
 
@@ -166,7 +173,7 @@ def zero_shot(
     learned = learned_on(method, lr, run, device=device, precision=precision, name=name)
     by_learned = partial(super_resolve, learned)
     settings = method.settings
-    sr = median_of_moves(by_learned, lr, method.configuration.turns) if settings.median else by_learned(lr)
+    sr = median_of_transforms(by_learned, lr, method.configuration.task.rotate90) if settings.median else by_learned(lr)
     return back_projected(sr, lr, method.scale, settings.back_projections)
 
 
@@ -193,16 +200,20 @@ def learned_on(
     Raises:
         UdeansrError: if the volume, degraded once more, holds no patch, training goes astray, or memory runs out.
     """
-    assert run.lr and run.batch_size and run.ema_decay is not None, "settings are not resolved"
-    own = replace(
-        method.configuration,
+    assert run.learning_rate and run.batch_size and run.ema_decay is not None, "settings are not resolved"
+    own = method.configuration.changed(
         patch_size=fitting_patch(method.name, method.configuration, lr.shape),
         batch_size=run.batch_size,
     )
     learner = type(method)(own, method.settings)
     learner.load_state_dict(method.state_dict())
     trainer = Trainer(
-        learner, lr=run.lr, device=torch.device(device), precision=precision, clip=run.clip, ema_decay=run.ema_decay
+        learner,
+        learning_rate=run.learning_rate,
+        device=torch.device(device),
+        precision=precision,
+        clip=run.clip,
+        ema_decay=run.ema_decay,
     )
     pairs = ZeroShotPairs(lr, own, run.seed, bool(run.augment))
     iterations = method.settings.iterations
@@ -211,7 +222,7 @@ def learned_on(
     with tqdm(total=iterations, desc=f"{method.name}: {name}", unit="iteration", leave=False, delay=0.5) as bar:
         for iteration in range(iterations):
             learner.progress = iteration / iterations
-            trainer.set_lr(cosine_lr(iteration, iterations, run.lr))
+            trainer.set_learning_rate(cosine_learning_rate(iteration, iterations, run.learning_rate))
             losses = _play(trainer, pairs.batch(iteration), iteration)
             show_losses(bar, losses)
     if not trainer.is_finite():
@@ -241,5 +252,5 @@ def _play(trainer: Trainer, batch: Batch, iteration: int) -> dict[str, float]:
 def _spoilt(method: Method, trouble: str, iteration: int) -> UdeansrError:
     return UdeansrError(
         f"iteration {iteration}: {trouble}, so learning on this volume stopped. Predict with --precision fp32, or "
-        f"begin again with a lower rate: udeansr_train --method {method.name} --overwrite --lr 0.0001"
+        f"begin again with a lower rate: udeansr_train --method {method.name} --overwrite --learning-rate 0.0001"
     )

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.files import write_json
+from udeansr.files import remove_partials, whole_file
+from udeansr.strict_json import write_json
 
 VOXELS_FILE, FOREGROUND_FILE, CASE_FILE = "voxels.npy", "foreground.npy", "case.json"
 DEGRADED_FILE = "degraded.npy"
@@ -47,9 +48,8 @@ def write_case(
         for name, array in ((VOXELS_FILE, voxels), (FOREGROUND_FILE, foreground), (DEGRADED_FILE, degraded)):
             if array is None:
                 continue
-            with _partial(folder / name).open("wb") as file:
-                np.save(file, array)
-            _partial(folder / name).replace(folder / name)
+            with whole_file(folder / name) as partial:
+                np.save(partial, array)
         write_json(record, folder / CASE_FILE)
     except OSError as error:
         raise UdeansrError(f"{folder}: cannot be written ({error.strerror}); check the folder and the disk") from error
@@ -82,8 +82,9 @@ def read_array(path: Path) -> np.memmap:
 def remove_case(folder: Path) -> None:
     """Remove the files that :func:`write_case` made, and the folder if nothing else is in it."""
     ours = (CASE_FILE, VOXELS_FILE, FOREGROUND_FILE, DEGRADED_FILE)
-    for path in (*(folder / name for name in ours), *(_partial(folder / name) for name in ours)):
-        path.unlink(missing_ok=True)
+    for name in ours:
+        (folder / name).unlink(missing_ok=True)
+        remove_partials(folder / name)
     try:
         folder.rmdir()
     except OSError:
@@ -112,7 +113,3 @@ def sha256_of(source: Path) -> str:
 
 def _files(source: Path) -> list[Path]:
     return sorted(path for path in source.iterdir() if path.is_file()) if source.is_dir() else [source]
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 from udeansr.degradation.kspace import AXES, TRUNCATION, Degradation, degrade
-from udeansr.degradation.measured_degradation import MeasuredDegradation, with_restored
+from udeansr.degradation.measured_degradation import MeasuredDegradation, with_deconvolved
 from udeansr.image.normalization import intensity_scale
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration
@@ -54,8 +54,8 @@ def degrade_variously(
     made, measured = [], []
     for scanner in range(SCANNERS):
         rng = np.random.default_rng([zlib.crc32(name.encode()), scanner])
-        lr = degrade(np.maximum(hr, 0), configuration.factors, draw_degradation(rng), rng)
+        lr = degrade(np.maximum(hr, 0), configuration.task.factors, draw_degradation(rng), rng)
         level = np.float32(intensity_scale(lr))
-        measured.append(domain.measure(lr, configuration.lr_spacing_mm))
-        made.append(with_restored(lr / level, measured[-1], domain.spectrum) * level)
+        measured.append(domain.measure(lr, configuration.task.lr_spacing_mm))
+        made.append(with_deconvolved(lr / level, measured[-1], domain.spectrum) * level)
     return np.stack(made), measured

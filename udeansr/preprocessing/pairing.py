@@ -26,6 +26,7 @@ from udeansr.preprocessing.case_folder import read_record, write_case
 from udeansr.preprocessing.preparation import training_box
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, PreprocessedDataset, read_case
 from udeansr.preprocessing.preprocessor import draw_foreground
+from udeansr.strict_json import as_json
 
 PAIRS, PAIRS_REGISTERED = "pairs", "pairs_registered"
 """Folders of a configuration that hold pairs, beside those of the groups."""
@@ -134,7 +135,7 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
         motion = register_rigidly(hr, lr) if register else RigidMotion()
     except UdeansrError as error:
         raise UdeansrError(f"{task.hr.name}: {error}") from error
-    scale = configuration.factors
+    scale = configuration.task.factors
     lr = crop(lr, _shared_box(hr, motion, lr, configuration))
     grid = sr_geometry(lr.geometry, scale)
     moved, inside = move_onto(hr, motion, grid).voxels, covered(hr.geometry, motion, grid)
@@ -149,7 +150,7 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
         "made_of": _made_of(task),
         "motion": asdict(motion),
         "gain": gain,
-        "geometry": grid.as_dict(),
+        "geometry": as_json(grid),
         "intensity_scale": task.hr.intensity_scale,
         "level": task.hr.level / gain,
     }
@@ -163,7 +164,7 @@ def _shared_box(hr: Volume, motion: RigidMotion, lr: Volume, configuration: Conf
     whole = tuple(slice(0, n) for n in lr.geometry.shape)
     parts = whole if found is None else found
     box = (triple(part.start for part in parts), triple(part.stop - part.start for part in parts))
-    patch = (configuration.slab_slices, *configuration.patch_size)
+    patch = (configuration.task.slab_slices, *configuration.size.patch_size)
     return training_box(box, lr.geometry.shape, patch, (1, 1, 1))
 
 

@@ -81,14 +81,14 @@ def prepare_hr(volume: Volume, plan: Plan, configuration: Configuration, path: P
     """
     unit = _intensity_scale(volume, path)
     volume = reorient(volume, plan.orientation)
-    planned = grid_of_spacing(volume.geometry, configuration.hr_spacing_mm)
+    planned = grid_of_spacing(volume.geometry, configuration.task.hr_spacing_mm)
     if planned is not None:
         stored_mm = volume.geometry.spacing_mm
         _logger.warning(
             "%s: HR of %s was resampled to %s, as planned", path, in_mm(stored_mm), in_mm(planned.spacing_mm)
         )
         volume = resample_onto(volume, planned)
-    return _cut(volume, configuration.factors, configuration, unit, unit, path)
+    return _cut(volume, configuration.task.factors, configuration, unit, unit, path)
 
 
 def prepare_lr(volume: Volume, plan: Plan, configuration: Configuration, path: Path) -> Prepared:
@@ -125,10 +125,10 @@ def prepare_pair(
     lr, hr = reorient(lr, plan.orientation), reorient(hr, plan.orientation)
     start, shape = foreground_box(lr.voxels, MARGIN_LR_VOXELS)
     low = crop(lr, (start, shape))
-    factors = configuration.factors.zyx
+    factors = configuration.task.factors.zyx
     hr_start = triple(a * s for a, s in zip(start, factors, strict=True))
     hr_shape = triple(n * s for n, s in zip(shape, factors, strict=True))
-    whole = sr_geometry(lr.geometry, configuration.factors)
+    whole = sr_geometry(lr.geometry, configuration.task.factors)
     if same_grid(hr.geometry, whole):
         high = crop(hr, (hr_start, hr_shape))
     else:
@@ -166,7 +166,7 @@ def restore(prepared: Prepared, orientation: str, dtype: np.dtype | None = None)
 
 def _cut(volume: Volume, scale: Scale, configuration: Configuration, unit: float, level: float, path: Path) -> Prepared:
     """Cut a reoriented volume to its foreground, or to a patch where that is larger, and divide it by its level."""
-    patch = (configuration.slab_slices, *configuration.patch_size)
+    patch = (configuration.task.slab_slices, *configuration.size.patch_size)
     minimum = tuple(n * s for n, s in zip(patch, scale.zyx, strict=True))
     margin = MARGIN_LR_VOXELS * max(scale.zyx)
     found = foreground_box(volume.voxels, margin)

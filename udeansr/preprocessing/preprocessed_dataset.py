@@ -23,6 +23,7 @@ from udeansr.preprocessing.case_folder import (
     read_array,
     read_record,
 )
+from udeansr.strict_json import as_json, from_json
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
@@ -37,13 +38,13 @@ FORMAT = 2
 def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
     """The values of a plan that decide what the arrays are, as JSON gives them back; the others may change freely."""
     values = {"format": FORMAT, "orientation": plan.orientation, "lr_gain": plan.lr_gain}
-    values["degradation"] = plan.degradation and plan.degradation.as_dict()
+    values["degradation"] = plan.degradation and as_json(plan.degradation)
     return json.loads(json.dumps({**values, **_configured_values(configuration)}))
 
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
     names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size", "source_degradation")
-    values = asdict(configuration)
+    values = asdict(configuration.task) | asdict(configuration.size)
     return {name: values[name] for name in names}
 
 
@@ -88,8 +89,8 @@ class PreprocessedCase:
         """Of ``sourceHR``: (Z / sz, Y / sy, X / sx) float32, the voxels as the target's scanner would give them.
 
         Blurred as measured, without noise and before the magnitude is taken; of a pair, the target LR itself; where the
-        configuration says "variety", (scanners, 2, Z / sz, Y / sy, X / sx): restored and as it is, noise included; as
-        :attr:`voxels`.
+        configuration says "randomized", (scanners, 2, Z / sz, Y / sy, X / sx): deconvolved and as it is, with noise;
+        as :attr:`voxels`.
         """
         return read_array(self.folder / DEGRADED_FILE)
 
@@ -141,8 +142,11 @@ class PreprocessedDataset:
         if not (self.folder.parent / DOMAIN_FILE).is_file():
             return None
         domain = Domain.load(self.folder.parent / DOMAIN_FILE)
-        records = [read_record(case.folder) or {} for case in self.cases(SOURCE_HR)]
-        made = [MeasuredDegradation.from_dict(one) for record in records for one in record.get("measured", ())]
+        made = [
+            from_json(MeasuredDegradation, one, str(case.folder))
+            for case in self.cases(SOURCE_HR)
+            for one in (read_record(case.folder) or {}).get("measured", ())
+        ]
         return domain.widened(made) if made else domain
 
     def cases(self, group: str) -> tuple[PreprocessedCase, ...]:
@@ -166,7 +170,7 @@ def read_case(folder: Path, group: str) -> PreprocessedCase:
     record = read_record(folder)
     if record is None:
         raise UdeansrError(f"{folder}: a broken case; delete the folder and run udeansr_plan_and_preprocess again")
-    geometry = Geometry.from_dict(record["geometry"])
+    geometry = from_json(Geometry, record["geometry"], str(folder))
     return PreprocessedCase(
         folder.name, group, folder, geometry, record["intensity_scale"], record["level"], record.get("noise", 0.0)
     )

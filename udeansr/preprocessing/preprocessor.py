@@ -13,7 +13,6 @@ import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
 from udeansr.degradation.measured_degradation import blur_as_measured
-from udeansr.files import write_json
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
@@ -32,6 +31,7 @@ from udeansr.preprocessing.case_folder import (
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
+from udeansr.strict_json import as_json, write_json
 
 FOREGROUND_VOXELS = 10_000
 """Enough to draw slabs from; all of them would be as large as the volume."""
@@ -85,7 +85,7 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     waiting = [task for task in tasks if not _looks_current(task, values)]
     if waiting:
         (own / COMPLETE_FILE).unlink(missing_ok=True)
-    domain = Domain.load(folder / DOMAIN_FILE) if configuration.restores else None
+    domain = Domain.load(folder / DOMAIN_FILE) if configuration.task.deconvolves else None
     work = partial(_run, plan=plan, configuration=configuration, values=values, domain=domain)
     done = sum(parallel_map(work, waiting, processes, f"preprocess {configuration_name}"))
     kept = {path for task in tasks for path in task.folders}
@@ -141,8 +141,8 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         record = {
             "sources": sources,
             "plan": values,
-            "geometry": prepared.geometry.as_dict(),
-            "cut_from": prepared.whole.as_dict(),
+            "geometry": as_json(prepared.geometry),
+            "cut_from": as_json(prepared.whole),
             "start": list(prepared.start),
             "intensity_scale": prepared.intensity_scale,
             "level": prepared.level,
@@ -152,7 +152,7 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         if task.outputs[0][0] == SOURCE_HR:
             if domain is not None:
                 degraded, measured = degrade_variously(prepared.voxels, configuration, domain, folder.name)
-                record["measured"] = [one.as_dict() for one in measured]
+                record["measured"] = [as_json(one) for one in measured]
             else:
                 degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
         write_case(folder, prepared.voxels, foreground, record, degraded)
@@ -169,8 +169,8 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
     Returns: (Z / sz, Y / sy, X / sx) float32, if the degradation is not known before the magnitude is taken, and the
         standard deviation of the noise in each complex channel, both in normalised intensity of HR.
     """
-    lr = truncate_kspace(hr, configuration.factors)
-    known = configuration.source_degradation
+    lr = truncate_kspace(hr, configuration.task.factors)
+    known = configuration.task.source_degradation
     if isinstance(known, Degradation):
         # Noise turned by the phase of the image is the same noise: it can be added to the magnitude as well.
         silent = acquire(lr, replace(known, noise=0.0), np.random.default_rng())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import random
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ from torch import Tensor
 
 import udeansr
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_file
 from udeansr.training.trainer import Trainer
 
 LATEST, BEST, FINAL = "latest.pt", "best.pt", "final.pt"
-FORMAT = 1
+FORMAT = 2
 KEYS = (
     *("format", "version", "plan", "configuration", "method", "settings", "run", "weights", "averaged"),
     *("optimizers", "scaler", "schedule", "random", "progress"),
@@ -39,16 +39,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             lists and dicts only.
     Raises:
         ValueError: if a key is missing or unknown.
+        UdeansrError: if the disk refuses.
     """
     state = {"format": FORMAT, "version": udeansr.__version__, **state}
     if set(state) - set(OPTIONAL_KEYS) != set(KEYS):
         raise ValueError(f"keys missing or unknown: {sorted((set(state) - set(OPTIONAL_KEYS)) ^ set(KEYS))}")
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from udeansr.device import autocast
+from udeansr.files import whole_file
 from udeansr.methods.method import Method
 from udeansr.training.validation import Split
 
@@ -36,8 +37,8 @@ def write_explanations(method: Method, split: Split, device: torch.device, preci
         if not maps:
             break
         own = folder / EXPLANATIONS
-        own.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(own / f"{hr.name}.npz", **maps)  # type: ignore[arg-type]
+        with whole_file(own / f"{hr.name}.npz") as partial:
+            np.savez_compressed(partial, **maps)  # type: ignore[arg-type]
         draw_maps(maps, own / f"{hr.name}.png")
         drawn.append(own / f"{hr.name}.png")
     return drawn
@@ -95,9 +96,8 @@ def draw_maps(maps: dict[str, np.ndarray], path: Path) -> None:
         axes.set_axis_off()
         if is_map:
             figure.colorbar(shown, ax=axes, shrink=0.8)
-    partial = path.with_name(f".{path.name}.partial")
-    canvas.print_png(str(partial))
-    partial.replace(path)
+    with whole_file(path) as partial:
+        canvas.print_png(str(partial))
 
 
 def _even(volume: np.ndarray, cell: tuple[int, int]) -> np.ndarray:

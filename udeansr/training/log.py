@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
 from udeansr.errors import UdeansrError
+from udeansr.files import whole_file, write_whole
 from udeansr.training.interruption import StoppedError
 
 _SCORES = {
@@ -43,12 +44,11 @@ def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
         losses.set_yscale("log")
     for axes, (label, kinds) in zip(scores, _SCORES.items(), strict=True):
         _panel(axes, label, history, "validation", kinds)
-    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["lr"] for entry in history], marker=".")
+    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["learning_rate"] for entry in history], marker=".")
     rate.set(ylabel="learning rate (1e-4)", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
-    partial = path.with_name(f".{path.name}.partial")
-    canvas.print_png(str(partial))
-    partial.replace(path)
+    with whole_file(path) as partial:
+        canvas.print_png(str(partial))
 
 
 def _panel(axes: Axes, label: str, history: list[dict[str, Any]], part: str, names: tuple[str, ...]) -> None:
@@ -109,7 +109,8 @@ def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("
     times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
     left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
     ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
-    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; lr {entry['lr']:.2g}; {times}{ahead}"
+    parts.append(f"learning rate {entry['learning_rate']:.2g}")
+    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; {times}{ahead}"
 
 
 def by_player(losses: dict[str, float]) -> dict[str, float]:
@@ -145,9 +146,7 @@ class RunLog:
         """
         self._folder = folder
         self.history = [entry for entry in _read_lines(folder / METRICS) if entry["epoch"] <= epochs_done]
-        partial = folder / f".{METRICS}.partial"
-        partial.write_text("".join(_line(entry) for entry in self.history), encoding="utf-8")
-        partial.replace(folder / METRICS)
+        write_whole(folder / METRICS, "".join(_line(entry) for entry in self.history))
         self._board = _open_tensorboard(folder / TENSORBOARD) if tensorboard else None
         self._handler = logging.FileHandler(folder / LOG, encoding="utf-8", delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -185,7 +184,7 @@ class RunLog:
         if self._board is not None:
             numbers = {f"losses/{name}": value for name, value in entry["losses"].items()}
             numbers |= {f"validation/{name}": value for name, value in entry["validation"].items()}
-            for name, value in {**numbers, "lr": entry["lr"]}.items():
+            for name, value in {**numbers, "learning_rate": entry["learning_rate"]}.items():
                 if isinstance(value, float):
                     self._board.add_scalar(name, value, entry["epoch"])
 

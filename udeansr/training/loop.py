@@ -21,7 +21,7 @@ from udeansr.training.explanations import write_explanations
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.settings import RunSettings
-from udeansr.training.trainer import LAST_LR, Trainer, cosine_lr
+from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate
 from udeansr.training.validation import Split, Validator, warn_of_shift
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ class TrainingLoop:
             folder: for the checkpoints.
             identity: the keys of a checkpoint that say what is trained.
         """
-        assert run.epochs and run.iterations_per_epoch and run.lr, "settings are not resolved"
-        self._epochs, self._length, self._lr = run.epochs, run.iterations_per_epoch, run.lr
+        assert run.epochs and run.iterations_per_epoch and run.learning_rate, "settings are not resolved"
+        self._epochs, self._length, self._learning_rate = run.epochs, run.iterations_per_epoch, run.learning_rate
         self._trainer, self._split, self._configuration, self._run = trainer, split, configuration, run
         self._validator, self._log, self._folder, self._identity = validator, log, folder, identity
         self._progress: dict[str, Any] = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
@@ -125,8 +125,8 @@ class TrainingLoop:
         """Finish the epoch that is under way, or as much of it as there is time for; validate, save."""
         progress = self._progress
         starts = self._trainer.method.stage_starts
-        lr = cosine_lr(progress["epoch"], self._epochs, self._lr, stage_starts=starts)
-        self._trainer.set_lr(lr)
+        learning_rate = cosine_learning_rate(progress["epoch"], self._epochs, self._learning_rate, stage_starts=starts)
+        self._trainer.set_learning_rate(learning_rate)
         self._times = {"computing": 0.0, "waiting": 0.0}
         done = progress["iteration"] - progress["epoch"] * self._length
         with epoch_bar(progress["epoch"] + 1, self._epochs, done, self._length) as bar:
@@ -141,7 +141,7 @@ class TrainingLoop:
         scores = self._validate()
         whole = done == self._length
         means = {name: total / done for name, total in progress["losses"].items()}
-        self._record(progress["epoch"] + 1, done, means, scores, lr)
+        self._record(progress["epoch"] + 1, done, means, scores, learning_rate)
         best = progress["best"]
         is_best = math.isfinite(scores["score"]) and (best is None or scores["score"] > best["score"])
         if is_best:
@@ -206,11 +206,19 @@ class TrainingLoop:
             logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
         scores = self._validate()
         scores |= {f"tricubic_{name}": value for name, value in reference.items()}
-        self._record(0, 0, {}, scores, self._lr)
+        self._record(0, 0, {}, scores, self._learning_rate)
 
-    def _record(self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], lr: float) -> None:
+    def _record(
+        self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
+    ) -> None:
         times = {**self._times, "validation": self._validation_seconds}
-        entry = {"epoch": epoch, "iterations": iterations, "losses": losses, "validation": scores, "lr": lr}
+        entry = {
+            "epoch": epoch,
+            "iterations": iterations,
+            "losses": losses,
+            "validation": scores,
+            "learning_rate": learning_rate,
+        }
         entry["seconds"] = {name: round(seconds, 3) for name, seconds in times.items()}
         self._log.record(entry)
         logger.info("%s", epoch_line(entry, self._epochs, self._seconds_left()))
@@ -223,7 +231,12 @@ class TrainingLoop:
             raise self._spoilt("a weight is not finite", self._progress["iteration"])
         now = time.monotonic()
         self._progress["seconds"] = self._seconds_before + now - self._begun
-        schedule = {"name": "cosine", "lr": self._lr, "last_lr": LAST_LR, "epochs": self._epochs}
+        schedule = {
+            "name": "cosine",
+            "learning_rate": self._learning_rate,
+            "last_learning_rate": LAST_LEARNING_RATE,
+            "epochs": self._epochs,
+        }
         parts = {"schedule": schedule, "random": random_state(), "progress": self._progress}
         save_checkpoint(self._folder / name, {**self._identity, **self._trainer.state_dict(), **parts})
         self._last_saved = now
@@ -242,7 +255,7 @@ class TrainingLoop:
         return UdeansrError(
             f"iteration {iteration}: {trouble}, so training stopped. The last good checkpoint is "
             f"{self._folder / LATEST}. Go on from it with --continue --clip 1 or --continue --precision fp32, "
-            f"or begin again with --overwrite --lr {self._lr / 10:g}"
+            f"or begin again with --overwrite --learning-rate {self._learning_rate / 10:g}"
         )
 
     def _say_interrupted(self) -> str:

@@ -13,7 +13,9 @@ import torch
 
 import udeansr
 from udeansr.errors import UdeansrError
+from udeansr.files import remove_partials
 from udeansr.planning.plan import Plan
+from udeansr.strict_json import write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD
@@ -40,6 +42,8 @@ def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
     """
     if mode not in MODES:
         raise ValueError(f"mode '{mode}'; expected one of {', '.join(MODES)}")
+    for name in (LATEST, BEST, FINAL):
+        remove_partials(folder / name)  # large, and left by a call that was killed while it wrote
     files = [folder / name for name in (LATEST, BEST, FINAL, RUN_FILE, LOG, METRICS, PROGRESS)]
     there = [file.name for file in files if file.exists()]
     if mode == "continue":
@@ -70,9 +74,7 @@ def write_run(folder: Path, identity: dict[str, Any], device: str, precision: st
     values = {"version": udeansr.__version__, "dataset": identity["plan"]["dataset"], **identity, "computed": machine}
     for name in ("plan", "domain"):  # they lie beside the arrays, and in every checkpoint
         values.pop(name, None)
-    partial = folder / f".{RUN_FILE}.partial"
-    partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / RUN_FILE)
+    write_json(values, folder / RUN_FILE)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -109,8 +111,8 @@ def check_same_training(state: dict[str, Any], identity: dict[str, Any], plan: P
         {"method": state["method"], **state["settings"]}, {"method": identity["method"], **identity["settings"]}
     )
     changes += _changes(
-        {"orientation": former.orientation, "lr_gain": former.lr_gain, **vars(then)},
-        {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **vars(now)},
+        {"orientation": former.orientation, "lr_gain": former.lr_gain, **then.values()},
+        {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **now.values()},
     )
     if former.degradation != plan.degradation:
         changes.append("the measured degradation of the plan")

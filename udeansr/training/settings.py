@@ -11,7 +11,7 @@ from udeansr.planning.plan import Configuration
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
-LASTING = ("iterations_per_epoch", "batch_size", "lr", "seed", "ema_decay", "augment", "validation_cases")
+LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_decay", "augment", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
 
 
@@ -23,7 +23,7 @@ class RunSettings:
         epochs: epochs in all; None takes the plan's. The learning rate falls over these.
         iterations_per_epoch: None takes the plan's.
         batch_size: slabs of each cohort in a batch; None takes the plan's.
-        lr: learning rate of the first epoch; None takes the method's.
+        learning_rate: learning rate of the first epoch; None takes the method's.
         seed: of the first weights, of the batches and of the people held out.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ...
         workers: processes that prepare batches; 0 prepares them in the training process.
@@ -44,7 +44,7 @@ class RunSettings:
     epochs: int | None = None
     iterations_per_epoch: int | None = None
     batch_size: int | None = None
-    lr: float | None = None
+    learning_rate: float | None = None
     seed: int = 0
     device: str = "auto"
     workers: int = 0
@@ -62,7 +62,7 @@ class RunSettings:
         """Refuse what cannot be run."""
         for name in ("epochs", "iterations_per_epoch", "batch_size", "validation_cases"):
             _check(name, getattr(self, name), lambda number: number >= 1, "a whole number of at least 1")
-        for name in ("lr", "clip", "max_minutes", "checkpoint_minutes"):
+        for name in ("learning_rate", "clip", "max_minutes", "checkpoint_minutes"):
             _check(name, getattr(self, name), lambda number: 0 < number < float("inf"), "a number above 0")
         for name in ("workers", "seed"):
             _check(name, getattr(self, name), lambda number: number >= 0, "a whole number of at least 0")
@@ -73,10 +73,10 @@ class RunSettings:
         """The same with the plan's numbers, and the method's, where this has none."""
         return replace(
             self,
-            epochs=self.epochs or configuration.epochs,
-            iterations_per_epoch=self.iterations_per_epoch or configuration.iterations_per_epoch,
-            batch_size=self.batch_size or configuration.batch_size,
-            lr=self.lr or method.lr,
+            epochs=self.epochs or configuration.size.epochs,
+            iterations_per_epoch=self.iterations_per_epoch or configuration.size.iterations_per_epoch,
+            batch_size=self.batch_size or configuration.size.batch_size,
+            learning_rate=self.learning_rate or method.learning_rate,
             ema_decay=method.ema_decay if self.ema_decay is None else self.ema_decay,
             augment=method.augment if self.augment is None else self.augment,
         )

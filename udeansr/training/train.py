@@ -19,6 +19,7 @@ from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import check_weights, restore_random_state, save_beginning, seed_everything
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
@@ -63,7 +64,7 @@ def train(
         StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
     """
     configuration = plan.configuration(configuration_name)
-    _check_learns(method_name, configuration.scale, mode)
+    _check_learns(method_name, configuration.task.scale, mode)
     run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)
     precision = choose_precision(run.precision, device)
@@ -83,7 +84,7 @@ def train(
         "method": method_name,
         "settings": json.loads(json.dumps(asdict(settings))),
         "run": run.as_dict(),
-        "domain": method.domain and method.domain.as_dict(),
+        "domain": method.domain and as_json(method.domain),
     }
     if state is not None:
         where = str(output_folder)
@@ -97,7 +98,7 @@ def train(
             "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
         )
         trainer = _trainer(method, run, device, precision)
-        if method.learns_in_prediction:
+        if method.is_zero_shot:
             return save_beginning(output_folder, trainer, identity)
         split = split_cases(dataset, run.seed, run.validation_cases)
         if method.pairs != "made":
@@ -107,9 +108,9 @@ def train(
         loop = TrainingLoop(
             trainer,
             split,
-            replace(configuration, batch_size=run.batch_size),  # type: ignore[arg-type]
+            configuration.changed(batch_size=run.batch_size),  # type: ignore[arg-type]
             run,
-            Validator(split, configuration.factors, device, precision),
+            Validator(split, configuration.task.factors, device, precision),
             log,
             output_folder,
             identity,
@@ -123,7 +124,7 @@ def train(
 
 def _check_learns(method_name: str, scale: str, mode: str) -> None:
     """Refuse a method without players, and to go on where nothing is learnt before prediction."""
-    if method_type(method_name).learns_in_prediction and mode == "continue":
+    if method_type(method_name).is_zero_shot and mode == "continue":
         raise UdeansrError(
             f"{method_name} learns in prediction, so there is no training to continue; predict with it, "
             "or begin again with other settings: --overwrite"
@@ -148,10 +149,10 @@ def _trainer(method: Method, run: RunSettings, device: torch.device, precision: 
     torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
     if run.compile and device.type == "cpu":
         logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")
-    assert run.lr is not None and run.ema_decay is not None, "settings are not resolved"
+    assert run.learning_rate is not None and run.ema_decay is not None, "settings are not resolved"
     return Trainer(
         method,
-        lr=run.lr,
+        learning_rate=run.learning_rate,
         device=device,
         precision=precision,
         clip=run.clip,

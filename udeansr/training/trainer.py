@@ -80,29 +80,33 @@ class WeightAverage:
                 yield f"{part}.{name}", tensor
 
 
-LAST_LR = 1e-8
+LAST_LEARNING_RATE = 1e-8
 """Where the cosine ends (the authors' code)."""
 
 
-def cosine_lr(
-    epoch: int, epochs: int, lr: float, last_lr: float = LAST_LR, stage_starts: tuple[float, ...] = (0.0,)
+def cosine_learning_rate(
+    epoch: int,
+    epochs: int,
+    learning_rate: float,
+    last_learning_rate: float = LAST_LEARNING_RATE,
+    stage_starts: tuple[float, ...] = (0.0,),
 ) -> float:
-    """The learning rate of one epoch, on half a cosine from ``lr`` towards ``last_lr``; each stage has its own.
+    """The learning rate of one epoch, on half a cosine from the first to the last; each stage has its own.
 
     It depends on nothing else, so that a continued run goes on where it stopped.
 
     Args:
         epoch: epochs that are done, 0 to ``epochs``; the last value is reached when all are.
         epochs: epochs in all.
-        lr: learning rate of the first epoch of a stage.
-        last_lr: learning rate at the end.
+        learning_rate: learning rate of the first epoch of a stage.
+        last_learning_rate: learning rate at the end.
         stage_starts: parts of the training that are done when a stage begins, rising from 0.
     """
     share_done = min(epoch / epochs, 1.0)
     stage = bisect_right(stage_starts, share_done) - 1
     start, end = (*stage_starts, 1.0)[stage : stage + 2]
     share_of_stage = (share_done - start) / (end - start) if end > start else 1.0
-    return last_lr + (lr - last_lr) * (1 + math.cos(math.pi * share_of_stage)) / 2
+    return last_learning_rate + (learning_rate - last_learning_rate) * (1 + math.cos(math.pi * share_of_stage)) / 2
 
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
@@ -121,7 +125,7 @@ class Trainer:
         self,
         method: Method,
         *,
-        lr: float,
+        learning_rate: float,
         device: torch.device,
         precision: str,
         clip: float | None = None,
@@ -132,7 +136,7 @@ class Trainer:
 
         Args:
             method: as it was built or loaded.
-            lr: learning rate, until :meth:`set_lr`.
+            learning_rate: learning rate, until :meth:`set_lr`.
             device: where to compute.
             precision: ``bf16``, ``fp16`` or ``fp32``; losses are summed and weights kept in fp32.
             clip: largest norm of a player's gradient; None clips nothing.
@@ -144,7 +148,7 @@ class Trainer:
         self.average = WeightAverage(method, ema_decay)
         self._weights = {player: list(method.get_submodule(player).parameters()) for player in method.players}
         self._optimizers = {
-            player: torch.optim.Adam(weights, lr=lr, betas=BETAS, eps=EPSILON, amsgrad=True)
+            player: torch.optim.Adam(weights, lr=learning_rate, betas=BETAS, eps=EPSILON, amsgrad=True)
             for player, weights in self._weights.items()
         }
         self._scalers = {
@@ -153,11 +157,11 @@ class Trainer:
         if compile:
             _compile_networks(method)
 
-    def set_lr(self, lr: float) -> None:
+    def set_learning_rate(self, learning_rate: float) -> None:
         """Give all players one learning rate."""
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = learning_rate
 
     def play(self, batch: Batch, iteration: int) -> dict[str, float]:
         """Play one iteration: every turn of the method, each followed by a step of its player.

@@ -161,7 +161,7 @@ class Validator:
         return super_resolve_volume(
             method,
             lr,
-            stride=method.answered_slices or 1,
+            stride=method.output_slices or 1,
             device=self._device,
             precision=self._precision,
             progress=lambda *_: between(),
