@@ -55,7 +55,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(UdeansrError, match="latest.pt: cannot be written .disk full"):
+    with pytest.raises(UdeansrError, match=r"latest.pt: cannot be written .disk full"):
         save_checkpoint(path, a_state(progress={"epoch": 2}))
     assert load_checkpoint(path)["progress"] == {"epoch": 1}
 
