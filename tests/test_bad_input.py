@@ -184,12 +184,12 @@ BAD = {
     "no such setting": (
         nothing,
         (*TRAIN, "--set", "udean.lambda=1"),
-        "the method 'udean' has no setting 'lambda'; it has lambda_",
+        "the settings of udean: unknown key 'lambda'; known are lambda_",
     ),
     "a setting ill-typed": (
         nothing,
         (*TRAIN, "--set", "udean.lambda_da=much"),
-        "udean.lambda_da is 'much'; expected a number",
+        "'lambda_da' is \"much\"; expected a number",
     ),
     "nothing to learn": (
         nothing,

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Literal
 
 import torch
 
@@ -14,7 +15,8 @@ from udeansr.errors import UdeansrError
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Half precisions by name."""
 
-PRECISIONS = (*FORMATS, "fp32")
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+"""The number format of networks by name; ``auto`` is the device's own."""
 
 _FIRST_CUDA_WITH_BF16 = (8, 0)
 

@@ -34,7 +34,7 @@ def test_shown_by_another_row_it_says_whose_run_it_is(result):
     [
         ("{", "no JSON .+; mend it"),
         ("{}", "the key '.+' is missing"),
-        (None, "no result of a row .+; remove it and run"),
+        (None, "unknown key 'row.tilte'.+; .*remove it and run"),
     ],
 )
 def test_a_broken_file_is_told(result, tmp_path, text, message):

@@ -23,12 +23,12 @@ def test_a_row_of_ones_own_is_a_method_a_degradation_and_what_differs():
     [
         ("a=udean@blur", "'@blur' is no degradation; expected measured, truncation, randomized, true"),
         ("a=magic", "there is no method 'magic'; expected udean"),
-        ("a=udean:beat=1", "the method 'udean' has no setting 'beat'; it has"),
-        ("a=udean:beta=much", "udean.beta is 'much'; expected a number"),
+        ("a=udean:beat=1", "the settings of udean: unknown key 'beat'"),
+        ("a=udean:beta=much", "'beta' is \"much\"; expected a number"),
         ("a=udean:run.rate=1", "a run has no 'rate'; expected epochs, .*learning_rate"),
-        ("a=udean:run.learning_rate=fast", "run.learning_rate is 'fast'; expected a number"),
-        ("a=udean:run.epochs=1.5", "run.epochs is '1.5'; expected a whole number"),
-        ("a=udean:run.augment=maybe", "run.augment is 'maybe'; expected true or false"),
+        ("a=udean:run.learning_rate=fast", "run: 'learning_rate' is \"fast\"; expected a number"),
+        ("a=udean:run.epochs=1.5", "run: 'epochs' is \"1.5\"; expected a whole number"),
+        ("a=udean:run.augment=maybe", "run: 'augment' is \"maybe\"; expected true or false"),
     ],
 )
 def test_what_is_no_row_is_told(text, message):

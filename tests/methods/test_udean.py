@@ -195,12 +195,6 @@ def test_bfloat16_agrees_with_float32(configuration, batch):
         assert found[player] == pytest.approx(losses, rel=0.1, abs=0.02)
 
 
-@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_a_weight_is_a_weight(weight):
-    with pytest.raises(ValueError, match=r"lambda_da is .*; expected a weight of at least 0"):
-        PaperSettings(lambda_da=weight)
-
-
 def test_the_paper_is_the_letter_and_udean_goes_on_from_it():
     paper, ours = PaperSettings(), UdeanSettings()
     assert (paper.anchor, paper.warm_start, paper.lambda_measured) == (False, 0.0, 0.0)

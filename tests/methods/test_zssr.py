@@ -28,15 +28,7 @@ def test_it_says_where_it_learns():
     assert not METHODS["supervised"].is_zero_shot
 
 
-@pytest.mark.parametrize(
-    ("assignment", "message"),
-    [
-        ("zssr.iterations=-1", "zssr.iterations is -1; expected a number of at least 0"),
-        ("zssr.back_projections=0.5", "zssr.back_projections is '0.5'; expected a whole number"),
-        ("zssr.alpha=-1", "zssr.alpha is -1.0; expected a weight of at least 0"),
-    ],
-)
-def test_what_is_no_count_and_no_weight_is_refused(assignment, message):
-    with pytest.raises(UdeansrError) as told:
-        parse_settings("zssr", [assignment])
-    assert str(told.value) == message
+@pytest.mark.parametrize("assignment", ["iterations=-1", "back_projections=0.5", "alpha=-1"])
+def test_what_is_no_count_and_no_weight_is_refused(assignment):
+    with pytest.raises(UdeansrError, match=f"zssr: '{assignment.partition('=')[0]}' is"):
+        parse_settings("zssr", [f"zssr.{assignment}"])

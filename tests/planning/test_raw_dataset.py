@@ -38,9 +38,9 @@ def test_dataset_json_is_read(dataset):
     ("text", "message"),
     [
         ('{"licens": "CC0"}', "unknown key 'licens'; known are name, description, contrast, licence, reference"),
-        ('{"name": 3}', "'name' is 3, expected text in quotes"),
-        ("[]", "expected an object with the optional keys name, description, contrast, licence, reference"),
-        ("{", "no JSON .*; mend it or remove it, it is optional"),
+        ('{"name": 3}', "'name' is 3; expected text"),
+        ("[]", ".*expected an object"),
+        ("{", "no JSON .*; .*it is optional"),
     ],
 )
 def test_a_broken_dataset_json_is_refused_with_its_fault(dataset, text, message):

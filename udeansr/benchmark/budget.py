@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
-from udeansr.strict_json import check_keys, read_json, write_json
+from udeansr.strict_json import PositiveFloat, PositiveInt, read_json_as, write_json
 from udeansr.training.checkpoint import random_state_kept
 from udeansr.training.trainer import Trainer
 
@@ -114,10 +114,10 @@ class Length:
         epochs, iterations_per_epoch: what follows of both.
     """
 
-    budget_seconds: float
-    seconds_per_iteration: float
-    epochs: int
-    iterations_per_epoch: int
+    budget_seconds: PositiveFloat
+    seconds_per_iteration: PositiveFloat
+    epochs: PositiveInt
+    iterations_per_epoch: PositiveInt
 
     @classmethod
     def fitting(cls, budget_seconds: float, seconds_per_iteration: float, longest_epoch: int) -> Length:
@@ -131,17 +131,6 @@ class Length:
         iterations = budget_seconds / seconds_per_iteration
         epochs = max(FEWEST_EPOCHS, round(iterations / longest_epoch))
         return cls(budget_seconds, seconds_per_iteration, epochs, max(1, round(iterations / epochs)))
-
-    @classmethod
-    def load(cls, path: Path) -> Length:
-        """Read what was measured.
-
-        Raises:
-            UdeansrError: if it is no length of a training.
-        """
-        values = read_json(path, "length of a training", "udeansr_benchmark --budget-seconds")
-        check_keys(values, {item.name for item in fields(cls)}, str(path))
-        return cls(**values)
 
 
 def within_budget(task: RowTask, budget_seconds: float | None, anew: bool = False) -> RowTask:
@@ -158,8 +147,17 @@ def within_budget(task: RowTask, budget_seconds: float | None, anew: bool = Fals
         return task
     path = length_file(task)
     if anew or not path.is_file():
-        write_json(asdict(measured(task, budget_seconds)), path)
-    return of_length(task, Length.load(path))
+        write_json(measured(task, budget_seconds), path)
+    return of_length(task, load_length(path))
+
+
+def load_length(path: Path) -> Length:
+    """The length that is on record.
+
+    Raises:
+        UdeansrError: if it is no length of a training.
+    """
+    return read_json_as(Length, path, "length of a training", "udeansr_benchmark --budget-seconds")
 
 
 def length_file(task: RowTask) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from udeansr.benchmark.bench import Benchmark, check, row_task
-from udeansr.benchmark.budget import Length, length_file, measured, of_length, seconds_per_iteration
+from udeansr.benchmark.budget import Length, length_file, load_length, measured, of_length, seconds_per_iteration
 from udeansr.benchmark.dataset import SimulatedDataset, read_dataset
 from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.rows import Row
@@ -113,7 +113,7 @@ class _Work:
         if budget is None:
             return None
         path = length_file(self._unlimited)
-        return Length.load(path) if path.is_file() else measured(self._unlimited, budget)
+        return load_length(path) if path.is_file() else measured(self._unlimited, budget)
 
     @property
     def _unlimited(self) -> RowTask:

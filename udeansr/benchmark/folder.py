@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
-from udeansr.strict_json import check_keys, read_json, write_json
+from udeansr.strict_json import NonNegativeFloat, PositiveFloat, PositiveInt, read_json_as, write_json
 
 SETTINGS_FILE = "benchmark.json"
 
@@ -33,10 +33,10 @@ class BenchmarkSettings:
     target: int | None = None
     validation: int | None = None
     test: int | None = None
-    memory_gb: float | None = None
-    epochs: int | None = None
-    iterations_per_epoch: int | None = None
-    budget_seconds: float | None = None
+    memory_gb: NonNegativeFloat | None = None
+    epochs: PositiveInt | None = None
+    iterations_per_epoch: PositiveInt | None = None
+    budget_seconds: PositiveFloat | None = None
 
     @property
     def counts(self) -> Counts:
@@ -85,17 +85,14 @@ class BenchmarkFolder:
         Raises:
             UdeansrError: if there is none, or it cannot be read.
         """
-        path = self.root / SETTINGS_FILE
-        values = read_json(path, "benchmark", "udeansr_benchmark")
-        check_keys(values, {item.name for item in fields(BenchmarkSettings)}, str(path))
-        return BenchmarkSettings(**{**values, "scans": tuple(values["scans"])})
+        return read_json_as(BenchmarkSettings, self.root / SETTINGS_FILE, "benchmark", "udeansr_benchmark")
 
     def claim(self, settings: BenchmarkSettings) -> None:
         """Make the folder that of a benchmark of these settings, if it is not yet; raises as :meth:`check`."""
         with self.lock("benchmark"):
             self.check(settings)
             if not (self.root / SETTINGS_FILE).is_file():
-                write_json(asdict(settings), self.root / SETTINGS_FILE)
+                write_json(settings, self.root / SETTINGS_FILE)
 
     def lock(self, name: str, wait: bool = True) -> FileLock:
         """What only one process may hold at a time; one that is killed lets go of it."""

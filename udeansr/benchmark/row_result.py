@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario
-from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
-from udeansr.strict_json import check_keys, read_json, write_json
+from udeansr.strict_json import NonNegativeFloat, NonNegativeInt, read_json_as, write_json
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Training:
         device, precision: what it was computed on last.
     """
 
-    iterations: int
-    seconds: float
-    weights: int
+    iterations: NonNegativeInt
+    seconds: NonNegativeFloat
+    weights: NonNegativeInt
     checkpoint: str
     device: str
     precision: str
@@ -56,7 +55,7 @@ class RowResult:
     people: str
     identity: dict[str, Any]
     training: Training | None
-    prediction_seconds: float
+    prediction_seconds: NonNegativeFloat
     cases: dict[str, dict[str, float]]
     same_as: str | None = None
 
@@ -84,16 +83,16 @@ class RowResult:
         Raises:
             UdeansrError: if it is no result of a row.
         """
-        remedy = "remove it and run udeansr_benchmark again"
-        values = read_json(path, "row", remedy)
-        check_keys(values, {item.name for item in fields(cls)}, str(path))
-        try:
-            cases = {
-                name: {metric: math.nan if score is None else score for metric, score in scores.items()}
-                for name, scores in values["cases"].items()
-            }
-            training = values["training"] and Training(**values["training"])
-            made = {"row": Row(**values["row"]), "scenario": Scenario(**values["scenario"])}
-            return cls(**{**values, **made, "training": training, "cases": cases})
-        except (AttributeError, TypeError) as error:
-            raise UdeansrError(f"{path}: no result of a row ({error}); {remedy}") from error
+        stored = read_json_as(_Stored, path, "row", "remove it and run udeansr_benchmark again")
+        cases = {
+            name: {metric: math.nan if score is None else score for metric, score in scores.items()}
+            for name, scores in stored.cases.items()
+        }
+        return cls(**{**vars(stored), "cases": cases})
+
+
+@dataclass(frozen=True)
+class _Stored(RowResult):
+    """A result as it lies on disk, where a score that is no number is null."""
+
+    cases: dict[str, dict[str, float | None]]  # pyright: ignore[reportIncompatibleVariableOverride]

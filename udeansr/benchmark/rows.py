@@ -10,28 +10,16 @@ from udeansr.degradation.kspace import TRUNCATION, Degradation
 from udeansr.errors import UdeansrError
 from udeansr.methods import load_settings, parse_settings
 from udeansr.planning.plan import SOURCE_DEGRADATIONS
+from udeansr.strict_json import from_text
+from udeansr.training.settings import RunSettings
 
 MEASURED, KNOWN_TRUNCATION, RANDOMIZED = SOURCE_DEGRADATIONS
 TRUE = "true"
 """Of a row's ``source_degradation``: what the target's scanner really did, which nobody knows but the simulation."""
 
 
-def truth(text: str) -> bool:
-    """Whether a word says yes or no.
-
-    Raises:
-        ValueError: if it says neither.
-    """
-    if text not in ("true", "false"):
-        raise ValueError
-    return text == "true"
-
-
-RUN_VALUES = {
-    "epochs": int, "iterations_per_epoch": int, "batch_size": int, "learning_rate": float, "seed": int, "clip": float,
-    "ema_decay": float, "augment": truth,
-}  # fmt: skip
-"""What a row may set of its run, and of which type it is."""
+RUN_VALUES = ("epochs", "iterations_per_epoch", "batch_size", "learning_rate", "seed", "clip", "ema_decay", "augment")
+"""What a row may set of its run."""
 
 _FORM = "NAME=METHOD[@DEGRADATION][:SETTING=VALUE,...], such as gentle=udean@measured:beta=0.001,run.learning_rate=1e-3"
 
@@ -79,23 +67,21 @@ def parse_row(text: str) -> Row:
         known = ", ".join((*SOURCE_DEGRADATIONS, TRUE))
         raise UdeansrError(f"--row '{text}': '@{source_degradation}' is no degradation; expected {known}")
     assignments = [part.strip() for part in said.split(",") if part.strip()]
-    run = dict(_run_value(part, text) for part in assignments if part.startswith("run."))
+    run = _run_values([part for part in assignments if part.startswith("run.")], text)
     of_method = [part for part in assignments if not part.startswith("run.")]
     values = asdict(parse_settings(method, [f"{method}.{part}" for part in of_method]))
     settings = {key: values[key] for key in (part.partition("=")[0].strip() for part in of_method)}
     return Row(name, name, method, source_degradation, settings, run, text.strip().partition("=")[2])
 
 
-def _run_value(assignment: str, row: str) -> tuple[str, Any]:
-    """A name of ``RUN_VALUES`` and its value, of ``run.learning_rate=1e-3``."""
-    name, _, text = assignment.removeprefix("run.").partition("=")
-    if name not in RUN_VALUES:
-        raise UdeansrError(f"--row '{row}': a run has no '{name}'; expected {', '.join(RUN_VALUES)}")
-    try:
-        return name, RUN_VALUES[name](text)
-    except ValueError:
-        noun = {int: "a whole number", truth: "true or false"}.get(RUN_VALUES[name], "a number")
-        raise UdeansrError(f"--row '{row}': run.{name} is '{text}'; expected {noun}") from None
+def _run_values(assignments: list[str], row: str) -> dict[str, Any]:
+    """Names of ``RUN_VALUES`` and their values, of ``run.learning_rate=1e-3`` and the like."""
+    words = dict(assignment.removeprefix("run.").split("=", 1) for assignment in assignments if "=" in assignment)
+    for name in words:
+        if name not in RUN_VALUES:
+            raise UdeansrError(f"--row '{row}': a run has no '{name}'; expected {', '.join(RUN_VALUES)}")
+    run = from_text(RunSettings, words, f"--row '{row}': run")
+    return {name: getattr(run, name) for name in words}
 
 
 def _adversaries(name: str, title: str, **settings: Any) -> Row:

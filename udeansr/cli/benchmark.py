@@ -100,6 +100,7 @@ def benchmark(
     from udeansr.benchmark.scenario import scenarios
     from udeansr.cli.plan_and_preprocess import planning_memory
     from udeansr.parallel import Part
+    from udeansr.strict_json import from_json
     from udeansr.training.interruption import StoppedError
     from udeansr.training.settings import RunSettings
 
@@ -112,6 +113,14 @@ def benchmark(
     else:
         words = (scales, pairings or "unpaired", degradations or "truncation,shifted", seeds)
         made = scenarios(*map(_words, words))
+    options = {
+        "epochs": epochs,
+        "iterations_per_epoch": iterations_per_epoch,
+        "device": device,
+        "precision": precision,
+        "workers": workers,
+        "compile": compile_,
+    }
     wanted = Benchmark(
         hr=hr,
         folder=BenchmarkFolder(output),
@@ -126,14 +135,7 @@ def benchmark(
         scenarios=made,
         rows=choose_rows(rows, row or []),
         people=people,
-        options=RunSettings(
-            epochs=epochs,
-            iterations_per_epoch=iterations_per_epoch,
-            device=device,
-            precision=precision,
-            workers=workers,
-            compile=compile_,
-        ),
+        options=from_json(RunSettings, options, "the options"),
         memory_gb=planning_memory(memory_gb)[0],
         processes=processes or min(8, os.cpu_count() or 1),
         part=Part(num_parts, part_id),

@@ -114,16 +114,17 @@ def _train(
     plan = Plan.load(folder / PLANS_FILE)
     chosen = plan.configuration(configuration)
     from udeansr.methods import load_settings, method_type, parse_settings
+    from udeansr.strict_json import from_json
     from udeansr.training.interruption import StoppedError
     from udeansr.training.run_folder import read_run
     from udeansr.training.train import RunSettings, train
 
     settings = parse_settings(method, assignments)
     output = models.folder / folder.name / configuration / method
-    run = RunSettings(**flags)
+    run = from_json(RunSettings, flags, "the options")
     if mode == "continue":
         saved = read_run(output)
-        run = RunSettings.from_dict({**saved["run"], "max_minutes": None, **flags}, str(output))
+        run = from_json(RunSettings, {**saved["run"], "max_minutes": None, **flags}, str(output))
         if not assignments:
             settings = load_settings(method, saved["settings"])
     run = run.resolved(chosen, method_type(method))

@@ -10,11 +10,12 @@ from udeansr.methods.dasr import Dasr
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
 from udeansr.methods.pseudosr import PseudoSr
-from udeansr.methods.settings import settings_from_dict, settings_from_text
+from udeansr.methods.settings import settings_from_text
 from udeansr.methods.supervised import Supervised
 from udeansr.methods.udean import Udean, UdeanPaper
 from udeansr.methods.zssr import Zssr
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import from_json
 
 METHODS: dict[str, type[Method]] = {
     "udean": Udean,
@@ -62,7 +63,7 @@ def load_settings(method_name: str, values: dict[str, Any]) -> Any:
     Raises:
         UdeansrError: if the method, a setting or its value is none.
     """
-    return settings_from_dict(method_type(method_name).settings_type, method_name, values)
+    return from_json(method_type(method_name).settings_type, values, f"the settings of {method_name}")
 
 
 def build_method(name: str, configuration: Configuration, settings: Any) -> Method:

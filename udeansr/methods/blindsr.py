@@ -18,8 +18,8 @@ from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
-from udeansr.methods.settings import check_numbers, check_share
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,14 @@ class BlindSrSettings:
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
     """
 
-    first_stage: float = 0.5
-    lambda_cycle: float = 10.0
-    lambda_identity: float = 5.0
+    first_stage: Fraction = 0.5
+    lambda_cycle: NonNegativeFloat = 10.0
+    lambda_identity: NonNegativeFloat = 5.0
     shrink: Literal["cubic", "nearest"] = "cubic"
-    alpha: float = 0.5
+    alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
-    margin_slices: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are no weight, no count, no share."""
-        check_numbers(self)
-        check_share("first_stage", self.first_stage)
+    margin_slices: NonNegativeInt = 1
 
 
 class BlindSr(Method):

@@ -17,8 +17,8 @@ from udeansr.losses.adversarial import Form
 from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.backbone import degradation_network, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
-from udeansr.methods.settings import check_numbers, check_share
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 RECEPTIVE_FIELD = 13
 """Side of what a place of the band judge sees, in pixels of a band: three convolutions of 5."""
@@ -104,18 +104,13 @@ class DasrSettings:
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
     """
 
-    first_stage: float = 0.5
-    lambda_adversarial: float = 0.005
+    first_stage: Fraction = 0.5
+    lambda_adversarial: NonNegativeFloat = 0.005
     distance_map: bool = True
-    alpha: float = 0.5
+    alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
-    margin_slices: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are no weight, no count, no share."""
-        check_numbers(self)
-        check_share("first_stage", self.first_stage)
+    margin_slices: NonNegativeInt = 1
 
 
 class Dasr(Method):

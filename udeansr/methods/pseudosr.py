@@ -16,8 +16,8 @@ from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import hr_discriminator, lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
-from udeansr.methods.settings import check_numbers
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,14 @@ class PseudoSrSettings:
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
     """
 
-    lambda_sr: float = 0.1
-    lambda_cycle: float = 1.0
-    lambda_identity: float = 2.0
-    lambda_geometry: float = 1.0
-    alpha: float = 0.5
+    lambda_sr: NonNegativeFloat = 0.1
+    lambda_cycle: NonNegativeFloat = 1.0
+    lambda_identity: NonNegativeFloat = 2.0
+    lambda_geometry: NonNegativeFloat = 1.0
+    alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
-    margin_slices: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are no weight and no count."""
-        check_numbers(self)
+    margin_slices: NonNegativeInt = 1
 
 
 class PseudoSr(Method):

@@ -18,8 +18,8 @@ from udeansr.losses.adversarial import Form
 from udeansr.losses.image import reconstruction_losses
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
-from udeansr.methods.settings import check_numbers
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,12 @@ class SupervisedSettings:
         register: whether HR is moved rigidly onto its LR first; pairs are then those of equal name.
     """
 
-    alpha: float = 0.5
+    alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
-    margin_slices: int = 1
+    margin_slices: NonNegativeInt = 1
     pairs: Literal["made", "named"] = "made"
     register: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are no weight and no count."""
-        check_numbers(self)
 
 
 class Supervised(Method):

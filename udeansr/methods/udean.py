@@ -17,13 +17,13 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, confusion_loss, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.method import Method, frozen
-from udeansr.methods.settings import check_numbers
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.bounded_degradation import BoundedDegradation
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,26 @@ class UdeanSettings:
             the paper's, super-resolves whole slabs.
     """
 
-    lambda_image_cycle: float = 1.0
-    lambda_feature_cycle: float = 0.1
-    lambda_hr_consistency: float = 1.0
-    lambda_lr_consistency: float = 1.0
-    lambda_da: float = 0.1
-    lambda_fa: float = 0.1
-    alpha: float = 0.5
-    beta: float = 0.01
+    lambda_image_cycle: NonNegativeFloat = 1.0
+    lambda_feature_cycle: NonNegativeFloat = 0.1
+    lambda_hr_consistency: NonNegativeFloat = 1.0
+    lambda_lr_consistency: NonNegativeFloat = 1.0
+    lambda_da: NonNegativeFloat = 0.1
+    lambda_fa: NonNegativeFloat = 0.1
+    alpha: NonNegativeFloat = 0.5
+    beta: NonNegativeFloat = 0.01
     loss_form: Form = "paper"
     image_adaptation: bool = True
     feature_adaptation: bool = True
     anchor: bool = True
-    warm_start: float = 1.0
-    lambda_measured: float = 1.0
+    warm_start: Fraction = 1.0
+    lambda_measured: NonNegativeFloat = 1.0
     bounded: bool = False
-    lambda_target_cycle: float = 0.0
-    margin_slices: int = 1
+    lambda_target_cycle: NonNegativeFloat = 0.0
+    margin_slices: NonNegativeInt = 1
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are no weight and no count."""
-        check_numbers(self)
+        """Refuse settings that do not go together."""
         if self.lambda_target_cycle > 0 and self.margin_slices > 0:
             raise ValueError("lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0 beside it")
 
@@ -85,9 +84,9 @@ class PaperSettings(UdeanSettings):
     """The paper to the letter: no copy of the image, no measured degradation; the adversaries from the first step."""
 
     anchor: bool = False
-    warm_start: float = 0.0
-    lambda_measured: float = 0.0
-    margin_slices: int = 0
+    warm_start: Fraction = 0.0
+    lambda_measured: NonNegativeFloat = 0.0
+    margin_slices: NonNegativeInt = 0
 
 
 class Generators(nn.Module):

@@ -17,8 +17,8 @@ from udeansr.losses.adversarial import Form
 from udeansr.losses.image import reconstruction_losses
 from udeansr.methods.backbone import sr_network
 from udeansr.methods.method import Method
-from udeansr.methods.settings import check_numbers
 from udeansr.planning.plan import Configuration
+from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,13 @@ class ZssrSettings:
         back_projections: how often SR is corrected by what its LR misses of the LR; the original takes 10.
     """
 
-    alpha: float = 0.5
+    alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
     anchor: bool = True
-    margin_slices: int = 1
-    iterations: int = 3000
+    margin_slices: NonNegativeInt = 1
+    iterations: NonNegativeInt = 3000
     median: bool = False
-    back_projections: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are no weight and no count."""
-        check_numbers(self)
+    back_projections: NonNegativeInt = 0
 
 
 class Zssr(Method):

@@ -138,10 +138,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
     method.domain = description.domain
     if configuration.task.deconvolves and method.domain is None:
         raise UdeansrError(f"{path}: it restores each LR and has no domain to do so by; export it again")
-    try:
-        run = RunSettings.from_dict(description.run, str(path))
-    except TypeError as error:
-        raise UdeansrError(f"{path}: its 'run' is of no sense ({error}); get the file again") from error
+    run = from_json(RunSettings, description.run, str(path), "get the file again")
     return Model(
         method,
         configuration.task.factors,
@@ -209,7 +206,7 @@ def _trained(path: Path, device: torch.device | str) -> Model:
     state = load_checkpoint(path)
     method = trained_method(path, state).to(device)
     plan, configuration = plan_of(path, state)
-    run = RunSettings.from_dict(state["run"], str(path)) if method.is_zero_shot else None
+    run = from_json(RunSettings, state["run"], str(path)) if method.is_zero_shot else None
     return Model(
         method,
         configuration.task.factors,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from udeansr.errors import UdeansrError
@@ -20,6 +19,7 @@ from udeansr.paths import (
     VALIDATION_LR,
     dataset_number,
 )
+from udeansr.strict_json import from_json, read_json
 
 _logger = logging.getLogger(__name__)
 
@@ -128,17 +128,5 @@ def _read_about(path: Path) -> About:
     """Read ``dataset.json``, or the defaults where there is none."""
     if not path.is_file():
         return About()
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UdeansrError(f"{path}: no JSON ({error}); mend it or remove it, it is optional") from error
-    names = [item.name for item in fields(About)]
-    known = ", ".join(names)
-    if not isinstance(values, dict):
-        raise UdeansrError(f"{path}: expected an object with the optional keys {known}; mend it or remove it")
-    for key, value in values.items():
-        if key not in names:
-            raise UdeansrError(f"{path}: unknown key '{key}'; known are {known}; rename or remove it")
-        if not isinstance(value, str):
-            raise UdeansrError(f"{path}: '{key}' is {value!r}, expected text in quotes")
-    return About(**values)
+    remedy = "mend it or remove it, it is optional"
+    return from_json(About, read_json(path, "description of the dataset", remedy), str(path), remedy)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
-from udeansr.device import choose_device, choose_precision
+from udeansr.device import Precision, choose_device, choose_precision
 from udeansr.errors import UdeansrError
 from udeansr.models.model import Model
 from udeansr.parallel import WHOLE, Part
 from udeansr.prediction.predictor import Predictor
-from udeansr.training.settings import PRECISIONS
 
 _logger = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse words that are none."""
-        if self.precision not in PRECISIONS:
-            raise UdeansrError(f"precision '{self.precision}' is none; expected {', '.join(PRECISIONS)}")
+        if self.precision not in get_args(Precision):
+            raise UdeansrError(f"precision '{self.precision}' is none; expected {', '.join(get_args(Precision))}")
         if self.mode not in MODES:
             raise ValueError(f"mode '{self.mode}'; expected {', '.join(MODES)}")
 

@@ -1,15 +1,17 @@
-"""The settings of one run, and which of them may change when it is continued. Knows numbers; trains nothing."""
+"""The settings of one run, and which of them may change when it is continued."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
+from annotated_types import Ge, Lt
+
+from udeansr.device import Precision
 from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
-
-PRECISIONS = ("auto", "bf16", "fp16", "fp32")
+from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt
 
 LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_decay", "augment", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
@@ -18,6 +20,8 @@ LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_d
 @dataclass(frozen=True)
 class RunSettings:
     """How one training is run; all of it is saved in ``run.json`` and in every checkpoint.
+
+    It is read by :func:`udeansr.strict_json.from_json`, which refuses what cannot be run.
 
     Attributes:
         epochs: epochs in all; None takes the plan's. The learning rate falls over these.
@@ -36,38 +40,24 @@ class RunSettings:
         checkpoint_minutes: time between checkpoints inside an epoch, minutes.
         max_minutes: time after which this call ends the training properly, minutes; None has no such end.
         validation_cases: volumes of each kind that are validated on after an epoch.
-
-    Raises:
-        UdeansrError: if a value is out of its range.
     """
 
-    epochs: int | None = None
-    iterations_per_epoch: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    seed: int = 0
+    epochs: PositiveInt | None = None
+    iterations_per_epoch: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    learning_rate: PositiveFloat | None = None
+    seed: NonNegativeInt = 0
     device: str = "auto"
-    workers: int = 0
-    precision: str = "auto"
-    clip: float | None = None
-    ema_decay: float | None = None
+    workers: NonNegativeInt = 0
+    precision: Precision = "auto"
+    clip: PositiveFloat | None = None
+    ema_decay: Annotated[float, Ge(0), Lt(1)] | None = None
     augment: bool | None = None
     compile: bool = False
     tensorboard: bool = False
-    checkpoint_minutes: float = 5.0
-    max_minutes: float | None = None
-    validation_cases: int = 2
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
-        for name in ("epochs", "iterations_per_epoch", "batch_size", "validation_cases"):
-            _check(name, getattr(self, name), lambda number: number >= 1, "a whole number of at least 1")
-        for name in ("learning_rate", "clip", "max_minutes", "checkpoint_minutes"):
-            _check(name, getattr(self, name), lambda number: 0 < number < float("inf"), "a number above 0")
-        for name in ("workers", "seed"):
-            _check(name, getattr(self, name), lambda number: number >= 0, "a whole number of at least 0")
-        _check("ema_decay", self.ema_decay, lambda decay: 0 <= decay < 1, "at least 0 (off) and below 1")
-        _check("precision", self.precision, lambda name: name in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+    checkpoint_minutes: PositiveFloat = 5.0
+    max_minutes: PositiveFloat | None = None
+    validation_cases: PositiveInt = 2
 
     def resolved(self, configuration: Configuration, method: type[Method]) -> RunSettings:
         """The same with the plan's numbers, and the method's, where this has none."""
@@ -80,25 +70,6 @@ class RunSettings:
             ema_decay=method.ema_decay if self.ema_decay is None else self.ema_decay,
             augment=method.augment if self.augment is None else self.augment,
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = "run.json") -> RunSettings:
-        """The way back from :meth:`as_dict`.
-
-        Raises:
-            UdeansrError: naming an unknown key, or a value out of its range.
-        """
-        known = [item.name for item in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise UdeansrError(
-                f"{where}: unknown key '{unknown[0]}' in the run's settings; known are {', '.join(known)}"
-            )
-        return cls(**values)
 
 
 def check_continuation(saved: RunSettings, wanted: RunSettings, where: str) -> None:
@@ -123,9 +94,3 @@ def check_continuation(saved: RunSettings, wanted: RunSettings, where: str) -> N
             f"{where} was begun with other settings: {', '.join(changes)}. "
             "Continue with the saved ones (leave those flags out), or begin again with --overwrite"
         )
-
-
-def _check(name: str, value: Any, fits: Any, expected: str) -> None:
-    """Refuse a value that is out of its range; None means that there is none."""
-    if value is not None and not fits(value):
-        raise UdeansrError(f"{name.replace('_', '-')} is {value}; expected {expected}")

@@ -19,7 +19,7 @@ from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
-from udeansr.strict_json import as_json
+from udeansr.strict_json import as_json, from_json
 from udeansr.training.checkpoint import check_weights, restore_random_state, save_beginning, seed_everything
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
@@ -83,14 +83,14 @@ def train(
         "configuration": configuration_name,
         "method": method_name,
         "settings": json.loads(json.dumps(asdict(settings))),
-        "run": run.as_dict(),
+        "run": as_json(run),
         "domain": method.domain and as_json(method.domain),
     }
     if state is not None:
         where = str(output_folder)
         check_same_training(state, identity, plan, where)
         check_weights(state, method.state_dict(), where)
-        check_continuation(RunSettings.from_dict(state["run"], where), run, where)
+        check_continuation(from_json(RunSettings, state["run"], where), run, where)
     epochs_done = -1 if state is None or state["progress"]["iteration"] == 0 else state["progress"]["epoch"]
     with RunLog(output_folder, epochs_done, run.tensorboard) as log:
         write_run(output_folder, identity, device=str(device), precision=precision)
