@@ -173,11 +173,11 @@ BAD = {
         TRAIN,
         r"plans.json: no JSON .+; mend it, or make it again",
     ),
-    "plan with a typo": (spoil_plan("batchsize", 4), TRAIN, "unknown key 'batchsize'; known are"),
+    "plan with a typo": (spoil_plan("batchsize", 4), TRAIN, "unknown key 'size.batchsize'; known are"),
     "plan with nonsense": (
         spoil_plan("features", -3),
         TRAIN,
-        "'features' is -3; expected a whole number of at least 1",
+        "'size.features' is -3; expected at least 1",
     ),
     "no such configuration": (nothing, ("train", "001", "x4x4x4"), "no configuration 'x4x4x4'; its plan has x2x2x1"),
     "no such method": (nothing, (*TRAIN, "--method", "magic"), "there is no method 'magic'; expected udean"),

@@ -141,22 +141,6 @@ def from_text(kind: type[Record], values: Mapping[str, str], where: str, remedy:
     return _validated(kind, lambda adapter: adapter.validate_strings(dict(values)), where, remedy)
 
 
-def check_keys(values: Any, known: set[str], where: str, optional: set[str] | None = None) -> None:
-    """Refuse what is no object, unknown keys and missing ones, by name.
-
-    Raises:
-        UdeansrError: naming the file or place ``where`` and the first key that is wrong.
-    """
-    if not isinstance(values, dict):
-        raise UdeansrError(f"{where}: expected an object with the keys {', '.join(sorted(known))}")
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UdeansrError(f"{where}: unknown key '{unknown[0]}'; known are {', '.join(sorted(known))}")
-    missing = sorted(known - (optional or set()) - set(values))
-    if missing:
-        raise UdeansrError(f"{where}: the key '{missing[0]}' is missing; expected {', '.join(sorted(known))}")
-
-
 @functools.cache
 def _adapter(kind: type) -> TypeAdapter:
     """What reads a dataclass, and those within it, strictly."""

@@ -133,7 +133,7 @@ def test_a_dataset_that_is_there_is_taken_as_it_is(ended, capsys):
         (("--num-parts", "2", "--part-id", "2"), "--part-id is 2; expected 0 to 1"),
         (("--merge", "gone"), "--merge gone: holds no benchmark"),
         (("--budget-seconds", "60"), "--epochs: with --budget-seconds the seconds say how long"),
-        (("--epochs", "0"), "'epochs' is 0; expected at least 1"),
+        (("--epochs", "0"), "the options: 'epochs' is 0; expected at least 1"),
         (("-i", "gone"), "gone: no such file or folder"),
         (("-o", "hr"), "hr: holds something else than a benchmark"),
     ],

@@ -73,7 +73,7 @@ def test_a_model_has_one_configuration(described, tiny_configuration):
         ({"name": 3}, "'name' is 3; expected text"),
         ({"name": "../../x"}, r"'\.\./\.\./x' is no name of a model"),
         ({"configuration": "x9"}, "no configuration 'x9'"),
-        ({"plan": {}}, "the key 'configurations' is missing"),
+        ({"plan": {}}, "the key 'dataset' is missing"),
         ({"domain": []}, "'domain' is .*; expected an object"),
         ({"calibration": {"std": [1, 0], "error": [0, 0]}}, "calibration: expected"),
     ],

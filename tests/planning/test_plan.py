@@ -77,39 +77,37 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({"featurs": 96}, "unknown key 'featurs'; known are inherits_from"),
-        ({"size": {"featurs": 96}}, "size: unknown key 'featurs'; known are batch_size"),
-        ({"features": 0}, "'features' is 0; expected a whole number of at least 1"),
-        ({"features": 64.5}, "'features' is 64.5; expected a whole number"),
-        ({"epochs": True}, "'epochs' is True; expected a whole number"),
-        ({"batch_size": "8"}, "'batch_size' is '8'; expected a whole number"),
-        ({"rotate90": 1}, "'rotate90' is 1; expected true or false"),
-        ({"patch_size": 64}, "'patch_size' is 64; expected a list of 2 numbers"),
-        ({"patch_size": [64, 32.5]}, "'patch_size' is 32.5; expected a whole number"),
-        ({"lr_spacing_mm": [5, 2]}, r"'lr_spacing_mm' is \[5, 2\]; expected a list of 3 numbers"),
-        ({"lr_spacing_mm": [5, 2, -2]}, "'lr_spacing_mm' is -2; expected a number above 0"),
+        ({"size": {"featurs": 96}}, "unknown key 'size.featurs'; known are patch_size"),
+        ({"features": 0}, "'size.features' is 0; expected at least 1"),
+        ({"features": 64.5}, "'size.features' is 64.5; expected a whole number"),
+        ({"epochs": True}, "'size.epochs' is true; expected a whole number"),
+        ({"rotate90": 1}, "'task.rotate90' is 1; expected true or false"),
+        ({"patch_size": [64, 32.5]}, "'size.patch_size.1' is 32.5; expected a whole number"),
+        ({"lr_spacing_mm": [5, 2]}, r"'task.lr_spacing_mm' is \[5, 2\]; expected a longer list"),
+        ({"lr_spacing_mm": [5, 2, -2]}, "'task.lr_spacing_mm.2' is -2; expected above 0"),
         ({"scale": "x2"}, "scale 'x2' is not a scale"),
         ({"scale": "x2x2x5"}, r"'hr_spacing_mm' is \[5.0, 1.0, 1.0\]; expected 'lr_spacing_mm' / x2x2x5"),
         ({"inherits_from": "none"}, "it inherits from 'none', which is not there; the plan has x2x2x1, wide"),
         ({"inherits_from": "wide"}, "it inherits from itself; the plan has x2x2x1, wide"),
-        ({"reasons": "none"}, "'wide', or its task, size or reasons, is no object in braces"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
-    with pytest.raises(UdeansrError, match=f"^plans.json, configuration 'wide'(: |, ){message}"):
+    with pytest.raises(UdeansrError, match=f"^plans.json, configuration 'wide': {message}"):
         Plan.from_dict(with_variant(plan, **variant))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"degradation": {}}, "plans.json: degradation: the key 'frequencies' is missing.+ plan again"),
-        ({"colour": 1}, "plans.json: unknown key 'colour'; known are configurations, dataset, degradation, lr_gain"),
-        ({"configurations": {}}, "'configurations' holds none; plan again"),
+        ({"degradation": {}}, "plans.json: the key 'degradation.frequencies' is missing.+ plan again"),
+        ({"configurations": {"x2x2x1": {"featurs": 9}}}, "unknown key 'configurations.x2x2x1.featurs'"),
+        ({"configurations": {"x2x2x1": {"reasons": "none"}}}, "'configurations.x2x2x1.reasons' is"),
+        ({"colour": 1}, "plans.json: unknown key 'colour'; known are dataset"),
+        ({"configurations": {}}, "'configurations' holds none.* plan again"),
         ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),
         ({"orientation": "SPI"}, "'orientation' is 'SPI'; expected three letters such as SPL"),
-        ({"lr_gain": 0}, "'lr_gain' is 0; expected a number above 0; 1 changes nothing"),
-        ({"lr_gain": "high"}, "'lr_gain' is 'high'; expected a number above 0"),
+        ({"lr_gain": 0}, "'lr_gain' is 0; expected above 0"),
+        ({"lr_gain": "high"}, "'lr_gain' is .*; expected a number"),
     ],
 )
 def test_a_wrong_plan_is_told(plan, change, message):
@@ -122,7 +120,7 @@ def test_every_missing_value_is_told(plan):
         for key in set(keys) - {"source_degradation"}:
             values = plan.as_dict()
             del values["configurations"]["x2x2x1"][part][key]
-            with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1', {part}: the key '{key}' is missing"):
+            with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{part}.{key}' is missing"):
                 Plan.from_dict(values)
 
 
@@ -131,7 +129,7 @@ def test_a_plan_that_is_missing_or_no_json_is_told(tmp_path):
     with pytest.raises(UdeansrError, match="there is no plan; make one: udeansr_plan_and_preprocess -d DATASET"):
         Plan.load(path)
     path.write_text(json.dumps([1]))
-    with pytest.raises(UdeansrError, match="expected an object with the keys configurations, dataset"):
+    with pytest.raises(UdeansrError, match="expected an object"):
         Plan.load(path)
 
 
@@ -146,14 +144,8 @@ def test_a_known_degradation_may_stand_in_the_plan(plan, tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (
-            "blur",
-            "'source_degradation' is 'blur'; expected measured, truncation, randomized, or an object with some of",
-        ),
-        (
-            {"blur": 1},
-            "'source_degradation' is {'blur': 1}; expected measured, truncation, randomized, or an object with some of",
-        ),
+        ("blur", "expected 'measured', 'truncation' or 'randomized' or an object"),
+        ({"blur": 1}, "unknown key 'task.source_degradation.blur'; known are apodization"),
         ({"noise": 2}, "noise is 2; expected a fraction of the foreground's mean from 0 to 1"),
     ],
 )

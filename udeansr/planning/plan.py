@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
-from udeansr.strict_json import as_json, check_keys, from_json, read_json, write_json
+from udeansr.strict_json import PositiveFloat, PositiveInt, as_json, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
 
 _WORLD_AXIS = {"L": "L", "R": "L", "P": "P", "A": "P", "S": "S", "I": "S"}
-_PARTS = ("task", "size", "reasons")
 _REMEDY = "udeansr_plan_and_preprocess -d DATASET"
+_MEND = f"mend it, or plan again: {_REMEDY} --plan-again"
 
-SOURCE_DEGRADATIONS = ("measured", "truncation", "randomized")
+SourceDegradation = Literal["measured", "truncation", "randomized"]
+SOURCE_DEGRADATIONS = get_args(SourceDegradation)
+
+Spacing = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
@@ -41,11 +43,11 @@ class Task:
     """
 
     scale: str
-    lr_spacing_mm: tuple[float, float, float]
-    hr_spacing_mm: tuple[float, float, float]
-    slab_slices: int
+    lr_spacing_mm: Spacing
+    hr_spacing_mm: Spacing
+    slab_slices: PositiveInt
     rotate90: bool
-    source_degradation: str | Degradation = "measured"
+    source_degradation: SourceDegradation | Degradation = "measured"
 
     @property
     def factors(self) -> Scale:
@@ -75,19 +77,18 @@ class TrainingSize:
         epochs, iterations_per_epoch: length of training.
     """
 
-    patch_size: tuple[int, int]
-    batch_size: int
-    features: int
-    groups: int
-    blocks: int
-    discriminator_features: int
-    epochs: int
-    iterations_per_epoch: int
+    patch_size: tuple[PositiveInt, PositiveInt]
+    batch_size: PositiveInt
+    features: PositiveInt
+    groups: PositiveInt
+    blocks: PositiveInt
+    discriminator_features: PositiveInt
+    epochs: PositiveInt
+    iterations_per_epoch: PositiveInt
 
 
 TASK_KEYS = tuple(item.name for item in fields(Task))
 SIZE_KEYS = tuple(item.name for item in fields(TrainingSize))
-_COUNTS = ("slab_slices", *(key for key in SIZE_KEYS if key != "patch_size"))
 
 
 @dataclass(frozen=True)
@@ -157,19 +158,19 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""
-        values = asdict(self)
-        values["degradation"] = self.degradation and as_json(self.degradation)
+        values = as_json(self)
+        whole = as_json(self)["configurations"]
         for name, configuration in self.configurations.items():
             own = values["configurations"][name]
             del own["name"]
             if configuration.inherits_from is None:
                 del own["inherits_from"]
                 continue
-            parent = asdict(self.configurations[configuration.inherits_from])
+            parent = whole[configuration.inherits_from]
             for part in ("task", "size"):
                 own[part] = {key: value for key, value in own[part].items() if value != parent[part][key]}
             values["configurations"][name] = {key: value for key, value in own.items() if value}
-        return json.loads(json.dumps(values))
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = PLANS_FILE) -> Plan:
@@ -181,25 +182,13 @@ class Plan:
         Raises:
             UdeansrError: naming an unknown, missing or ill-typed key, or an inheritance that leads nowhere.
         """
-        check_keys(values, {item.name for item in fields(cls)}, where, {"degradation"})
-        raw = values["configurations"]
-        if not isinstance(raw, dict) or not raw:
-            raise UdeansrError(f"{where}: 'configurations' holds none; plan again: {_REMEDY} --plan-again")
-        orientation = str(values["orientation"])
-        if sorted(_WORLD_AXIS.get(letter, "") for letter in orientation) != ["L", "P", "S"]:
-            raise UdeansrError(f"{where}: 'orientation' is '{orientation}'; expected three letters such as SPL")
-        try:
-            _number("lr_gain", values["lr_gain"], (int, float))
-        except ValueError as error:
-            raise UdeansrError(f"{where}: {error}; 1 changes nothing") from error
-        configurations = {name: _configuration(name, raw, where) for name in raw}
-        degradation = values.get("degradation")
-        if degradation is not None:
-            try:
-                degradation = from_json(MeasuredDegradation, degradation, "degradation")
-            except UdeansrError as error:
-                raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
-        return cls(str(values["dataset"]), orientation, float(values["lr_gain"]), configurations, degradation)
+        stored = from_json(_StoredPlan, values, where, _MEND)
+        if not stored.configurations:
+            raise UdeansrError(f"{where}: 'configurations' holds none; {_MEND}")
+        if sorted(_WORLD_AXIS.get(letter, "") for letter in stored.orientation) != ["L", "P", "S"]:
+            raise UdeansrError(f"{where}: 'orientation' is '{stored.orientation}'; expected three letters such as SPL")
+        configurations = {name: _configuration(name, stored.configurations, where) for name in stored.configurations}
+        return cls(**{**vars(stored), "configurations": configurations})
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON, whole or not at all."""
@@ -215,85 +204,61 @@ class Plan:
         return cls.from_dict(read_json(path, "plan", _REMEDY), str(path))
 
 
-def _configuration(name: str, raw: dict[str, Any], where: str) -> Configuration:
+@dataclass(frozen=True)
+class _StoredConfiguration:
+    """A configuration as it lies in the file: without what it inherits."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
+    inherits_from: str | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _StoredPlan:
+    """A plan as it lies in the file."""
+
+    dataset: str
+    orientation: str
+    lr_gain: PositiveFloat
+    configurations: dict[str, _StoredConfiguration]
+    degradation: MeasuredDegradation | None = None
+
+
+def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: str) -> Configuration:
     """Build one configuration from its own values and those it inherits."""
     where = f"{where}, configuration '{name}'"
-    values = _inherited(name, raw, where)
-    check_keys(values, {"task", "size", "inherits_from", "reasons"}, where)
-    task, size = values["task"], values["size"]
-    check_keys(task, set(TASK_KEYS), f"{where}, task", {"source_degradation"})
-    check_keys(size, set(SIZE_KEYS), f"{where}, size")
+    whole = vars(_with_inherited(name, stored, where))
+    configuration = from_json(Configuration, {"name": name, **whole}, where, _MEND)
+    task = configuration.task
     try:
-        for key in ("lr_spacing_mm", "hr_spacing_mm"):
-            task[key] = _numbers(key, task, 3, (int, float))
-        size["patch_size"] = _numbers("patch_size", size, 2, (int,))
-        for key in _COUNTS:
-            _number(key, (task | size)[key], (int,))
-        if not isinstance(task["rotate90"], bool):
-            raise ValueError(f"'rotate90' is {task['rotate90']!r}; expected true or false")
-        task["source_degradation"] = _source_degradation(task.get("source_degradation", "measured"))
-        made = Task(**task), TrainingSize(**size)
-        configuration = Configuration(name, *made, values["inherits_from"], values["reasons"])
-        tiled = [lr / n for lr, n in zip(task["lr_spacing_mm"], configuration.task.factors.zyx, strict=True)]
-        if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task["hr_spacing_mm"], tiled, strict=True)):
-            raise ValueError(
-                f"'hr_spacing_mm' is {list(task['hr_spacing_mm'])}; expected 'lr_spacing_mm' / {task['scale']}, "
-                f"along (Z, Y, X): {[round(mm, 6) for mm in tiled]}"
-            )
-    except (AttributeError, TypeError, ValueError, UdeansrError) as error:
-        raise UdeansrError(f"{where}: {error}; mend it, or plan again: {_REMEDY} --plan-again") from error
+        tiled = [lr / n for lr, n in zip(task.lr_spacing_mm, task.factors.zyx, strict=True)]
+    except UdeansrError as error:
+        raise UdeansrError(f"{where}: {error}; {_MEND}") from error
+    if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task.hr_spacing_mm, tiled, strict=True)):
+        raise UdeansrError(
+            f"{where}: 'hr_spacing_mm' is {list(task.hr_spacing_mm)}; expected 'lr_spacing_mm' / {task.scale}, "
+            f"along (Z, Y, X): {[round(mm, 6) for mm in tiled]}; {_MEND}"
+        )
     return configuration
 
 
-def _source_degradation(value: Any) -> str | Degradation:
-    """A word, or the fields of a known degradation."""
-    if value in SOURCE_DEGRADATIONS:
-        return value
-    known = {item.name for item in fields(Degradation)}
-    if not isinstance(value, dict) or set(value) - known:
-        raise ValueError(
-            f"'source_degradation' is {value!r}; expected measured, truncation, randomized, or an object with some of "
-            f"{', '.join(sorted(known))}"
-        )
-    return Degradation(**value)
-
-
-def _inherited(name: str, raw: dict[str, Any], where: str) -> dict[str, Any]:
-    """The values of a configuration, its ancestors' where it has none; of their reasons those that still hold."""
-    parts: dict[str, dict[str, Any]] = {"task": {}, "size": {}}
+def _with_inherited(name: str, stored: dict[str, _StoredConfiguration], where: str) -> _StoredConfiguration:
+    """A configuration with its ancestors' values where it has none; of their reasons those that still hold."""
+    task: dict[str, Any] = {}
+    size: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     lineage: list[str] = []
     ancestor: str | None = name
     while ancestor is not None:
-        if ancestor not in raw or ancestor in lineage:
+        if ancestor not in stored or ancestor in lineage:
             other = f"inherits from '{ancestor}', which is not there"
             trouble = "inherits from itself" if ancestor in lineage else other
-            raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(raw)}")
+            raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(stored)}")
         lineage.append(ancestor)
-        own = raw[ancestor]
-        if not isinstance(own, dict) or any(not isinstance(own.get(key, {}), dict) for key in _PARTS):
-            raise UdeansrError(f"{where}: '{ancestor}', or its task, size or reasons, is no object in braces; mend it")
-        check_keys(
-            own, {"task", "size", "inherits_from", "reasons"}, where, {"task", "size", "inherits_from", "reasons"}
-        )
-        known = parts["task"] | parts["size"]
-        reasons |= {key: why for key, why in own.get("reasons", {}).items() if key not in known and key not in reasons}
-        parts = {part: {**own.get(part, {}), **values} for part, values in parts.items()}
-        ancestor = own.get("inherits_from")
-    return {**parts, "inherits_from": raw[name].get("inherits_from"), "reasons": reasons}
-
-
-def _number(key: str, value: Any, kinds: tuple[type, ...]) -> None:
-    """Refuse what is no positive number of the given kinds; true and false are none."""
-    if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
-        noun = "a whole number of at least 1" if kinds == (int,) else "a number above 0"
-        raise ValueError(f"'{key}' is {value!r}; expected {noun}")
-
-
-def _numbers(key: str, values: dict[str, Any], count: int, kinds: tuple[type, ...]) -> tuple:
-    given = values[key]
-    if not isinstance(given, list | tuple) or len(given) != count:
-        raise ValueError(f"'{key}' is {given!r}; expected a list of {count} numbers")
-    for value in given:
-        _number(key, value, kinds)
-    return tuple(given)
+        own = stored[ancestor]
+        known = {*task, *size, *reasons}
+        reasons |= {key: why for key, why in own.reasons.items() if key not in known}
+        task, size = {**own.task, **task}, {**own.size, **size}
+        ancestor = own.inherits_from
+    return _StoredConfiguration(task, size, stored[name].inherits_from, reasons)
