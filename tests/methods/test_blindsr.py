@@ -60,5 +60,5 @@ def test_clean_lr_by_nearest_is_a_voxel_of_each_cell(configuration):
 
 @pytest.mark.parametrize("share", ["1.5", "-0.1", "nan"])
 def test_a_stage_is_a_part_of_the_training(share):
-    with pytest.raises(UdeansrError, match="blindsr: 'first_stage' is .*; expected"):
+    with pytest.raises(UdeansrError, match=r"blindsr: 'first_stage' is .*; expected"):
         parse_settings("blindsr", [f"blindsr.first_stage={share}"])
