@@ -1,4 +1,4 @@
-"""How many batches a second the loader makes, with and without workers: python benchmarks/batches.py."""
+"""Milliseconds that the loader takes for a batch, with and without workers: python benchmarks/batches.py."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def make_case(folder: Path, group: str, seed: int, shape: tuple[int, int, int]) 
     return PreprocessedCase(str(seed), group, case, Geometry(shape, (1.0, 1.0, 1.0)), 1.0, 1.0)
 
 
-def batches_a_second(cases: tuple, workers: int, count: int) -> float:
-    """The rate after the first two batches, by when workers are at work."""
-    batches = slab_batches(*cases, CONFIGURATION, seed=1, first=0, count=count + 2, workers=workers)
-    for _ in range(2):
+def milliseconds_a_batch(cases: tuple, workers: int, count: int) -> float:
+    """The mean after the first ten batches, by when workers are at work and have none left that they made ahead."""
+    batches = slab_batches(*cases, CONFIGURATION, seed=1, first=0, count=count + 10, workers=workers)
+    for _ in range(10):
         next(batches)
     begun = time.perf_counter()
     for _ in batches:
         pass
-    return count / (time.perf_counter() - begun)
+    return 1000 * (time.perf_counter() - begun) / count
 
 
 def main() -> None:
-    """Measure each number of workers in turn, three times, and print the medians and their ratios."""
+    """Measure each number of workers in turn, three times, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=200, help="batches of each measurement")
     parser.add_argument("--cases", type=int, default=4, help="cases of each cohort, of 170 x 256 x 256 voxels")
@@ -54,10 +54,10 @@ def main() -> None:
             [make_case(Path(folder), group, seed, shape) for seed in range(options.cases)]
             for group in ("sourceHR", "targetLR")
         )
-        rounds = [{n: batches_a_second(cases, n, options.batches) for n in (0, 1, 2)} for _ in range(3)]
-    rates = {n: float(np.median([one[n] for one in rounds])) for n in (0, 1, 2)}
-    for workers, rate in rates.items():
-        print(f"workers {workers}: {rate:7.1f} batches/s  ratio to none {rate / rates[0]:.2f}")
+        rounds = [{n: milliseconds_a_batch(cases, n, options.batches) for n in (0, 1, 2)} for _ in range(3)]
+    for workers in rounds[0]:
+        times = sorted(one[workers] for one in rounds)
+        print(f"workers {workers}: {times[1]:5.1f} ms a batch ({times[0]:.1f} to {times[2]:.1f})")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
-"""Batches from preprocessed cases, in this process or by workers. Knows cases and processes; knows no method."""
+"""Batches drawn from preprocessed cases, in this process or by the worker processes of a torch DataLoader."""
 
 from __future__ import annotations
 
+import pickle
+import signal
+import threading
+import traceback
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
-from batchgenerators.dataloading.single_threaded_augmenter import SingleThreadedAugmenter
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair, draw_slab
-from udeansr.batches.workers import begin_worker, failed_item, from_workers
 from udeansr.degradation.measured_degradation import add_rician_noise
+from udeansr.errors import UdeansrError
+from udeansr.parallel import end_with_parent
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
@@ -36,19 +40,19 @@ def slab_batches(
 ) -> Generator[Batch, None, None]:
     """Draw batches number ``first`` to ``first + count - 1`` of a run.
 
-    Batch i depends on ``seed`` and i alone: not on the number of workers, nor on where the run was taken up again.
-    Workers are shut down at the last batch, at an error, and when the iterator is closed or forgotten.
+    Batch i depends on ``seed`` and i alone: not on the number of workers, nor on where the run was continued.
+    Workers end at the last batch, at an error, and when the generator is closed or forgotten.
 
     Args:
         hr_cases: of ``sourceHR``.
         lr_cases: of ``targetLR``.
-        configuration: slab, patch, scale, batch size, turns.
+        configuration: slab, patch, scale, batch size, rotations.
         seed: of the run.
         first: number of the first batch.
         count: how many.
         workers: processes that make batches ahead; 0 makes each when it is asked for.
-        augment: mirror and turn each slab, change the gain of each pair of slabs.
-        degraded: whether batches hold the HR slabs' LR as the measured degradation gives it.
+        augment: mirror and rotate each slab, change the gain of each pair of slabs.
+        degraded: whether batches hold the LR of their HR slabs as well, see :class:`Batch`.
         pin_memory: put batches where a CUDA device copies from without waiting.
     Raises:
         ValueError: if a cohort is empty or a number is negative.
@@ -59,31 +63,23 @@ def slab_batches(
         raise ValueError(f"{len(hr_cases)} HR cases and {len(lr_cases)} LR cases; expected some of both")
     if min(seed, first, count, workers) < 0:
         raise ValueError(f"seed {seed}, first {first}, count {count}, workers {workers}: expected no negative number")
-    workers = min(workers, count)
-    numbers = range(first, first + count)
-    loader = SlabLoader(hr_cases, lr_cases, configuration, seed, numbers, max(workers, 1), augment, degraded)
-    return _batches(loader, count, workers, pin_memory)
+    loader = DataLoader(
+        SlabBatches(hr_cases, lr_cases, configuration, seed, augment, degraded),
+        batch_size=None,
+        sampler=range(first, first + count),
+        num_workers=min(workers, count),
+        worker_init_fn=_begin_worker,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # torch seeds its workers; without this it would draw from the global generator
+    )
+    return _in_order(loader)
 
 
-def _batches(loader: SlabLoader, count: int, workers: int, pin_memory: bool) -> Generator[Batch, None, None]:
-    items = from_workers(loader, workers) if workers else SingleThreadedAugmenter(loader, None)
-    try:
-        for _ in range(count):
-            item = next(items)
-            batch = Batch(**{name: torch.from_numpy(slabs) for name, slabs in item.items()})
-            yield batch.pin_memory() if pin_memory else batch
-    finally:
-        if isinstance(items, Generator):
-            items.close()
-
-
-class SlabLoader(SlimDataLoaderBase):
-    """Makes the batches of given numbers; of several workers, each makes every so manieth.
+class SlabBatches(Dataset):
+    """All batches of a run: item i is batch number i, whichever process makes it.
 
     Args:
         hr_cases, lr_cases, configuration, seed, augment, degraded: as for :func:`slab_batches`.
-        numbers: of the batches to make.
-        workers: that share the numbers.
     """
 
     def __init__(
@@ -92,76 +88,65 @@ class SlabLoader(SlimDataLoaderBase):
         lr_cases: Sequence[PreprocessedCase],
         configuration: Configuration,
         seed: int,
-        numbers: range,
-        workers: int,
         augment: bool,
         degraded: bool = False,
     ) -> None:
-        super().__init__((hr_cases, lr_cases), configuration.size.batch_size, workers)
-        slab = (configuration.task.slab_slices, *configuration.size.patch_size)
-        fine = tuple(n * s for n, s in zip(slab, configuration.task.factors.zyx, strict=True))
-        self._slab_shapes = (fine, slab)
-        self._shown = configuration.task.input_slices
-        self._rotate90 = configuration.task.rotate90
+        task, size = configuration.task, configuration.size
+        slab = (task.slab_slices, *size.patch_size)
+        fine = tuple(n * s for n, s in zip(slab, task.factors.zyx, strict=True))
+        self._cases = {"hr": hr_cases, "lr": lr_cases}
+        self._slab_shapes = {"hr": fine, "lr": slab}
+        self._shapes = dict(self._slab_shapes)
+        if degraded:
+            self._shapes["degraded"] = (task.input_slices, *size.patch_size)
+        self._batch_size, self._rotate90 = size.batch_size, task.rotate90
         self._seed, self._augment, self._degraded = seed, augment, degraded
-        self._numbers = numbers
-        self._waiting: Iterator[int] = iter(numbers)
-        self._in_worker = False
         self._arrays: dict[Path, tuple[np.ndarray, ...]] = {}
 
-    def set_thread_id(self, thread_id: int) -> None:
-        """Called by batchgenerators as a worker begins."""
-        super().set_thread_id(thread_id)
-        self._waiting = iter(self._numbers[thread_id :: self.number_of_threads_in_multithreaded])
-        self._in_worker = True
-        begin_worker()
-
-    def generate_train_batch(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The next batch: ``hr`` and ``lr`` as arrays; in a worker that fails, ``error``."""
-        number = next(self._waiting)
-        if not self._in_worker:
-            return self._make(number)
+    def __getitem__(self, number: int) -> Batch | _Failure:
+        """Batch of this number; in a worker that fails, what it failed of."""
+        if get_worker_info() is None:
+            return self._draw_batch(number)
         try:
-            return self._make(number)
+            return self._draw_batch(number)
         except Exception as error:
-            return failed_item(error)
+            return _failure(error)
 
-    def _make(self, number: int) -> dict[str, np.ndarray]:
+    def _draw_batch(self, number: int) -> Batch:
         rng = np.random.default_rng((self._seed, number))
-        fine, coarse = self._slab_shapes
-        shapes = {"hr": fine, "lr": coarse} | ({"degraded": (self._shown, *coarse[1:])} if self._degraded else {})
-        made = {name: np.empty((self.batch_size, *shape), dtype=np.float32) for name, shape in shapes.items()}
-        for element in range(self.batch_size):
+        drawn = {name: np.empty((self._batch_size, *shape), np.float32) for name, shape in self._shapes.items()}
+        for element in range(self._batch_size):
             gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
-            for cases, name in zip(self._data, ("hr", "lr"), strict=True):
+            for name, cases in self._cases.items():
                 case = cases[rng.integers(len(cases))]
-                slabs = self._draw_pair(case, rng) if name == "hr" and self._degraded else self._draw(case, name, rng)
+                pair = name == "hr" and self._degraded
+                slabs = self._draw_pair(case, rng) if pair else {name: self._draw_slab(case, name, rng)}
                 for key, slab in slabs.items():
-                    made[key][element] = slab * gain
-        return made
+                    np.multiply(slab, gain, out=drawn[key][element])
+        return Batch(**{name: torch.from_numpy(slabs) for name, slabs in drawn.items()})
 
-    def _draw(self, case: PreprocessedCase, name: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _draw_slab(self, case: PreprocessedCase, name: str, rng: np.random.Generator) -> np.ndarray:
         """A slab of a case."""
         voxels, foreground = self._open(case)
-        slab = draw_slab(voxels, foreground, self._slab_shapes[name == "lr"], rng)
-        return {name: mirror_and_rotate(slab, rng, self._rotate90) if self._augment else slab}
+        slab = draw_slab(voxels, foreground, self._slab_shapes[name], rng)
+        return mirror_and_rotate(slab, rng, self._rotate90) if self._augment else slab
 
     def _draw_pair(self, case: PreprocessedCase, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """A slab of an HR case and the same of its LR, moved alike, with fresh noise in the LR.
+        """A slab of an HR case and the same of its LR, augmented alike, with fresh noise in the LR.
 
-        Of a variety of LR, which have their noise, one is drawn: the restored slices, then those as they are.
+        Of LR as many scanners would give it, noise included, one is drawn: the deconvolved slices, then those as they
+        are.
         """
         voxels, foreground, degraded = self._open(case)
-        various = degraded.ndim == 5
-        if various:
+        randomized = degraded.ndim == 5
+        if randomized:
             degraded = degraded[rng.integers(len(degraded))]
-        pair = draw_pair(voxels, degraded, foreground, self._slab_shapes[1], rng)
+        hr, lr = draw_pair(voxels, degraded, foreground, self._slab_shapes["lr"], rng)
         if self._augment:
             seed = int(rng.integers(2**63))
-            pair = (mirror_and_rotate(slab, np.random.default_rng(seed), self._rotate90) for slab in pair)
-        hr, lr = pair
-        made = lr.reshape(-1, *lr.shape[-2:]) if various else add_rician_noise(lr, case.noise, rng)
-        return {"hr": hr, "degraded": made}
+            hr, lr = (mirror_and_rotate(slab, np.random.default_rng(seed), self._rotate90) for slab in (hr, lr))
+        lr = lr.reshape(-1, *lr.shape[-2:]) if randomized else add_rician_noise(lr, case.noise, rng)
+        return {"hr": hr, "degraded": lr}
 
     def _open(self, case: PreprocessedCase) -> tuple[np.ndarray, ...]:
         """The arrays of a case, mapped once in each process."""
@@ -169,3 +154,69 @@ class SlabLoader(SlimDataLoaderBase):
             extra = (case.degraded,) if self._degraded and case.group == SOURCE_HR else ()
             self._arrays[case.folder] = (case.voxels, case.foreground, *extra)
         return self._arrays[case.folder]
+
+
+def _in_order(loader: DataLoader[Batch | _Failure]) -> Generator[Batch, None, None]:
+    """The batches of a loader; what its workers fail of is raised here."""
+    items = _iterate(loader)
+    try:
+        for _ in range(len(loader)):
+            # Raised from here, an error holds nothing of torch's iterator, so that its workers end below.
+            item = next(items) if loader.num_workers == 0 else _next_of_workers(items)
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item
+    finally:
+        del items  # torch ends the workers with its iterator
+
+
+def _iterate(loader: DataLoader[Batch | _Failure]) -> Iterator[Batch | _Failure]:
+    """Begin to iterate over a loader; SIGCHLD keeps its handler.
+
+    Torch's handler raises in whatever the process is doing when a worker dies. Without it, the loader finds out itself
+    while it waits for a batch, within 5 s.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    handler = signal.getsignal(signal.SIGCHLD)
+    try:
+        return iter(loader)
+    finally:
+        signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
+
+
+def _begin_worker(number: int) -> None:
+    """Called by torch in a new worker: Ctrl-C is for the trainer to answer, which then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+def _next_of_workers(items: Iterator[Batch | _Failure]) -> Batch | _Failure:
+    """The next item, or why no more will come."""
+    try:
+        return next(items)
+    except (RuntimeError, OSError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        return _Failure(
+            UdeansrError(
+                f"a worker process that makes batches was lost ({reason}); memory or shared memory ran out, or "
+                "somebody stopped it; run again with fewer workers, 0 for none: --workers 0"
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a worker gives in place of a batch, so that an error reaches the trainer as the exception that it is."""
+
+    error: Exception
+
+
+def _failure(error: Exception) -> _Failure:
+    error.add_note(f"The worker's own traceback:\n{traceback.format_exc()}")
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        # Some exceptions cannot go to another process as they are; their text can.
+        return _Failure(RuntimeError("\n".join([f"{type(error).__name__}: {error}", *error.__notes__])))
+    return _Failure(error)
