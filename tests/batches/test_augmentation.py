@@ -9,7 +9,7 @@ SLAB = np.random.default_rng(0).uniform(size=(3, 8, 8))
 
 
 def transforms_of(slab: np.ndarray, rotate90: bool) -> list[np.ndarray]:
-    """All that may come out: every set of mirrored axes, then every turn."""
+    """All that may come out: every set of mirrored axes, then every rotation."""
     axes = [tuple(np.flatnonzero(mirrored)) for mirrored in product((False, True), repeat=3)]
     return [
         np.rot90(np.flip(slab, one), rotations, (1, 2)) for one in axes for rotations in range(4 if rotate90 else 1)
@@ -21,7 +21,7 @@ def found_in(slab: np.ndarray, slabs: list[np.ndarray]) -> set[int]:
 
 
 @pytest.mark.parametrize("rotate90", [False, True])
-def test_each_move_is_a_mirroring_and_a_turn_and_each_of_them_happens(rotate90: bool) -> None:
+def test_each_outcome_is_a_mirroring_and_a_rotation_and_each_of_them_happens(rotate90: bool) -> None:
     possible, rng = transforms_of(SLAB, rotate90), np.random.default_rng(1)
     seen = [found_in(mirror_and_rotate(SLAB, rng, rotate90), possible) for _ in range(300)]
     assert all(seen)
@@ -29,8 +29,8 @@ def test_each_move_is_a_mirroring_and_a_turn_and_each_of_them_happens(rotate90: 
 
 
 @pytest.mark.parametrize("rotate90", [False, True])
-def test_moving_and_merging_voxels_commute(rotate90: bool) -> None:
-    """What is true of HR and LR stays true of moved HR and LR."""
+def test_augmenting_and_merging_voxels_commute(rotate90: bool) -> None:
+    """What is true of HR and LR stays true of augmented HR and LR."""
 
     def merged(slab: np.ndarray) -> np.ndarray:
         z, y, x = slab.shape
@@ -42,7 +42,7 @@ def test_moving_and_merging_voxels_commute(rotate90: bool) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
-def test_a_move_depends_on_the_generator_alone_and_leaves_its_input() -> None:
+def test_the_outcome_depends_on_the_generator_alone_and_leaves_its_input() -> None:
     before = SLAB.copy()
     for seed in range(5):
         one, other = (mirror_and_rotate(SLAB, np.random.default_rng(seed), True) for _ in range(2))
@@ -50,17 +50,17 @@ def test_a_move_depends_on_the_generator_alone_and_leaves_its_input() -> None:
     np.testing.assert_array_equal(SLAB, before)
 
 
-def test_turning_or_not_draws_the_same_numbers() -> None:
+def test_rotating_or_not_draws_the_same_numbers() -> None:
     one, other = np.random.default_rng(3), np.random.default_rng(3)
     mirror_and_rotate(SLAB, one, True)
     mirror_and_rotate(SLAB, other, False)
     assert one.random() == other.random()
 
 
-def test_a_patch_that_is_not_square_is_mirrored_and_never_turned() -> None:
+def test_a_patch_that_is_not_square_is_mirrored_and_never_rotated() -> None:
     oblong = SLAB[:, :, :6]
     assert mirror_and_rotate(oblong, np.random.default_rng(0), False).shape == oblong.shape
-    with pytest.raises(ValueError, match=r"a patch of \(8, 6\) cannot be turned"):
+    with pytest.raises(ValueError, match=r"\(8, 6\)"):
         mirror_and_rotate(oblong, np.random.default_rng(0), True)
 
 
