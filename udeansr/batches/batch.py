@@ -1,4 +1,4 @@
-"""A batch: slabs of both cohorts. Knows tensors; knows no file."""
+"""A batch: slabs of source HR and of target LR, what methods learn from in one iteration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Batch:
         hr: Y_s, source HR slabs, (B, slices * sz, Y * sy, X * sx), float32, normalised.
         lr: X_t, target LR slabs, (B, slices, Y, X), float32, normalised.
         degraded: the LR that belongs to ``hr``, (B, slices, Y, X): made of it by the configuration's degradation, noise
-            included, or real where pairs of equal name are trained on; of a variety (B, 2 * slices, Y, X), restored and
-            as it is; None for methods that do not ask for it.
+            included, or real where pairs of equal name are trained on; with domain randomization (B, 2 * slices, Y, X),
+            deconvolved and as it is; None for methods that do not ask for it.
     """
 
     hr: Tensor

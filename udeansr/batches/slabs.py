@@ -1,4 +1,4 @@
-"""Slabs of a few neighbouring slices, drawn for training. Knows arrays; knows no file and no network."""
+"""Slabs of a few neighbouring slices, cut from volumes at random places of the foreground."""
 
 from __future__ import annotations
 
