@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.random import get_bit_generator, set_bit_generator  # pyright: ignore[reportAttributeAccessIssue] its stub
 
 GAIN_RANGE = (0.9, 1.1)
 """The normalised level of a volume is known to some 10 %: it depends on how much bright tissue is in view."""
@@ -48,9 +49,9 @@ def mirror_and_rotate(slab: np.ndarray, rng: np.random.Generator, rotate90: bool
 @contextmanager
 def _numpy_draws_from(rng: np.random.Generator) -> Iterator[None]:
     """Let numpy's global functions, which batchgenerators calls, draw from a generator of ours."""
-    kept = np.random.get_bit_generator()
-    np.random.set_bit_generator(rng.bit_generator)
+    kept = get_bit_generator()
+    set_bit_generator(rng.bit_generator)
     try:
         yield
     finally:
-        np.random.set_bit_generator(kept)
+        set_bit_generator(kept)

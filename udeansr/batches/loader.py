@@ -118,7 +118,7 @@ class SlabBatches(Dataset):
         for element in range(self._batch_size):
             gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
             for name, cases in self._cases.items():
-                case = cases[rng.integers(len(cases))]
+                case = cases[int(rng.integers(len(cases)))]
                 pair = name == "hr" and self._degraded
                 slabs = self._draw_pair(case, rng) if pair else {name: self._draw_slab(case, name, rng)}
                 for key, slab in slabs.items():
