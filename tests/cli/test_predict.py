@@ -70,7 +70,7 @@ def test_a_bad_file_is_told_in_one_line_and_by_the_status(lr, monkeypatch, capsy
         ),
         (
             ("-i", "lr", "-o", "sr", *CUBIC, "--continue", "--overwrite"),
-            "--continue keeps SR files, --overwrite replaces",
+            "--continue keeps what is there, --overwrite replaces",
         ),
         (("-i", "lr", "-o", "sr", *CUBIC, "--stride", "0"), "stride 0 does not go with"),
         (("-i", "lr", "-o", "sr", *CUBIC, "--precision", "half"), "precision 'half' is none; expected auto, bf16"),

@@ -135,7 +135,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),
         (("1", "x2x2x1", "--batch-size", "0"), "'batch_size' is 0; expected at least 1"),
         (("1", "x2x2x1", "--continue"), "there is no training to continue; leave --continue out"),
-        (("1", "x2x2x1", "--continue", "--overwrite"), "--continue and --overwrite exclude each other"),
+        (("1", "x2x2x1", "--continue", "--overwrite"), "--continue keeps what is there, --overwrite replaces it"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, words, line) -> None:

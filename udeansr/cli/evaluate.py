@@ -1,14 +1,14 @@
-"""The command udeansr_evaluate. Knows options and what to print; the work is in udeansr/evaluation."""
+"""``udeansr_evaluate``: folders of SR images against their HR."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from udeansr.cli.command import command_line
+from udeansr.cli.options import ProcessesOption, worker_processes
 
 
 def evaluate(
@@ -26,14 +26,12 @@ def evaluate(
             help="Slices of 2-D SSIM: sagittal, coronal or axial. Default: across the reference's coarsest axis."
         ),
     ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Images scored at once. Default: one a core, up to 8.")
-    ] = None,
+    processes: ProcessesOption = None,
 ) -> None:
     """Score SR images by their HR: udeansr_evaluate -i sr/ -r hr/."""
     from udeansr.evaluation.evaluate import evaluate as evaluate_folders
 
-    scores = evaluate_folders(sr, hr, slice_axis, processes or min(8, os.cpu_count() or 1))
+    scores = evaluate_folders(sr, hr, slice_axis, worker_processes(processes))
     print(scores.table())
     if output is not None:
         scores.save(output)

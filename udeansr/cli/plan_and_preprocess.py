@@ -1,14 +1,13 @@
-"""``udeansr_plan_and_preprocess``: raw dataset -> fingerprint -> plan -> arrays. Parses, calls, reports."""
+"""``udeansr_plan_and_preprocess``: raw dataset -> fingerprint -> plan -> arrays."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from udeansr.cli.command import command_line
+from udeansr.cli.options import PlanningMemoryOption, PreprocessedOption, ProcessesOption, RawOption, worker_processes
 
 if TYPE_CHECKING:
     from udeansr.paths import Root
@@ -28,18 +27,13 @@ def plan_and_preprocess(
     preprocess: Annotated[
         bool, typer.Option("--preprocess/--no-preprocess", help="Whether to make the arrays after planning.")
     ] = True,
-    memory_gb: Annotated[
-        float | None,
-        typer.Option(min=0, help="GPU memory to plan for; 0: a CPU. Default: what CUDA reports, else a CPU."),
-    ] = None,
+    memory_gb: PlanningMemoryOption = None,
     plan_again: Annotated[
         bool, typer.Option("--plan-again", help="Make a new plan even if the images did not change.")
     ] = False,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. Default: one a core, up to 8.")
-    ] = None,
-    raw: Annotated[Path | None, typer.Option(help="Folder of raw datasets.")] = None,
-    preprocessed: Annotated[Path | None, typer.Option(help="Folder for plans and arrays.")] = None,
+    processes: ProcessesOption = None,
+    raw: RawOption = None,
+    preprocessed: PreprocessedOption = None,
 ) -> None:
     """Check a raw dataset, measure it, plan a training for it and make the arrays that training reads.
 
@@ -51,7 +45,7 @@ def plan_and_preprocess(
     from udeansr.planning.raw_dataset import load_raw_dataset
 
     source, target = raw_root(raw), preprocessed_root(preprocessed)
-    workers = processes or min(8, os.cpu_count() or 1)
+    workers = worker_processes(processes)
     print(f"raw datasets: {source}")
     if not verify_only:
         print(f"preprocessed: {target}")

@@ -1,4 +1,4 @@
-"""``udeansr_train``: a preprocessed dataset to a model. Parses and reports; training lies in udeansr.training."""
+"""``udeansr_train``: a preprocessed dataset to a model."""
 
 from __future__ import annotations
 
@@ -9,90 +9,92 @@ from typing import Annotated, Any
 import typer
 
 from udeansr.cli.command import command_line
+from udeansr.cli.options import PreprocessedOption, ResultsOption, writing_mode
 from udeansr.errors import UdeansrError
 from udeansr.paths import find_dataset, preprocessed_root, results_root
 
 HELP_PLAN = "[default: the plan's]"
 
 
+DatasetArgument = Annotated[
+    str, typer.Argument(help="A dataset that is planned and preprocessed: 1, 001 or Dataset001_Name.")
+]
+ConfigurationArgument = Annotated[str, typer.Argument(help="One of the plan's configurations, for example x2x2x2.")]
+MethodOption = Annotated[str, typer.Option(help="Who learns.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the method: udean.lambda_da=0.1; may be repeated.")
+]
+EpochsOption = Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")]
+IterationsPerEpochOption = Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")]
+BatchSizeOption = Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")]
+LearningRateOption = Annotated[
+    float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
+PrecisionOption = Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")]
+WorkersOption = Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")]
+ClipOption = Annotated[float | None, typer.Option(help="Largest norm of a player's gradient. [default: none]")]
+EmaOption = Annotated[
+    float | None, typer.Option(help="Decay of the averaged weights; 0: none. [default: the method's, 0.999]")
+]
+AugmentOption = Annotated[
+    bool | None, typer.Option("--augment/--no-augment", help="Mirror, turn, change gain. [default: the method's]")
+]
+CompileOption = Annotated[
+    bool | None, typer.Option("--compile/--no-compile", help="torch.compile, on CUDA. [default: no]")
+]
+TensorboardOption = Annotated[
+    bool | None, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard events too. [default: no]")
+]
+ValidationCasesOption = Annotated[int | None, typer.Option(help="Volumes of each kind to validate on. [default: 2]")]
+CheckpointMinutesOption = Annotated[
+    float | None, typer.Option(help="Between checkpoints inside an epoch. [default: 5]")
+]
+MaxMinutesOption = Annotated[
+    float | None, typer.Option(help="End properly, with final.pt, after this time. [default: no such end]")
+]
+ContinueOption = Annotated[
+    bool, typer.Option("--continue", help="Go on from latest.pt; flags left out keep their saved values.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")]
+
+
 def train(
-    dataset: Annotated[
-        str, typer.Argument(help="A dataset that is planned and preprocessed: 1, 001 or Dataset001_Name.")
-    ],
-    configuration: Annotated[str, typer.Argument(help="One of the plan's configurations, for example x2x2x2.")],
-    method: Annotated[str, typer.Option(help="Who learns.")] = "udean",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the method: udean.lambda_da=0.1; may be repeated.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")] = None,
-    iterations_per_epoch: Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")] = None,
-    batch_size: Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest norm of a player's gradient. [default: none]")] = None,
-    ema: Annotated[
-        float | None, typer.Option(help="Decay of the averaged weights; 0: none. [default: the method's, 0.999]")
-    ] = None,
-    augment: Annotated[
-        bool | None, typer.Option("--augment/--no-augment", help="Mirror, turn, change gain. [default: the method's]")
-    ] = None,
-    compile_: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile, on CUDA. [default: no]")
-    ] = None,
-    tensorboard: Annotated[
-        bool | None, typer.Option("--tensorboard/--no-tensorboard", help="Write TensorBoard events too. [default: no]")
-    ] = None,
-    validation_cases: Annotated[
-        int | None, typer.Option(help="Volumes of each kind to validate on. [default: 2]")
-    ] = None,
-    checkpoint_minutes: Annotated[
-        float | None, typer.Option(help="Between checkpoints inside an epoch. [default: 5]")
-    ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(help="End properly, with final.pt, after this time. [default: no such end]")
-    ] = None,
-    continue_: Annotated[
-        bool, typer.Option("--continue", help="Go on from latest.pt; flags left out keep their saved values.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")
-    ] = False,
-    preprocessed: Annotated[
-        Path | None,
-        typer.Option(help="Root of plans and arrays. [default: $udeansr_preprocessed, ./udeansr_preprocessed]"),
-    ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Root of trained models. [default: $udeansr_results, ./udeansr_results]")
-    ] = None,
+    dataset: DatasetArgument,
+    configuration: ConfigurationArgument,
+    method: MethodOption = "udean",
+    set_: SetOption = None,
+    epochs: EpochsOption = None,
+    iterations_per_epoch: IterationsPerEpochOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    workers: WorkersOption = None,
+    clip: ClipOption = None,
+    ema: EmaOption = None,
+    augment: AugmentOption = None,
+    compile_: CompileOption = None,
+    tensorboard: TensorboardOption = None,
+    validation_cases: ValidationCasesOption = None,
+    checkpoint_minutes: CheckpointMinutesOption = None,
+    max_minutes: MaxMinutesOption = None,
+    continue_: ContinueOption = False,
+    overwrite: OverwriteOption = False,
+    preprocessed: PreprocessedOption = None,
+    results: ResultsOption = None,
 ) -> None:
     """Train a method on a dataset that is planned and preprocessed."""
-    if continue_ and overwrite:
-        raise UdeansrError("--continue and --overwrite exclude each other; give one of them")
-    given = {
-        "epochs": epochs,
-        "iterations_per_epoch": iterations_per_epoch,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "device": device,
-        "workers": workers,
-        "precision": precision,
-        "clip": clip,
-        "ema_decay": ema,
-        "augment": augment,
-        "compile": compile_,
-        "tensorboard": tensorboard,
-        "checkpoint_minutes": checkpoint_minutes,
-        "max_minutes": max_minutes,
-        "validation_cases": validation_cases,
-    }
+    size = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "batch_size": batch_size}
+    learning = {"learning_rate": learning_rate, "clip": clip, "ema_decay": ema, "augment": augment, "seed": seed}
+    where = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
+    watching = {"tensorboard": tensorboard, "validation_cases": validation_cases}
+    times = {"checkpoint_minutes": checkpoint_minutes, "max_minutes": max_minutes}
+    given = {**size, **learning, **where, **watching, **times}
     flags = {name: value for name, value in given.items() if value is not None}
-    mode = "continue" if continue_ else "overwrite" if overwrite else "new"
+    mode = writing_mode(continue_, overwrite)
     _train(dataset, configuration, method, set_ or [], flags, mode, preprocessed, results)
 
 
