@@ -9,13 +9,10 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from udeansr.errors import UdeansrError
-from udeansr.progress import progress_bar
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from udeansr.progress import ProgressBar, progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,7 +73,7 @@ def _begin_worker() -> None:
     end_with_parent()
 
 
-def _counted(result: Result, bar: tqdm) -> Result:
+def _counted(result: Result, bar: ProgressBar) -> Result:
     bar.update()
     return result
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+ProgressBar = tqdm
+"""Has ``update``, ``total``, ``n`` and ``set_postfix_str``."""
+
 LOG_SECONDS = 60.0
 """Between two lines where standard error is no terminal: a file, a pipe, the log of a queue."""
 
@@ -23,7 +26,7 @@ def progress_bar(
     initial: int = 0,
     leave: bool = True,
     delay: float = 0.0,
-) -> tqdm:
+) -> ProgressBar:
     """A progress bar on standard error, for long work; a context manager on which to call ``update``.
 
     Args:

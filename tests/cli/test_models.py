@@ -60,9 +60,9 @@ def test_a_training_is_exported_imported_shown_used_and_removed(training, monkey
     assert capsys.readouterr().out.startswith("brain-t1w-x2x2x2: models/brain-t1w-x2x2x2.zip\n")
     assert ended(monkeypatch, "list") == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0].split() == ["name", "contrast", "scale", "LR", "spacing", "(mm)", "axes", "where", "MB"]
-    assert told[1].split()[:8] == ["brain-t1w-x2x2x2", "T1w", "x2x2x2", "4", "x", "2", "x", "2"]
-    assert told[1].split()[8:10] == ["SPL", "imported"]
+    assert told[0].split() == ["name", "contrast", "scale", "LR", "spacing", "axes", "where", "MB"]
+    assert told[1].split()[:9] == ["brain-t1w-x2x2x2", "T1w", "x2x2x2", "4", "x", "2", "x", "2", "mm"]
+    assert told[1].split()[9:11] == ["SPL", "imported"]
     assert told[2] == "1 model; imported ones lie in models ($UDEANSR_MODELS)"
 
     assert ended(monkeypatch, "remove", "brain-t1w-x2x2x2") == 0

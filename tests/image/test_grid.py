@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import (
     Scale,
+    equal_spacing,
+    format_spacing,
     lr_geometry,
     reorient,
     reorient_geometry,
     same_grid,
     slab_orientation,
+    spacing_difference,
     sr_geometry,
     sub_geometry,
 )
@@ -109,3 +112,14 @@ def test_same_grid_looks_at_every_corner():
     assert same_grid(grid, Geometry((100, 100, 100), (1.0, 1.0, 1.000001)))
     assert not same_grid(grid, Geometry((100, 100, 100), (1.0, 1.0, 1.001)))
     assert not same_grid(grid, Geometry((100, 100, 99), (1.0, 1.0, 1.0)))
+
+
+def test_spacings_are_equal_up_to_two_percent():
+    assert equal_spacing((2.0, 1.0, 1.0), (2.039, 1.0, 0.981))
+    assert not equal_spacing((2.0, 1.0, 1.0), (2.0, 1.0, 1.03))
+    assert equal_spacing((2.0, 1.0, 1.0), (2.0, 1.0, 1.03), tolerance=0.05)
+    assert spacing_difference((2.0, 1.0, 1.1), (2.0, 1.25, 1.0)) == pytest.approx(0.2)
+
+
+def test_a_spacing_in_words():
+    assert format_spacing((2.0, 0.86805, 5.0)) == "2 x 0.868 x 5 mm"

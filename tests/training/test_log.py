@@ -78,6 +78,7 @@ def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
 
 def test_the_bar_counts_on_from_where_an_epoch_was_left(monkeypatch) -> None:
     screen = io.StringIO()
+    screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)
     with epoch_bar(3, 9, 4, 6) as bar:
         show_losses(bar, {"g.l1": 0.5})

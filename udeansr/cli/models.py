@@ -15,11 +15,11 @@ Named = Annotated[str, typer.Argument(metavar="NAME", help="Of a bundled or impo
 
 def list_models() -> None:
     """Show the models that have a name here."""
-    from udeansr.models.model import format_spacing
+    from udeansr.image.grid import format_spacing
     from udeansr.models.registry import portable_models
     from udeansr.paths import models_root
 
-    rows = [("name", "contrast", "scale", "LR spacing (mm)", "axes", "where", "MB")]
+    rows = [("name", "contrast", "scale", "LR spacing", "axes", "where", "MB")]
     for model in portable_models():
         told, configuration = model.description, model.description.configuration
         size = f"{model.path.stat().st_size / 1e6:.1f}"

@@ -14,7 +14,7 @@ from udeansr.degradation.subjects import TARGET, Counts, draw_groups, subject
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials, whole_folder
 from udeansr.image.files import list_images, read_geometry
-from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
+from udeansr.image.grid import Scale, format_spacing, reorient_geometry, slab_orientation
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
@@ -104,10 +104,10 @@ def _warn_of_slab_axis(hr: Geometry, scale: Scale) -> None:
     spacing = [mm * factor for mm, factor in zip(there.spacing_mm, scale.zyx, strict=True)]
     if spacing[0] < 0.999 * max(spacing):
         _logger.warning(
-            "%s makes LR of %s mm (Z, Y, X), coarsest along another axis than the through-plane one of the HR; "
+            "%s makes LR of %s (Z, Y, X), coarsest along another axis than the through-plane one of the HR; "
             "planning will take that axis as through-plane and name the scale accordingly",
             scale,
-            " x ".join(f"{mm:.3g}" for mm in spacing),
+            format_spacing(spacing),
         )
 
 

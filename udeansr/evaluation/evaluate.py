@@ -17,7 +17,7 @@ from udeansr.evaluation.metrics import mean_over_slices, mean_over_volume, nrmse
 from udeansr.evaluation.scores import FolderScores, Scores
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import list_images, read_volume
-from udeansr.image.grid import reorient, same_grid, slab_orientation
+from udeansr.image.grid import format_spacing, reorient, same_grid, slab_orientation
 from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.volume import Geometry, Volume
@@ -103,7 +103,8 @@ def score_pair(pair: Pair) -> dict[str, float]:
 def difference(one: Geometry, other: Geometry) -> str:
     """How two grids of one orientation differ, in words with mm."""
     if one.shape != other.shape:
-        return f"{_times(one.shape)} and {_times(other.shape)} voxels of {_mm(one)} and {_mm(other)} mm"
+        spacings = f"{format_spacing(one.spacing_mm)} and {format_spacing(other.spacing_mm)}"
+        return f"{_times(one.shape)} and {_times(other.shape)} voxels of {spacings}"
     corners = np.array(np.meshgrid(*((0, n - 1) for n in one.shape))).reshape(3, -1).T
     farthest = np.linalg.norm(one.world_mm(corners) - other.world_mm(corners), axis=1).max()
     origins = np.linalg.norm(one.world_mm((0, 0, 0)) - other.world_mm((0, 0, 0)))
@@ -184,7 +185,3 @@ def _mean(mean: Callable[..., float], similarity: np.ndarray | None, mask: np.nd
 
 def _times(shape: tuple[int, int, int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _mm(geometry: Geometry) -> str:
-    return " x ".join(f"{mm:.4g}" for mm in geometry.spacing_mm)

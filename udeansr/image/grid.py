@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.volume import Geometry, Volume, nearest_world_axes, triple
+from udeansr.image.volume import Geometry, Triple, Volume, nearest_world_axes, triple
+
+SPACING_TOLERANCE = 0.02
+"""Spacings that differ by no more than this part of themselves count as equal."""
 
 _OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
@@ -82,6 +86,21 @@ def sub_geometry(geometry: Geometry, start: tuple[int, int, int], shape: tuple[i
     """The geometry of the box of ``shape`` voxels whose first voxel is ``start`` (Z, Y, X); it may lie outside."""
     origin = triple(float(mm) for mm in geometry.world_mm(np.asarray(start)))
     return Geometry(shape, geometry.spacing_mm, origin, geometry.axes)
+
+
+def spacing_difference(one_mm: Triple, other_mm: Triple) -> float:
+    """How far one spacing is from another along the worst axis, as a part of the other."""
+    return max(abs(a / b - 1) for a, b in zip(one_mm, other_mm, strict=True))
+
+
+def equal_spacing(one_mm: Triple, other_mm: Triple, tolerance: float = SPACING_TOLERANCE) -> bool:
+    """Whether two spacings agree along every axis (to 2 %)."""
+    return spacing_difference(one_mm, other_mm) <= tolerance
+
+
+def format_spacing(spacing_mm: Sequence[float]) -> str:
+    """A spacing for messages, in the order (Z, Y, X): ``2 x 0.868 x 0.868 mm``."""
+    return " x ".join(f"{mm:.4g}" for mm in spacing_mm) + " mm"
 
 
 def slab_orientation(geometry: Geometry) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from udeansr.errors import UdeansrError
+from udeansr.device import FORMATS, autocast, memory_guard
 from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 
 Progress = Callable[[int, int], None]
@@ -21,8 +21,6 @@ Slices = tuple[int, np.ndarray, np.ndarray | None]
 
 HR_PIXELS_A_BATCH = {"cpu": 2**17, "cuda": 2**21}
 """In-plane HR pixels of all slabs in a batch, by device: it bounds the memory (some 2 kB a pixel) at full speed."""
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -82,7 +80,7 @@ class SlidingWindow:
                 f"a stride of {self.stride} with slabs of {self.slab} slices and margins of {self.margin}; "
                 f"expected 1 to {self.slab - 2 * self.margin}"
             )
-        if self.precision != "fp32" and self.precision not in _AUTOCAST:
+        if self.precision != "fp32" and self.precision not in FORMATS:
             raise ValueError(f"precision {self.precision}; expected fp32, bf16 or fp16")
 
     def slices(
@@ -130,9 +128,7 @@ class SlidingWindow:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """No gradients; autocast by the precision. Not held over a ``yield`` of slices: it would reach the caller."""
-        half = _AUTOCAST.get(self.precision)
-        autocast: AbstractContextManager = torch.autocast(self.device.type, half) if half else nullcontext()
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode(), autocast(self.device, self.precision):
             yield
 
     def _slab(self, volume: Tensor, start: int) -> Tensor:
@@ -144,15 +140,14 @@ class SlidingWindow:
         self, network: Callable[[Tensor], Tensor], slabs: Tensor, transform: FlipRotate
     ) -> tuple[Tensor, int]:
         """What the network answers to slabs (B, C, slices, Y, X) in a move, moved back; and the batch that fitted."""
+        load = f"slices of {slabs.shape[-2]} x {slabs.shape[-1]}"
+        alone = memory_guard(self.device, load, "compute on the processor: --device cpu")
         try:
-            channels = transform.apply(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-            return transform.invert(network(channels).float()), len(slabs)
-        except torch.cuda.OutOfMemoryError as error:
-            if len(slabs) == 1:
-                raise UdeansrError(
-                    f"{self.device}: out of memory with slices of {slabs.shape[-2]} x {slabs.shape[-1]}; "
-                    "end other programs on it, or compute on the processor: --device cpu"
-                ) from error
+            with alone if len(slabs) == 1 else nullcontext():
+                channels = transform.apply(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+                return transform.invert(network(channels).float()), len(slabs)
+        except torch.cuda.OutOfMemoryError:
+            pass  # with fewer slabs at a time
         half = (len(slabs) + 1) // 2
         (first, fitted), (second, _) = (self._answered(network, part, transform) for part in slabs.split(half))
         return torch.cat([first, second]), fitted

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from udeansr.image.grid import format_spacing
 from udeansr.models.description import ModelDescription
-from udeansr.models.model import format_spacing
 
 UNTOLD = "not told"
 
@@ -90,7 +90,7 @@ class ModelCard:
             "|---|---|",
         ]
         facts = {
-            "LR spacing": f"{format_spacing(self.lr_spacing_mm)} mm along the axes {' '.join(self.orientation)}",
+            "LR spacing": f"{format_spacing(self.lr_spacing_mm)} along the axes {' '.join(self.orientation)}",
             "method": self.method,
             "learnt from": self.data,
             "licence of these data": self.data_licence,

@@ -14,10 +14,10 @@ import torch
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
-from udeansr.image.grid import Scale, slab_orientation
+from udeansr.image.grid import Scale, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.methods import METHODS
-from udeansr.models.model import Model, checkpoint_file, fits, format_spacing, interpolator, load_model
+from udeansr.models.model import Model, checkpoint_file, fits, interpolator, load_model
 from udeansr.models.model_file import read_description
 from udeansr.models.registry import TrainedModel, find_models, model_path, portable_models
 from udeansr.models.suitability import AUTOMATIC_TOLERANCE, Image, choose_portable, none_suits, warn_of_contrast
@@ -150,13 +150,13 @@ def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
     first = format_spacing(geometries[0].spacing_mm) if geometries else "unknown"
     if fitting:
         listed = "; ".join(str(model) for model, _ in fitting)
-        raise UdeansrError(f"{len(fitting)} trained models fit the spacing {first} mm; choose one: {listed}")
+        raise UdeansrError(f"{len(fitting)} trained models fit the spacing {first}; choose one: {listed}")
     listed = "; ".join(
-        f"{model} (LR {format_spacing(configuration.task.lr_spacing_mm)} mm as {plan.orientation})"
+        f"{model} (LR {format_spacing(configuration.task.lr_spacing_mm)} as {plan.orientation})"
         for model, (plan, configuration) in zip(named, plans, strict=True)
     )
     raise UdeansrError(
-        f"no trained model fits the spacing {first} mm; there are {listed}. Train one for this spacing, "
+        f"no trained model fits the spacing {first}; there are {listed}. Train one for this spacing, "
         "or interpolate: --method tricubic --scale x2x2x2"
     )
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import Scale, reorient_geometry
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference
 from udeansr.image.volume import Geometry
 from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.methods import Method, build_method, parse_settings
@@ -25,24 +24,17 @@ from udeansr.training.settings import RunSettings
 LARGEST_METHOD = 2**28
 """Weights of a method in a model file, those that only training needs among them: some hundred times the paper's."""
 
-SPACING_TOLERANCE = 0.02
-"""How far, as a part of it, a spacing may lie from the one a model was made for."""
-
 
 def spacing_deviation(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
     """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
-    spacing_mm = np.asarray(reorient_geometry(geometry, plan.orientation).spacing_mm)
-    return float(np.max(np.abs(spacing_mm / np.asarray(configuration.task.lr_spacing_mm) - 1)))
+    return spacing_difference(
+        reorient_geometry(geometry, plan.orientation).spacing_mm, configuration.task.lr_spacing_mm
+    )
 
 
 def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
     """Whether a grid, in the plan's orientation, has the LR spacing of a configuration (to 2 %)."""
     return spacing_deviation(geometry, plan, configuration) <= tolerance
-
-
-def format_spacing(spacing_mm: tuple[float, float, float]) -> str:
-    """A spacing (Z, Y, X) for messages, in the order of (Z, Y, X)."""
-    return " x ".join(f"{mm:.3g}" for mm in spacing_mm)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import is_series, series_at
-from udeansr.image.grid import slab_orientation
+from udeansr.image.grid import SPACING_TOLERANCE, format_spacing, slab_orientation
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.models.description import ModelDescription
-from udeansr.models.model import SPACING_TOLERANCE, format_spacing, spacing_deviation
+from udeansr.models.model import spacing_deviation
 from udeansr.models.registry import PortableModel
 
 CONTRASTS = (
@@ -166,13 +166,13 @@ def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
     """Why no model was taken for an image, with the numbers, and what to do about it."""
     listed = "; ".join(
         f"{model.name} ({model.description.contrast}, "
-        f"LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} mm "
+        f"LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} "
         f"as {model.description.plan.orientation}, {_percent(_deviation(image.geometry, model))} off)"
         for model in models
     )
     return (
         f"no bundled or imported model fits {image.path.name} ({image.contrast or 'contrast unknown'}, "
-        f"{format_spacing(image.geometry.spacing_mm)} mm as {image.geometry.orientation}) to "
+        f"{format_spacing(image.geometry.spacing_mm)} as {image.geometry.orientation}) to "
         f"{_percent(AUTOMATIC_TOLERANCE)}: {listed}. To use one all the same, name it: -m {models[0].name}"
     )
 

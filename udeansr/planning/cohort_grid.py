@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udeansr.image.grid import Scale, reorient_geometry, slab_orientation
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, slab_orientation
 from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Triple, Volume
-
-SPACING_TOLERANCE = 0.02
-"""Spacings that differ by no more than this part of themselves count as equal."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,6 @@ def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
     return CohortGrid(orientation, _median_spacing(lr, orientation), _median_spacing(hr, orientation))
 
 
-def equal_spacing(one: Triple, other: Triple) -> bool:
-    """Whether two spacings agree within 2 % along every axis."""
-    return all(abs(a / b - 1) <= SPACING_TOLERANCE for a, b in zip(one, other, strict=True))
-
-
 def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
     """The grid of another spacing within the same field of view, from the same first corner; None if none is needed.
 
@@ -83,11 +75,6 @@ def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
     # The outer corner of voxel 0 lies half a voxel before its centre, on both grids.
     left, posterior, superior = (float(mm) for mm in geometry.world_mm((new / old - 1) / 2))
     return Geometry((depth, height, width), (slab, row, column), (left, posterior, superior), geometry.axes)
-
-
-def in_mm(spacing_mm: Sequence[float]) -> str:
-    """A spacing for messages, in the order (Z, Y, X): ``2 x 0.868 x 0.868 mm``."""
-    return " x ".join(f"{mm:.4g}" for mm in spacing_mm) + " mm"
 
 
 def _median_spacing(geometries: Sequence[Geometry], orientation: str) -> Triple:

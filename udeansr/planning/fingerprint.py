@@ -10,6 +10,7 @@ import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
 from udeansr.degradation.spectrum import permutation_p
+from udeansr.image.grid import equal_spacing
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.bias_correction import (
@@ -20,7 +21,7 @@ from udeansr.planning.bias_correction import (
     with_hidden_noise,
 )
 from udeansr.planning.case_facts import CaseFacts, Examined
-from udeansr.planning.cohort_grid import CohortGrid, equal_spacing
+from udeansr.planning.cohort_grid import CohortGrid
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import examine_dataset
 from udeansr.planning.raw_dataset import RawDataset

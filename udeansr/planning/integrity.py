@@ -9,12 +9,12 @@ import numpy as np
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
-from udeansr.image.grid import same_grid, sr_geometry
+from udeansr.image.grid import equal_spacing, format_spacing, same_grid, sr_geometry
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import Examined, Request, examine, fits_patch
-from udeansr.planning.cohort_grid import CohortGrid, equal_spacing, find_grid, in_mm
+from udeansr.planning.cohort_grid import CohortGrid, find_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, LR_GROUPS, PAIRED_GROUPS, Case, RawDataset
 
@@ -43,8 +43,8 @@ def cohort_faults(raw: RawDataset, examined: Sequence[Examined], grid: CohortGri
 def cohort_warnings(examined: Sequence[Examined], grid: CohortGrid) -> list[str]:
     """What of single images will be mended: source HR off LR spacing / scale."""
     return [
-        f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
-        f"{in_mm(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
+        f"{one.case.path}: HR of {format_spacing(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
+        f"{format_spacing(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
         for one, geometry in _readable(examined, (SOURCE_HR,))
         if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm)
     ]
@@ -80,8 +80,8 @@ def _lr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
     for one, geometry in _readable(examined, LR_GROUPS):
         if not equal_spacing(geometry.spacing_mm, grid.lr_spacing_mm):
             yield (
-                f"{one.case.path}: spacing {in_mm(geometry.spacing_mm)} along {grid.orientation}; expected "
-                f"{in_mm(grid.lr_spacing_mm)} within 2 %, as most of {TARGET_LR} has; "
+                f"{one.case.path}: spacing {format_spacing(geometry.spacing_mm)} along {grid.orientation}; expected "
+                f"{format_spacing(grid.lr_spacing_mm)} within 2 %, as most of {TARGET_LR} has; "
                 "put LR of another spacing into a dataset of its own"
             )
 
@@ -92,8 +92,9 @@ def _hr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
         if max(ratios) < COARSER or min(ratios) < FINER:
             found = "is coarser along one axis" if min(ratios) < FINER else "is hardly finer along any axis"
             yield (
-                f"{one.case.path}: HR of {in_mm(geometry.spacing_mm)} along {grid.orientation} {found} than the LR of "
-                f"{in_mm(grid.lr_spacing_mm)}; expected HR that is at least {COARSER:g} times finer along one axis "
+                f"{one.case.path}: HR of {format_spacing(geometry.spacing_mm)} along {grid.orientation} {found} than "
+                f"the LR of {format_spacing(grid.lr_spacing_mm)}; expected HR that is at least {COARSER:g} times finer "
+                "along one axis "
                 "and coarser along none; move or remove it"
             )
 

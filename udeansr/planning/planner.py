@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from udeansr.degradation.spectrum import SIGNIFICANT
 from udeansr.errors import UdeansrError
+from udeansr.image.grid import SPACING_TOLERANCE, format_spacing
 from udeansr.paths import SOURCE_HR
-from udeansr.planning.cohort_grid import SPACING_TOLERANCE, in_mm
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan
 from udeansr.planning.training_size import ITERATIONS_PER_EPOCH, size_for_cpu, size_for_memory
@@ -71,7 +71,8 @@ def _check_scale(fingerprint: Fingerprint) -> None:
         return
     trouble = "they are of one resolution" if max(factors) == 1 else f"a factor is above {LARGEST_FACTOR}"
     raise UdeansrError(
-        f"{fingerprint.dataset}: LR of {in_mm(grid.lr_spacing_mm)} and HR of {in_mm(grid.hr_spacing_mm)} along "
+        f"{fingerprint.dataset}: LR of {format_spacing(grid.lr_spacing_mm)} and "
+        f"HR of {format_spacing(grid.hr_spacing_mm)} along "
         f"{grid.orientation} give {grid.scale}: {trouble}; expected a factor of 2 to {LARGEST_FACTOR} along at least "
         "one axis and none above; give other HR"
     )

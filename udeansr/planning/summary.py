@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from udeansr.degradation.kspace import Degradation
-from udeansr.planning.cohort_grid import in_mm
+from udeansr.image.grid import format_spacing
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Plan
 
@@ -24,7 +24,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     for group, cohort in fingerprint.cohorts.items():
         shape = " x ".join(f"{n:g}" for n in cohort.shape)
         rows.append(
-            (group, f"{cohort.images} images, median {shape} voxels of {in_mm(cohort.spacing_mm)}, "
+            (group, f"{cohort.images} images, median {shape} voxels of {format_spacing(cohort.spacing_mm)}, "
              f"{cohort.foreground_fraction:.0%} foreground")
         )  # fmt: skip
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tqdm import tqdm
-
 import udeansr
 from udeansr.image.files import write_volume
 from udeansr.image.names import case_name
@@ -20,6 +18,7 @@ from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, Provenance, checksum
 from udeansr.prediction.predictor import Prediction, Predictor
+from udeansr.progress import ProgressBar, progress_bar
 
 LARGE_BYTES = 256_000_000
 """Of an SR volume: it is written before the next is made, so that two such never take memory at once."""
@@ -72,7 +71,7 @@ class ImagePredictor:
         """
         name = case_name(image)
         labels = read_labels(self.labels[image], volume.geometry) if image in self.labels else None
-        with tqdm(desc=name, unit="slab", leave=False, delay=0.5) as bar:
+        with progress_bar(name, unit="slab", leave=False, delay=0.5) as bar:
             made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.room.allocate)
         return Made(made, volume.geometry, labels)
 
@@ -128,7 +127,7 @@ class ImagePredictor:
         return None if self.resolver.model.file is None else checksum(self.resolver.model.file)
 
 
-def _advance(bar: tqdm) -> Callable[[int, int], None]:
+def _advance(bar: ProgressBar) -> Callable[[int, int], None]:
     def advance(done: int, total: int) -> None:
         bar.total = total
         bar.update(done - bar.n)

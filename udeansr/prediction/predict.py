@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from udeansr.device import choose_device
@@ -26,6 +25,7 @@ from udeansr.prediction.labels import find_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, plan_outputs
 from udeansr.prediction.predictor import Predictor
+from udeansr.progress import progress_bar
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -184,7 +184,7 @@ def _predict(
     if options.bids:
         write_dataset_description(sr_folder, lr, work.how)
     done, failed = [], []
-    with logging_redirect_tqdm(), tqdm(total=len(todo), desc="files", unit="file") as bar:
+    with logging_redirect_tqdm(), progress_bar("files", len(todo), unit="file") as bar:
         for image, error in overlapped(todo, read_volume, work.make, work.write, lambda made: made.is_large):
             if error is None:
                 done.append(outputs[image].sr)

@@ -11,7 +11,14 @@ import numpy as np
 
 from udeansr.device import FORMATS
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import oriented_view, reorient_geometry, slab_orientation, sr_geometry
+from udeansr.image.grid import (
+    SPACING_TOLERANCE,
+    format_spacing,
+    oriented_view,
+    reorient_geometry,
+    slab_orientation,
+    sr_geometry,
+)
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.volume import Geometry, Volume
 from udeansr.inference.fused import fused
@@ -20,7 +27,7 @@ from udeansr.inference.test_time_augmentation import InferenceSettings, inferenc
 from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_slices
 from udeansr.methods.method import Method
 from udeansr.models.calibration import smoothed_std
-from udeansr.models.model import SPACING_TOLERANCE, Model, fits, format_spacing, spacing_deviation
+from udeansr.models.model import Model, fits, spacing_deviation
 from udeansr.prediction.trust import Trust, TrustMeter
 from udeansr.prediction.zero_shot import zero_shot
 
@@ -165,7 +172,7 @@ class Predictor:
         if fits(grid, plan, configuration):
             return trust
         found, wanted = format_spacing(grid.spacing_mm), format_spacing(configuration.task.lr_spacing_mm)
-        off = f"spacing {found} mm (made for {wanted} mm)"
+        off = f"spacing {found} (made for {wanted})"
         return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property
@@ -196,8 +203,8 @@ class Predictor:
             return slab_orientation(geometry)
         off = spacing_deviation(geometry, self.model.plan, self.model.configuration)
         found_mm = reorient_geometry(geometry, self.model.plan.orientation).spacing_mm
-        found = f"spacing {format_spacing(found_mm)} mm (as {self.model.plan.orientation})"
-        wanted = f"{format_spacing(self.model.configuration.task.lr_spacing_mm)} mm"
+        found = f"spacing {format_spacing(found_mm)} (as {self.model.plan.orientation})"
+        wanted = format_spacing(self.model.configuration.task.lr_spacing_mm)
         if off > self.model.spacing_tolerance:
             model = self.model.name or f"{self.model.plan.dataset} {self.model.configuration.name}"
             remedy = f"plan again: udeansr_plan_and_preprocess -d {self.model.plan.dataset}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair
 from udeansr.degradation.kspace import truncate_kspace
+from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
@@ -23,6 +22,7 @@ from udeansr.inference.test_time_augmentation import all_transforms
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
 from udeansr.preprocessing.preprocessor import draw_foreground
+from udeansr.progress import progress_bar
 from udeansr.training.log import by_player, duration, show_losses
 from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import Trainer, cosine_learning_rate
@@ -219,7 +219,7 @@ def learned_on(
     iterations = method.settings.iterations
     begun = time.monotonic()
     losses: dict[str, float] = {}
-    with tqdm(total=iterations, desc=f"{method.name}: {name}", unit="iteration", leave=False, delay=0.5) as bar:
+    with progress_bar(f"{method.name}: {name}", iterations, unit="iteration", leave=False, delay=0.5) as bar:
         for iteration in range(iterations):
             learner.progress = iteration / iterations
             trainer.set_learning_rate(cosine_learning_rate(iteration, iterations, run.learning_rate))
@@ -236,16 +236,11 @@ def learned_on(
 
 def _play(trainer: Trainer, batch: Batch, iteration: int) -> dict[str, float]:
     """One iteration, its losses found finite."""
-    try:
+    fewer = f"begin again with fewer: udeansr_train --method {trainer.method.name} --overwrite --batch-size"
+    with memory_guard(trainer.device, f"{len(batch.lr)} slabs in a batch", fewer):
         losses = trainer.play(batch, iteration)
-    except torch.cuda.OutOfMemoryError as error:
-        raise UdeansrError(
-            f"{trainer.device}: out of memory with {len(batch.lr)} slabs in a batch; end other programs on it, or "
-            f"begin again with fewer: udeansr_train --method {trainer.method.name} --overwrite --batch-size"
-        ) from error
-    if not all(math.isfinite(loss) for loss in losses.values()):
-        named = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
-        raise _spoilt(trainer.method, f"a loss is not finite ({named})", iteration + 1)
+    if trouble := non_finite(losses):
+        raise _spoilt(trainer.method, trouble, iteration + 1)
     return losses
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import Box, crop, foreground_box, uncrop
-from udeansr.image.grid import Scale, reorient, same_grid, sr_geometry, sub_geometry
+from udeansr.image.grid import Scale, format_spacing, reorient, same_grid, sr_geometry, sub_geometry
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Volume, triple
-from udeansr.planning.cohort_grid import grid_of_spacing, in_mm
+from udeansr.planning.cohort_grid import grid_of_spacing
 from udeansr.planning.plan import Configuration, Plan
 
 
@@ -85,7 +85,10 @@ def prepare_hr(volume: Volume, plan: Plan, configuration: Configuration, path: P
     if planned is not None:
         stored_mm = volume.geometry.spacing_mm
         _logger.warning(
-            "%s: HR of %s was resampled to %s, as planned", path, in_mm(stored_mm), in_mm(planned.spacing_mm)
+            "%s: HR of %s was resampled to %s, as planned",
+            path,
+            format_spacing(stored_mm),
+            format_spacing(planned.spacing_mm),
         )
         volume = resample_onto(volume, planned)
     return _cut(volume, configuration.task.factors, configuration, unit, unit, path)
@@ -134,8 +137,8 @@ def prepare_pair(
     else:
         _logger.warning(
             "%s: not on the grid of the SR of %s (%s voxels of %s; expected %s of %s); it was resampled onto it",
-            hr_path, lr_path.name, hr.geometry.shape, in_mm(hr.geometry.spacing_mm),
-            whole.shape, in_mm(whole.spacing_mm),
+            hr_path, lr_path.name, hr.geometry.shape, format_spacing(hr.geometry.spacing_mm),
+            whole.shape, format_spacing(whole.spacing_mm),
         )  # fmt: skip
         high = resample_onto(hr, sub_geometry(whole, hr_start, hr_shape))
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from tqdm import tqdm
 
 from udeansr.errors import UdeansrError
 from udeansr.files import whole_file, write_whole
+from udeansr.progress import ProgressBar, progress_bar
 from udeansr.training.interruption import StoppedError
 
 _SCORES = {
@@ -65,11 +64,7 @@ def _panel(axes: Axes, label: str, history: list[dict[str, Any]], part: str, nam
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
 
 
-_WATCHED_SECONDS, _UNWATCHED_SECONDS = 0.5, 30.0
-"""Between two states of the bar: at a terminal, and where it goes to a file or a queue's log."""
-
-
-def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> tqdm:
+def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> ProgressBar:
     """The bar of one epoch, with its ETA.
 
     Args:
@@ -78,16 +73,10 @@ def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> tqdm:
         done: iterations of it that an earlier call did.
         iterations: it has.
     """
-    return tqdm(
-        total=iterations,
-        initial=done,
-        desc=f"epoch {epoch}/{epochs}",
-        mininterval=_WATCHED_SECONDS if sys.stderr.isatty() else _UNWATCHED_SECONDS,
-        leave=False,
-    )
+    return progress_bar(f"epoch {epoch}/{epochs}", iterations, initial=done, leave=False)
 
 
-def show_losses(bar: tqdm, losses: dict[str, float]) -> None:
+def show_losses(bar: ProgressBar, losses: dict[str, float]) -> None:
     """Put each player's sum of losses at the end of the bar, and count one iteration."""
     bar.set_postfix_str(", ".join(f"{player} {loss:.4f}" for player, loss in by_player(losses).items()), refresh=False)
     bar.update()

@@ -10,10 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
+from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Configuration
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, random_state, random_state_kept, save_checkpoint
@@ -23,6 +22,8 @@ from udeansr.training.log import RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate
 from udeansr.training.validation import Split, Validator, warn_of_shift
+
+_LESS_MEMORY = "take a smaller --batch-size, or plan for less memory: udeansr_plan_and_preprocess --memory-gb"
 
 logger = logging.getLogger(__name__)
 
@@ -173,19 +174,12 @@ class TrainingLoop:
         batch = next(batches)
         received = time.perf_counter()
         self._trainer.method.progress = progress["iteration"] / (self._epochs * self._length)
-        try:
+        with memory_guard(self._trainer.device, f"{len(batch.lr)} slabs of each cohort in a batch", _LESS_MEMORY):
             losses = self._trainer.play(batch, progress["iteration"])
-        except torch.cuda.OutOfMemoryError as error:
-            raise UdeansrError(
-                f"{self._trainer.device}: out of memory with {len(batch.lr)} slabs of each cohort in a batch; "
-                "end other programs on it, take a smaller --batch-size, or plan for less memory: "
-                "udeansr_plan_and_preprocess --memory-gb"
-            ) from error
         self._times["waiting"] += received - start
         self._times["computing"] += time.perf_counter() - received
-        if not all(math.isfinite(loss) for loss in losses.values()):
-            named = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
-            raise self._spoilt(f"a loss is not finite ({named})", progress["iteration"] + 1)
+        if trouble := non_finite(losses):
+            raise self._spoilt(trouble, progress["iteration"] + 1)
         progress["iteration"] += 1
         for name, loss in losses.items():
             progress["losses"][name] = progress["losses"].get(name, 0.0) + loss
