@@ -94,8 +94,7 @@ def _hr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
             yield (
                 f"{one.case.path}: HR of {format_spacing(geometry.spacing_mm)} along {grid.orientation} {found} than "
                 f"the LR of {format_spacing(grid.lr_spacing_mm)}; expected HR that is at least {COARSER:g} times finer "
-                "along one axis "
-                "and coarser along none; move or remove it"
+                "along one axis and coarser along none; move or remove it"
             )
 
 
