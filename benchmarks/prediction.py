@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.cli.predict import main as command
-from udeansr.device import FORMATS, choose_precision
+from udeansr.device import choose_precision, half_precision
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
@@ -116,7 +116,7 @@ def bare(model: Path, options: argparse.Namespace, device: torch.device, precisi
     The mean of many: a volume takes all its passes, not the fastest of them.
     """
     method = load_model(model, device).method
-    network = fused(method, FORMATS.get(precision))
+    network = fused(method, half_precision(precision))
     slabs = batch_of_slabs(method, options, device)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         method.super_resolve(slabs[:1])
@@ -136,7 +136,7 @@ def batch_of_slabs(method: Method, options: argparse.Namespace, device: torch.de
 
 def pass_seconds(network: Callable[[Tensor], Tensor], slabs: Tensor, precision: str, spent: float) -> float:
     """Of a forward pass, the mean of many."""
-    half = FORMATS.get(precision)
+    half = half_precision(precision)
     with torch.inference_mode(), torch.autocast(slabs.device.type, half or torch.bfloat16, enabled=half is not None):
         return float(np.mean(all_seconds(lambda: network(slabs), slabs.device, spent)))
 
@@ -146,7 +146,7 @@ def forms(folder: Path, options: argparse.Namespace, device: torch.device) -> No
     from torch._inductor import config as inductor_config  # large, and the memory of a prediction is measured here
 
     precision = choose_precision("auto", device)
-    half = FORMATS.get(precision)
+    half = half_precision(precision)
     method = load_model(folder / "model.pt", device).method
     slabs = batch_of_slabs(method, options, device)
     cast = copy.deepcopy(method).to(dtype=half).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from udeansr.image.files import read_geometry, read_volume
+from udeansr.image.files import read_geometry, read_volume, write_volume
 from udeansr.image.grid import Scale, same_grid, sr_geometry
+from udeansr.image.volume import Geometry, Volume
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
@@ -75,3 +77,18 @@ def test_the_umbrella_tells_its_version_and_its_commands(tmp_path):
     assert succeed(tmp_path, "udeansr", "--version").startswith("udeansr 0.")
     shown = succeed(tmp_path, "udeansr", "-h")
     assert all(stage in shown for stage in (*STAGES, "info"))
+
+
+def test_a_refusal_does_not_wait_for_torch(tmp_path):
+    """No model fits, which is known from headers and descriptions alone."""
+    voxels = np.ones((8, 40, 40), dtype=np.int16)
+    write_volume(Volume(voxels, Geometry(voxels.shape, (5.0, 1.5, 1.5))), tmp_path / "lr" / "a_T2w.nii.gz")
+    code = (
+        "import sys; sys.argv = ['udeansr_predict', '-i', 'lr', '-o', 'sr']\n"
+        "from udeansr.cli.predict import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, {'torch', 'scipy.signal', 'skimage'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "a_T2w.nii.gz" in done.stderr and "-m brain-t1w-x2x2x1" in done.stderr
+    assert done.stdout == "2 set()\n"

@@ -6,14 +6,12 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from udeansr.errors import UdeansrError
 
-FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""Half precisions by name."""
+if TYPE_CHECKING:
+    import torch  # seconds; it is imported where it is used, so that a refusal does not wait for it
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 """The number format of networks by name; ``auto`` is the device's own."""
@@ -23,12 +21,21 @@ _FIRST_CUDA_WITH_BF16 = (8, 0)
 logger = logging.getLogger(__name__)
 
 
+def half_precision(precision: str) -> torch.dtype | None:
+    """The half precision of a name, "bf16" or "fp16"; None for "fp32"."""
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+
+
 def choose_device(name: str) -> torch.device:
     """The device of a name; ``auto`` is the first CUDA device, else Apple's (MPS), else the CPU.
 
     Raises:
         UdeansrError: if this machine, or this build of torch, has no such device.
     """
+    import torch
+
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
@@ -66,9 +73,10 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     Casts of weights are not cached: a cast made under ``no_grad`` would be used again where a gradient is needed,
     and gradients of a network that is used twice would be summed in low precision.
     """
-    if precision not in FORMATS:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=FORMATS[precision], cache_enabled=False)
+    import torch
+
+    half = half_precision(precision)
+    return nullcontext() if half is None else torch.autocast(device.type, dtype=half, cache_enabled=False)
 
 
 @contextmanager
@@ -82,6 +90,8 @@ def memory_guard(device: torch.device, load: str, remedy: str) -> Iterator[None]
     Raises:
         UdeansrError: in place of torch's error.
     """
+    import torch
+
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
@@ -97,6 +107,8 @@ def non_finite(losses: Mapping[str, float]) -> str:
 
 def describe_device(device: torch.device) -> str:
     """The device in words a person knows it by."""
+    import torch
+
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
@@ -104,6 +116,8 @@ def describe_device(device: torch.device) -> str:
 
 def _computes_in_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bf16."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= _FIRST_CUDA_WITH_BF16
     capabilities = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest torch we take

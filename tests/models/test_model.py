@@ -10,14 +10,14 @@ from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc, tricubic
 from udeansr.methods import build_method, load_settings, parse_settings
-from udeansr.models.model import checkpoint_file, interpolator, load_model
+from udeansr.models.model import interpolator, load_model
 from udeansr.models.model_file import DESCRIPTION, LIMITS_BYTES, WEIGHTS, read_archive, write_archive
 from udeansr.models.registry import find_models
 from udeansr.paths import Root
 from udeansr.planning.domain import Domain
 from udeansr.prediction.predictor import Predictor
 from udeansr.strict_json import as_json
-from udeansr.training.checkpoint import load_checkpoint, save_checkpoint
+from udeansr.training.checkpoint import checkpoint_file, load_checkpoint, save_checkpoint
 
 
 def test_a_model_predicts_with_the_averaged_weights(tiny_checkpoint, tmp_path):

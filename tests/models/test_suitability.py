@@ -11,7 +11,6 @@ from udeansr.models.suitability import (
     choose_portable,
     image_contrast,
     none_suits,
-    spacing_deviation,
     suits,
     warn_of_contrast,
 )
@@ -79,8 +78,8 @@ def test_spacing_chooses_and_15_percent_is_the_end(tiny_model_file):
     assert chosen(image(4.0 * 1.14)) == "thick" and chosen(image(4.0, 2.0 * 0.86, 2.0)) == "thick"
     assert chosen(image(4.0 * 1.16)) is None and chosen(image(4.0, 2.0, 2.0 * 0.84)) is None
     thick = portable_models()[0]
-    assert spacing_deviation(
-        image(4.4).geometry, thick.description.plan, thick.description.configuration
+    assert thick.description.plan.spacing_deviation(
+        image(4.4).geometry, thick.description.configuration
     ) == pytest.approx(0.1)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from scipy.optimize import least_squares
 
 from udeansr.degradation.spectrum import mean_spectrum
 from udeansr.strict_json import NonNegativeFloat
@@ -127,6 +126,8 @@ def measure_degradation(
     start = np.concatenate([[0.0, log_lr.min() / 2], np.full(count, 0.02)])
     lowest = np.concatenate([[-10.0, start[1] - 10], np.zeros(count)])
     highest = np.concatenate([[10.0, start[1] + 10], np.full(count, 10.0)])
+    from scipy.optimize import least_squares
+
     fit = least_squares(misfit, start, slope, bounds=(lowest, highest))  # pyright: ignore[reportArgumentType] scipy's stub
 
     frequencies = (np.arange(bins) + 0.5) / bins

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import windows
 
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.image.cropping import foreground_box
@@ -64,6 +63,8 @@ def _wave_numbers(size: int) -> np.ndarray:
 
 def faded(voxels: np.ndarray) -> tuple[np.ndarray, float]:
     """Fade a volume (Z, Y, X) out at its borders: float32, and the sum of the squared weights."""
+    from scipy.signal import windows  # half a second, for one window
+
     image, energy = voxels.astype(np.float32), 1.0
     for axis, size in enumerate(voxels.shape):
         taper = windows.tukey(size + 2, TAPERED)[1:-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from udeansr.image.grid import sub_geometry
 from udeansr.image.volume import Volume
@@ -25,6 +24,8 @@ def foreground_box(voxels: np.ndarray, margin: int = 0) -> Box:
 
     The whole volume where there is no foreground.
     """
+    from scipy import ndimage  # not at the top: a tenth of a second before every refusal
+
     found = ndimage.find_objects(foreground_mask(voxels).astype(np.uint8), max_label=1)[0]
     if found is None:
         return (0, 0, 0), (voxels.shape[0], voxels.shape[1], voxels.shape[2])

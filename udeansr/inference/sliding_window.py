@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from udeansr.device import FORMATS, autocast, memory_guard
+from udeansr.device import autocast, half_precision, memory_guard
 from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 
 Progress = Callable[[int, int], None]
@@ -80,7 +80,7 @@ class SlidingWindow:
                 f"a stride of {self.stride} with slabs of {self.slab} slices and margins of {self.margin}; "
                 f"expected 1 to {self.slab - 2 * self.margin}"
             )
-        if self.precision != "fp32" and self.precision not in FORMATS:
+        if self.precision != "fp32" and half_precision(self.precision) is None:
             raise ValueError(f"precision {self.precision}; expected fp32, bf16 or fp16")
 
     def slices(

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.optimize import isotonic_regression
 
 from udeansr.errors import UdeansrError
 from udeansr.strict_json import NonNegativeFloat
@@ -61,6 +59,8 @@ class Calibration:
         Raises:
             ValueError: if there are fewer voxels than knots, or the two are of different length.
         """
+        from scipy.optimize import isotonic_regression
+
         if len(std) != len(error) or len(std) < KNOTS:
             raise ValueError(f"{len(std)} spreads and {len(error)} errors; expected as many, at least {KNOTS}")
         order = np.argsort(std, kind="stable")
@@ -79,6 +79,8 @@ def smoothed_std(std: np.ndarray) -> np.ndarray:
         std: (n, Y, X), standard deviations.
     Returns: the same shape: the root of the mean variance of 3 x 3 voxels of the slice.
     """
+    from scipy import ndimage
+
     variance = np.square(std)
     for axis in (1, 2):
         variance = ndimage.uniform_filter1d(variance, 3, axis=axis, mode="nearest")

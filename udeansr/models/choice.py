@@ -9,19 +9,26 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
+from udeansr.device import choose_device
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
 from udeansr.image.grid import Scale, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
-from udeansr.methods import METHODS
-from udeansr.models.model import Model, checkpoint_file, fits, interpolator, load_model
 from udeansr.models.model_file import read_description
 from udeansr.models.registry import TrainedModel, find_models, model_path, portable_models
-from udeansr.models.suitability import AUTOMATIC_TOLERANCE, Image, choose_portable, none_suits, warn_of_contrast
+from udeansr.models.suitability import (
+    AUTOMATIC_TOLERANCE,
+    Image,
+    choose_portable,
+    none_suits,
+    warn_of_contrast,
+)
 from udeansr.paths import Root, find_dataset
+
+if TYPE_CHECKING:
+    from udeansr.models.model import Model
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +58,7 @@ class ModelQuery:
     checkpoint: str = "best"
 
 
-def choose_model(query: ModelQuery, images: Sequence[Path], device: torch.device | str = "cpu") -> Model:
+def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu") -> Model:
     """The model that a wish means: the one it names, or the only one that fits the images.
 
     Args:
@@ -63,18 +70,7 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: torch.device
     """
     names = (query.dataset, query.configuration, query.method)
     if query.scale is not None:
-        if (
-            query.path is not None
-            or query.method is None
-            or query.method not in METHODS
-            or METHODS[query.method].players
-        ):
-            free = ", ".join(name for name, method in METHODS.items() if not method.players)
-            raise UdeansrError(
-                f"--scale {query.scale} goes with a --method that needs no model ({free}); a trained model has "
-                "its scale"
-            )
-        return interpolator(query.method, query.scale, device)
+        return _interpolator(query, query.scale, device)
     if query.path is not None:
         if any(names):
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
@@ -84,26 +80,44 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: torch.device
     return _fitting(query, images, device)
 
 
-def _loaded(path: Path, device: torch.device | str) -> Model:
+def _interpolator(query: ModelQuery, scale: Scale, device: str) -> Model:
+    """The method of the query, which needs no model."""
+    from udeansr.methods import METHODS
+    from udeansr.models.model import interpolator
+
+    free = [name for name, method in METHODS.items() if not method.players]
+    if query.path is not None or query.method not in free:
+        raise UdeansrError(
+            f"--scale {scale} goes with a --method that needs no model ({', '.join(free)}); a trained model has its "
+            "scale"
+        )
+    return interpolator(query.method, scale, choose_device(device))
+
+
+def _loaded(path: Path, device: str) -> Model:
     """The model of a file; the log says which, since the user may not have named it."""
-    model = load_model(path, device)
+    from udeansr.models.model import load_model  # it takes torch, for which no refusal has to wait
+
+    model = load_model(path, choose_device(device))
     _logger.info("model: %s", path)
     return model
 
 
-def _named(words: Path, checkpoint: str, images: Sequence[Path], device: torch.device | str) -> Model:
+def _named(words: Path, checkpoint: str, images: Sequence[Path], device: str) -> Model:
     """What ``-m`` means: a file, the folder of a training, or the name of a model."""
+    from udeansr.training.checkpoint import checkpoint_file
+
     path = checkpoint_file(model_path(words), checkpoint)
     if path.suffix.lower() == ".zip":
         warn_of_contrast(images, read_description(path))
     return _loaded(path, device)
 
 
-def _fitting(query: ModelQuery, images: Sequence[Path], device: torch.device | str) -> Model:
+def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
     trained, portables = find_models(query.results, query.checkpoint), portable_models()
     plans = [model.plan() for model in trained] if portables else []
-    if not portables or any(fits(geometry, *plan) for _, geometry in _readable(images) for plan in plans):
+    if not portables or any(plan.fits(geometry, one) for _, geometry in _readable(images) for plan, one in plans):
         return _loaded(_choose(query, images).path, device)
     described = [Image.of(image, geometry) for image, geometry in _readable(images)]
     portable = choose_portable(described, portables) if described else None
@@ -139,7 +153,7 @@ def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
     fitting = [
         (model, plan)
         for model, (plan, configuration) in zip(named, plans, strict=True)
-        if any(fits(geometry, plan, configuration) for geometry in geometries)
+        if any(plan.fits(geometry, configuration) for geometry in geometries)
     ]
     if len(fitting) > 1:
         # An isotropic grid fits models of every slab axis; then its own slab axis decides, if it can.
@@ -167,7 +181,7 @@ def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
     asked = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method)]
     words = " ".join(f"{flag} {word}" for flag, word in asked if word is not None)
     wanted = f"no trained model of {words}" if words else "no trained model"
-    if query.method in METHODS and not METHODS[query.method].players:
+    if query.method is not None and _needs_no_model(query.method):
         return (
             f"{wanted} in {query.results}; --method {query.method} needs none if it is given a --scale, such as x2x2x2"
         )
@@ -175,6 +189,13 @@ def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
         f"{wanted} with {query.checkpoint}.pt in {query.results}; there: {there}. Train one: udeansr_train DATASET "
         "CONFIGURATION, or give its path: -m PATH, or its root: --results FOLDER"
     )
+
+
+def _needs_no_model(method: str) -> bool:
+    """Whether a method learns nothing."""
+    from udeansr.methods import METHODS
+
+    return method in METHODS and not METHODS[method].players
 
 
 def _readable(images: Sequence[Path]) -> Iterator[tuple[Path, Geometry]]:

@@ -11,10 +11,10 @@ from udeansr.inference.deployment import keep_deployed
 from udeansr.models.calibration import Calibration
 from udeansr.models.card import ModelCard
 from udeansr.models.description import ModelDescription, one_configuration
-from udeansr.models.model import checkpoint_file, plan_of, trained_method
+from udeansr.models.model import plan_of, trained_method
 from udeansr.models.model_file import write_model
 from udeansr.planning.domain import Domain
-from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.checkpoint import checkpoint_file, load_checkpoint
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference
-from udeansr.image.volume import Geometry
+from udeansr.image.grid import SPACING_TOLERANCE, Scale
 from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.methods import Method, build_method, parse_settings
 from udeansr.models.calibration import Calibration
@@ -18,23 +17,11 @@ from udeansr.models.model_file import read_model
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.strict_json import from_json
-from udeansr.training.checkpoint import check_weights, load_checkpoint
+from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint
 from udeansr.training.settings import RunSettings
 
 LARGEST_METHOD = 2**28
 """Weights of a method in a model file, those that only training needs among them: some hundred times the paper's."""
-
-
-def spacing_deviation(geometry: Geometry, plan: Plan, configuration: Configuration) -> float:
-    """How far a grid, in the plan's orientation, is from the LR spacing: the worst axis, as a part of it."""
-    return spacing_difference(
-        reorient_geometry(geometry, plan.orientation).spacing_mm, configuration.task.lr_spacing_mm
-    )
-
-
-def fits(geometry: Geometry, plan: Plan, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
-    """Whether a grid, in the plan's orientation, has the LR spacing of a configuration (to 2 %)."""
-    return spacing_deviation(geometry, plan, configuration) <= tolerance
 
 
 @dataclass(frozen=True)
@@ -75,20 +62,6 @@ class Model:
         """The model in a few words: its name, or method, scale and the dataset it learned from."""
         own = f"{self.method.name} {self.scale}" + (f" of {self.plan.dataset}" if self.plan else "")
         return self.name or own
-
-
-def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
-    """The file that a path means: itself, or a checkpoint in the folder of a training.
-
-    Raises:
-        UdeansrError: if the folder has none of that name.
-    """
-    if not path.is_dir():
-        return path
-    if not (path / f"{checkpoint}.pt").is_file():
-        there = ", ".join(found.name for found in sorted(path.glob("[!.]*.pt"))) or "no .pt file"
-        raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
-    return path / f"{checkpoint}.pt"
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> Model:

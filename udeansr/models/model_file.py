@@ -7,16 +7,15 @@ import json
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
-
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor
 
 from udeansr.errors import UdeansrError
 from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
+
+if TYPE_CHECKING:
+    from torch import Tensor  # it takes seconds, and reading a description needs none of it
 
 CHECKSUMS = "SHA256SUMS"
 _LONGEST_CHECKSUMS_BYTES = 4096
@@ -131,6 +130,9 @@ def write_model(
     Raises:
         UdeansrError: if it cannot be written, or a weight is too large for float16.
     """
+    import safetensors.torch
+    import torch
+
     kind = torch.float16 if half else torch.float32
     stored = {name: weight.detach().cpu().to(kind).contiguous() for name, weight in weights.items()}
     for name, weight in stored.items():
@@ -159,6 +161,10 @@ def read_model(path: Path) -> tuple[ModelDescription, dict[str, Tensor]]:
     Raises:
         UdeansrError: if the file is no model of ours.
     """
+    import safetensors.torch
+    import torch
+    from safetensors import SafetensorError
+
     members = read_archive(path, LIMITS_BYTES)
     description = _description(path, members[DESCRIPTION])
     _card(path, members[CARD])

@@ -10,11 +10,9 @@ from pathlib import Path
 from udeansr.errors import UdeansrError
 from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
-from udeansr.models.model import load_model_file, plan_of
 from udeansr.models.model_file import read_description
 from udeansr.paths import Root, dataset_folders, models_root
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.training.checkpoint import load_checkpoint
 
 BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
 """In the package itself."""
@@ -37,6 +35,9 @@ class TrainedModel:
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""
+        from udeansr.models.model import plan_of  # torch; a model file tells its plan without
+        from udeansr.training.checkpoint import load_checkpoint
+
         return plan_of(self.path, load_checkpoint(self.path))
 
 
@@ -126,6 +127,8 @@ def import_model(path: Path, *, replace: bool = False) -> PortableModel:
     Raises:
         UdeansrError: if it is no model of ours, its name is taken, or it cannot be written.
     """
+    from udeansr.models.model import load_model_file
+
     load_model_file(path)
     description = read_description(path)
     there = find_portable(description.name)

@@ -15,7 +15,6 @@ from udeansr.image.grid import SPACING_TOLERANCE, format_spacing, slab_orientati
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.models.description import ModelDescription
-from udeansr.models.model import spacing_deviation
 from udeansr.models.registry import PortableModel
 
 CONTRASTS = (
@@ -138,7 +137,7 @@ def suits(image: Image, model: PortableModel) -> bool:
 
 def _deviation(geometry: Geometry, model: PortableModel) -> float:
     """How far a grid, in the model's orientation, is from its LR spacing: the worst axis, as a part of the model's."""
-    return spacing_deviation(geometry, model.description.plan, model.description.configuration)
+    return model.description.plan.spacing_deviation(geometry, model.description.configuration)
 
 
 def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import Scale
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference
+from udeansr.image.volume import Geometry
 from udeansr.strict_json import PositiveFloat, PositiveInt, as_json, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
@@ -155,6 +156,15 @@ class Plan:
             known = ", ".join(self.configurations)
             raise UdeansrError(f"{self.dataset} has no configuration '{name}'; its plan has {known}")
         return self.configurations[name]
+
+    def spacing_deviation(self, geometry: Geometry, configuration: Configuration) -> float:
+        """How far an LR grid, in the plan's orientation, is from a configuration's spacing: the worst axis, a part."""
+        spacing_mm = reorient_geometry(geometry, self.orientation).spacing_mm
+        return spacing_difference(spacing_mm, configuration.task.lr_spacing_mm)
+
+    def fits(self, geometry: Geometry, configuration: Configuration) -> bool:
+        """Whether an LR grid, in the plan's orientation, has the spacing of a configuration (to 2 %)."""
+        return self.spacing_deviation(geometry, configuration) <= SPACING_TOLERANCE
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
-
-import torch
+from typing import TYPE_CHECKING, get_args
 
 from udeansr.device import Precision, choose_device, choose_precision
 from udeansr.errors import UdeansrError
-from udeansr.models.model import Model
 from udeansr.parallel import WHOLE, Part
-from udeansr.prediction.predictor import Predictor
+
+if TYPE_CHECKING:
+    from udeansr.models.model import Model
+    from udeansr.prediction.predictor import Predictor
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +78,10 @@ class Options:
         Raises:
             UdeansrError: if quality, stride or precision do not go with it.
         """
+        import torch
+
+        from udeansr.prediction.predictor import Predictor
+
         predictor = Predictor(
             model,
             precision=choose_precision(self.precision, torch.device(model.device)),
@@ -101,10 +105,13 @@ class Options:
         """
         names = [name.strip() for name in self.device.split(",")]
         if self.device == "all":
+            import torch
+
             names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
             if not names:
                 raise UdeansrError("device 'all' means all CUDA devices, and there is none; expected auto or cpu")
         for name in names:
-            choose_device(name)
+            if name not in ("auto", "cpu"):  # which are everywhere: torch is not imported to ask for them
+                choose_device(name)
         parts = self.part.split(len(names))
         return [replace(self, device=name, part=part) for name, part in zip(names, parts, strict=True)]

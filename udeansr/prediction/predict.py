@@ -8,11 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from udeansr.device import choose_device
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume
 from udeansr.inference.memory import VolumeAllocator
@@ -20,12 +19,13 @@ from udeansr.models.choice import ModelQuery, choose_model
 from udeansr.models.suitability import image_contrast
 from udeansr.parallel import parallel_map
 from udeansr.prediction.bids import write_dataset_description
-from udeansr.prediction.image_prediction import ImagePredictor
 from udeansr.prediction.labels import find_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, plan_outputs
-from udeansr.prediction.predictor import Predictor
 from udeansr.progress import progress_bar
+
+if TYPE_CHECKING:
+    from udeansr.prediction.predictor import Predictor
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -180,6 +180,8 @@ def _predict(
     if options.bids:
         outputs = _of_its_contrast(outputs, resolver)
     todo = [image for image in outputs if image not in kept]
+    from udeansr.prediction.image_prediction import ImagePredictor  # torch; a refusal has not waited for it
+
     work = ImagePredictor(resolver, options, outputs, labels, room)
     if options.bids:
         write_dataset_description(sr_folder, lr, work.how)
@@ -205,7 +207,7 @@ def _dealt(everything: Mapping[Path, Output], options: Options) -> dict[Path, Ou
 
 def _resolver(query: ModelQuery, images: Sequence[Path], options: Options) -> Predictor:
     """The model, told how to work."""
-    return options.predictor(choose_model(query, images, choose_device(options.device)))
+    return options.predictor(choose_model(query, images, options.device))
 
 
 def _of_its_contrast(outputs: dict[Path, Output], resolver: Predictor) -> dict[Path, Output]:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from udeansr.device import FORMATS
+from udeansr.device import half_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import (
     SPACING_TOLERANCE,
@@ -27,7 +27,7 @@ from udeansr.inference.test_time_augmentation import InferenceSettings, inferenc
 from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_slices
 from udeansr.methods.method import Method
 from udeansr.models.calibration import smoothed_std
-from udeansr.models.model import Model, fits, spacing_deviation
+from udeansr.models.model import Model
 from udeansr.prediction.trust import Trust, TrustMeter
 from udeansr.prediction.zero_shot import zero_shot
 
@@ -169,7 +169,7 @@ class Predictor:
             plan.degradation if configuration.task.source_degradation == "measured" else None,
             configuration.task.deconvolves,
         )
-        if fits(grid, plan, configuration):
+        if plan.fits(grid, configuration):
             return trust
         found, wanted = format_spacing(grid.spacing_mm), format_spacing(configuration.task.lr_spacing_mm)
         off = f"spacing {found} (made for {wanted})"
@@ -178,7 +178,8 @@ class Predictor:
     @cached_property
     def _lean(self) -> Method:
         """The method with networks made for prediction at this precision; made once."""
-        return fused(self.model.method, FORMATS.get(self.precision)) if self.model.method.players else self.model.method
+        method = self.model.method
+        return fused(method, half_precision(self.precision)) if method.players else method
 
     def _slices(self, lr: np.ndarray, progress: Progress | None, name: str) -> Iterator[Slices]:
         """Normalised LR to SR, by the method as it is, or as it becomes on this very volume."""
@@ -201,7 +202,7 @@ class Predictor:
         """The orientation to work in: the plan's, if the spacing is its own; without a plan, the volume's slab axis."""
         if self.model.plan is None or self.model.configuration is None:
             return slab_orientation(geometry)
-        off = spacing_deviation(geometry, self.model.plan, self.model.configuration)
+        off = self.model.plan.spacing_deviation(geometry, self.model.configuration)
         found_mm = reorient_geometry(geometry, self.model.plan.orientation).spacing_mm
         found = f"spacing {format_spacing(found_mm)} (as {self.model.plan.orientation})"
         wanted = format_spacing(self.model.configuration.task.lr_spacing_mm)

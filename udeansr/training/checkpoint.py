@@ -78,6 +78,20 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     return state
 
 
+def checkpoint_file(path: Path, checkpoint: str = "best") -> Path:
+    """The file that a path means: itself, or a checkpoint in the folder of a training.
+
+    Raises:
+        UdeansrError: if the folder has none of that name.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / f"{checkpoint}.pt").is_file():
+        there = ", ".join(found.name for found in sorted(path.glob("[!.]*.pt"))) or "no .pt file"
+        raise UdeansrError(f"{path}: no {checkpoint}.pt, but {there}; give a .pt file or choose with --checkpoint")
+    return path / f"{checkpoint}.pt"
+
+
 def check_weights(state: dict[str, Any], expected: dict[str, Tensor], where: str) -> None:
     """See that a checkpoint holds the weights that its method has here.
 
