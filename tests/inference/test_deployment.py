@@ -9,6 +9,7 @@ TRAINED = [name for name, kind in METHODS.items() if kind.players]
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_is_kept_answers_as_the_whole_does(name, tiny_configuration):
+    torch.manual_seed(0)
     configuration = tiny_configuration(features=16)
     whole = build_method(name, configuration, parse_settings(name, [])).eval()
     for parameter in whole.parameters():
@@ -21,7 +22,7 @@ def test_what_is_kept_answers_as_the_whole_does(name, tiny_configuration):
     fill(deployed, weights, "cpu")
     slab = torch.rand(2, 3, 18, 21)
     with torch.inference_mode():
-        torch.testing.assert_close(deployed.super_resolve(slab), whole.super_resolve(slab))
+        torch.testing.assert_close(deployed.super_resolve(slab), whole.super_resolve(slab), rtol=1e-4, atol=1e-4)
     assert not deployed.training and not any(parameter.requires_grad for parameter in deployed.parameters())
 
 
