@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation, degrade
-from udeansr.degradation.measured_degradation import restored
+from udeansr.degradation.measured_degradation import deconvolve
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.degradation.subjects import Counts, draw_groups
 from udeansr.evaluation.metrics import psnr, ssim_2d
@@ -64,7 +64,7 @@ def main() -> None:
             measured = domain.measure(lr, spacing_mm)
             frequencies = np.array(measured.frequencies)
             errors = [np.abs(measured.transfer[axis] - scanner.transfer(frequencies, axis)).max() for axis in (0, 2)]
-            images = lr / level, restored(lr / level, measured, domain.spectrum)
+            images = lr / level, deconvolve(lr / level, measured, domain.spectrum)
             unit = level / intensity_scale(hr.voxels)
             found = [np.maximum(sinc(image, scale), 0) * unit for image in images]
             rows.append([*errors, *(score(sr, truth) for sr in found for score in (psnr, ssim_2d))])

@@ -43,7 +43,7 @@ def planned(
         )
         plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), scenario.true_degradation)
         plan.save(folder.preprocessed(name) / "plans.json")
-        write_json({"people": PEOPLE}, folder.raw(name) / "simulation.json")
+        write_json({"subjects": PEOPLE}, folder.raw(name) / "simulation.json")
         plan = Plan.load(folder.preprocessed(name) / "plans.json")
         return SimulatedDataset(name, scenario, folder.raw(name), folder.preprocessed(name), plan, PEOPLE)
 

@@ -7,7 +7,7 @@ from udeansr.image.volume import Geometry, Volume
 
 @pytest.fixture(scope="session")
 def random_head():
-    """Draw a "person": a random field with the power law of anatomy inside a random ellipsoid, air outside."""
+    """Draw a "subject": a random field with the power law of anatomy inside a random ellipsoid, air outside."""
 
     def draw(shape: tuple[int, int, int], seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -27,7 +27,7 @@ def random_head():
 
 @pytest.fixture
 def hr_folder(tmp_path, random_head):
-    """Five people's HR scans, stored LPS-wise as 16 bit integers; sub-2 has two of them."""
+    """HR scans of five subjects, stored LPS-wise as 16 bit integers; sub-2 has two of them."""
     folder = tmp_path / "hr"
     for number, name in enumerate(["sub-1", "sub-2_ses-1", "sub-2_ses-2", "sub-3", "sub-4", "sub-5"]):
         voxels = np.rint(random_head((21, 26, 24), number)).astype(np.uint16)

@@ -134,22 +134,21 @@ def test_presets_and_single_changes():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "found"),
     [
-        ({"apodization": 0.7}, "apodization is 0.7; expected a strength from 0 (none) to 0.5"),
-        ({"partial_fourier": 0.5}, "partial Fourier is 0.5; expected above 0.5 up to 1, such as 0.75"),
-        ({"partial_fourier_axis": "A"}, "partial Fourier's axis is 'A'; expected Z, Y or X"),
-        ({"noise": -1.0}, "noise is -1; expected a fraction of the foreground's mean from 0 to 1"),
+        ({"apodization": 0.7}, "apodization is 0.7"),
+        ({"partial_fourier": 0.5}, "partial Fourier is 0.5"),
+        ({"partial_fourier_axis": "A"}, "'A'.* Z, Y or X"),
+        ({"noise": -1.0}, "noise is -1"),
     ],
 )
-def test_what_no_scanner_does_is_refused(changes, message):
-    with pytest.raises(UdeansrError) as caught:
+def test_what_no_scanner_does_is_refused(changes, found):
+    with pytest.raises(UdeansrError, match=found):
         named_degradation("shifted", **changes)
-    assert str(caught.value) == message
 
 
 def test_an_unknown_degradation_is_refused():
-    with pytest.raises(UdeansrError, match="degradation 'blurred' is not known; expected truncation or shifted"):
+    with pytest.raises(UdeansrError, match=r"'blurred'.* truncation or shifted"):
         named_degradation("blurred")
 
 

@@ -131,15 +131,9 @@ def test_beyond_the_border_the_border_is_repeated_and_said() -> None:
     np.testing.assert_array_equal(covered(small, shifted, wide)[2, 2], [0, 1, 1, 1, 1, 1, 1, 0, 0])
 
 
-def test_what_cannot_be_registered_is_told_in_one_line(heads: list[Volume]) -> None:
+def test_what_cannot_be_registered_is_an_error_of_one_line(heads: list[Volume]) -> None:
     fixed = acquired(heads[0])
     elsewhere = Volume(fixed.voxels, replace(fixed.geometry, origin_mm=(500.0, 0.0, 0.0)))
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=r"All samples map outside moving image buffer.* one subject") as caught:
         register_rigidly(heads[0], elsewhere)
-    message = str(caught.value)
-    assert message.startswith("cannot be registered (All samples map outside moving image buffer.")
-    assert message.endswith(
-        "expected two scans of one person that overlap in the world; check that they show one person and that their "
-        "headers put them in one place"
-    )
-    assert "\n" not in message
+    assert "\n" not in str(caught.value)

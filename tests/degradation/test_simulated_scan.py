@@ -20,16 +20,14 @@ def test_a_box_is_read_in_plane_first_and_kept_slab_axis_first():
 
 @pytest.mark.parametrize(("shape", "at"), [("96x80", "0.5x0.5x0.5"), ("axbxc", "0.5x0.5x0.5"), ("8x8x8", "0.5")])
 def test_what_is_no_box_is_refused(shape, at):
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=f"'{shape}' at '{at}' is no box"):
         CropBox.parse(shape, at)
-    assert str(caught.value) == f"crop '{shape}' at '{at}' is no box; expected such as 96x96x64 at 0.5x0.5x0.7"
 
 
 @pytest.mark.parametrize(("shape", "at"), [("96x80x0", "0.5x0.5x0.5"), ("8x8x8", "0.5x1.5x0.5")])
 def test_impossible_numbers_are_refused(shape, at):
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=f"'{shape}' at '{at}': expected"):
         CropBox.parse(shape, at)
-    assert str(caught.value) == f"crop '{shape}' at '{at}': expected sides of at least 1, and parts from 0 to 1"
 
 
 TILT = np.radians(20)
@@ -140,7 +138,8 @@ def test_little_below_zero_is_set_to_zero_with_a_warning(tmp_path, random_head, 
     write_volume(Volume(voxels, Geometry(voxels.shape, (1.0, 1.0, 1.0))), path)
     with caplog.at_level(logging.WARNING):
         simulate_scan(("source", path), Recipe(Scale(2, 2, 2)), tmp_path / "d")
-    assert caplog.messages == [f"{path}: voxels below 0, down to -5, were set to 0"]
+    (message,) = caplog.messages
+    assert str(path) in message and "-5" in message
     assert read_volume(tmp_path / "d" / "sourceHR" / path.name).voxels.min() == 0
 
 
@@ -151,33 +150,23 @@ def with_values(fill):
 
 
 @pytest.mark.parametrize(
-    ("voxels", "message"),
+    ("voxels", "found"),
     [
-        (with_values(np.nan), "holds voxels that are no finite number; expected magnitudes; mend or remove the scan"),
-        (np.zeros((8, 8, 8), np.float32), "no voxel is above 0; expected magnitudes; remove the scan"),
-        (
-            with_values(-40),
-            "voxels go down to -40; expected magnitudes, which are not below 0; "
-            "give the scan as it was before it was shifted or scaled",
-        ),
-        (np.ones((1, 8, 8), np.float32), "8x8x1 voxels are too few for x2x2x2; remove the scan"),
-        (
-            np.ones((8, 8, 8), np.float32),
-            "has 8x8x8 voxels, --crop asks for 4x4x16; give a smaller box or remove the scan",
-        ),
+        (with_values(np.nan), "no finite number"),
+        (np.zeros((8, 8, 8), np.float32), "no voxel is above 0"),
+        (with_values(-40), "down to -40"),
+        (np.ones((1, 8, 8), np.float32), "8x8x1 voxels are too few for x2x2x2"),
+        (np.ones((8, 8, 8), np.float32), "8x8x8 voxels, --crop asks for 4x4x16"),
     ],
 )
-def test_a_scan_that_cannot_be_used_is_named(tmp_path, voxels, message):
+def test_a_scan_that_cannot_be_used_is_named(tmp_path, voxels, found):
     path = tmp_path / "scan.mha"
     write_volume(Volume(voxels, Geometry(voxels.shape, (2.0, 1.0, 1.0))), path)
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=rf"scan\.mha: .*{found}"):
         simulate_scan(("target", path), Recipe(Scale(2, 2, 2), crop=CropBox((16, 4, 4))), tmp_path / "d")
-    assert str(caught.value) == f"{path}: {message}"
 
 
 def test_a_crop_has_to_divide(stored, tmp_path):
-    with pytest.raises(UdeansrError) as caught:
-        simulate_scan(
-            ("target", stored(STORED["plain"])), Recipe(Scale(2, 2, 2), crop=CropBox((7, 8, 8))), tmp_path / "d"
-        )
-    assert str(caught.value) == "--crop 8x8x7 does not divide by x2x2x2; expected multiples of the scale"
+    recipe = Recipe(Scale(2, 2, 2), crop=CropBox((7, 8, 8)))
+    with pytest.raises(UdeansrError, match=r"--crop 8x8x7 .*x2x2x2"):
+        simulate_scan(("target", stored(STORED["plain"])), recipe, tmp_path / "d")

@@ -30,12 +30,13 @@ def contents(folder):
     return found
 
 
-def test_a_dataset_holds_its_people_once_and_tells_what_was_done(hr_folder, tmp_path):
+def test_a_dataset_holds_its_subjects_once_and_records_what_was_done(hr_folder, tmp_path):
     dataset = tmp_path / "raw" / "Dataset007_Tiny"
     groups = simulate(hr_folder, dataset, RECIPE, COUNTS, {"licence": "CC0"})
-    account = json.loads((dataset / "simulation.json").read_text())
-    assert account["people"] == {name: list(people) for name, people in groups.items()}
-    assert account["degradation"]["apodization"] == 0.4 and account["scale"] == "x2x2x1" and account["seed"] == 3
+    simulation = json.loads((dataset / "simulation.json").read_text())
+    assert simulation["subjects"] == {name: list(names) for name, names in groups.items()}
+    assert simulation["degradation"]["apodization"] == 0.4
+    assert simulation["scale"] == "x2x2x1" and simulation["seed"] == 3
     assert json.loads((dataset / "dataset.json").read_text()) == {"name": "Tiny", "licence": "CC0"}
     scans = {group: [p.name for p in sorted((dataset / group).iterdir())] for group in ("sourceHR", "targetLR")}
     assert {name.split("_")[0] for name in scans["sourceHR"]} == set(groups["source"])
@@ -43,11 +44,10 @@ def test_a_dataset_holds_its_people_once_and_tells_what_was_done(hr_folder, tmp_
     for pair in ("validation", "test"):
         lr, hr = (sorted(p.name for p in (dataset / f"{pair}{kind}").iterdir()) for kind in ("LR", "HR"))
         assert lr == hr and {name.split("_")[0] for name in lr} == set(groups[pair])
-    assert sum(len(done) for done in account["scans"].values()) == 6
-    noisy = [
-        done["noise_sigma"] for group in ("target", "validation", "test") for done in account["scans"][group].values()
-    ]
-    assert min(noisy) > 0 and str(tmp_path) not in (dataset / "simulation.json").read_text()
+    assert sum(len(done) for done in simulation["scans"].values()) == 6
+    lr = [done for group in ("target", "validation", "test") for done in simulation["scans"][group].values()]
+    assert min(done["noise_sigma"] for done in lr) > 0
+    assert str(tmp_path) not in (dataset / "simulation.json").read_text()
     assert [path.name for path in dataset.parent.iterdir()] == [dataset.name], "something was left behind"
 
 
@@ -61,15 +61,15 @@ def test_the_seed_decides_whatever_the_processes(hr_folder, tmp_path, processes)
     assert contents(one) != contents(other)
 
 
-def test_misaligned_source_and_target_are_the_same_people(hr_folder, tmp_path):
+def test_misaligned_source_and_target_are_the_same_subjects(hr_folder, tmp_path):
     dataset = tmp_path / "Dataset001_X"
     recipe = Recipe(Scale(1, 2, 2), pairing="misaligned", seed=3)
     groups = simulate(hr_folder, dataset, recipe, Counts(target=2, validation=1, test=1))
     assert groups["source"] == groups["target"]
-    account = json.loads((dataset / "simulation.json").read_text())
-    assert all("misalignment" in done for done in account["scans"]["source"].values())
-    assert not any("misalignment" in done for done in account["scans"]["target"].values())
-    motions = [tuple(done["misalignment"].values()) for done in account["scans"]["source"].values()]
+    simulation = json.loads((dataset / "simulation.json").read_text())
+    assert all("misalignment" in done for done in simulation["scans"]["source"].values())
+    assert not any("misalignment" in done for done in simulation["scans"]["target"].values())
+    motions = [tuple(done["misalignment"].values()) for done in simulation["scans"]["source"].values()]
     assert len(set(motions)) == len(motions) > 1, "each scan has its own"
 
 
@@ -105,39 +105,31 @@ def test_nothing_is_left_where_a_scan_fails(hr_folder, tmp_path):
 def test_what_is_there_is_not_replaced_unasked(hr_folder, tmp_path):
     dataset = tmp_path / "Dataset001_X"
     simulate(hr_folder, dataset, RECIPE, COUNTS)
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=r"Dataset001_X: .*--overwrite"):
         simulate(hr_folder, dataset, RECIPE, COUNTS)
-    assert str(caught.value) == f"{dataset}: is there already; choose another number or give --overwrite"
-    inside = dataset / "sourceHR"
-    with pytest.raises(UdeansrError) as caught:
-        simulate(inside, dataset, RECIPE, COUNTS, overwrite=True)
-    assert str(caught.value) == (f"{inside}: lies in {dataset}, which --overwrite would remove; copy the scans first")
+    with pytest.raises(UdeansrError, match=r"sourceHR: lies in .*Dataset001_X"):
+        simulate(dataset / "sourceHR", dataset, RECIPE, COUNTS, overwrite=True)
     (dataset / "simulation.json").unlink()
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=r"Dataset001_X: has no simulation\.json"):
         simulate(hr_folder, dataset, RECIPE, COUNTS, overwrite=True)
-    assert str(caught.value) == (
-        f"{dataset}: has no simulation.json, so it was not made by udeansr_simulate and is not replaced; "
-        "choose another number or remove it yourself"
-    )
 
 
 def test_two_scans_of_one_name_are_refused(hr_folder, tmp_path):
     twin = hr_folder / "sub-1_T1w.nrrd"
     write_volume(read_volume(hr_folder / "sub-1_T1w.nii.gz"), twin)
-    with pytest.raises(UdeansrError) as caught:
+    with pytest.raises(UdeansrError, match=r"sub-1_T1w\.nrrd: has the name of sub-1_T1w\.nii\.gz"):
         simulate(hr_folder, tmp_path / "Dataset001_X", RECIPE, COUNTS)
-    assert str(caught.value) == (f"{twin}: has the name of sub-1_T1w.nii.gz; expected one scan of a name; rename one")
 
 
 def test_the_folder_has_to_be_named_as_a_dataset(hr_folder, tmp_path):
-    with pytest.raises(UdeansrError, match="'Brain' is no name for a dataset"):
+    with pytest.raises(UdeansrError, match="'Brain'"):
         simulate(hr_folder, tmp_path / "Brain", RECIPE, COUNTS)
 
 
 def test_it_is_said_where_planning_will_see_another_slab_axis(hr_folder, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         simulate(hr_folder, tmp_path / "Dataset001_X", RECIPE, COUNTS)
-    assert "x2x2x1 makes LR of 2 x 2 x 2.5 mm (Z, Y, X), coarsest along another axis" in caplog.text
+    assert "x2x2x1" in caplog.text and "2 x 2 x 2.5 mm" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         simulate(hr_folder, tmp_path / "Dataset002_X", Recipe(Scale(2, 2, 2)), COUNTS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udeansr.degradation.spectrum import faded
+from udeansr.degradation.spectrum import taper
 from udeansr.evaluation.fidelity import BANDS, gain, largest_shift_voxels, spectrum_error_db
 from udeansr.image.files import list_images, read_volume
 from udeansr.image.normalization import intensity_scale, normalize
@@ -17,9 +17,9 @@ MEASURES = (spectrum_error_db, largest_shift_voxels, gain)
 
 @pytest.fixture(scope="module")
 def head() -> np.ndarray:
-    """A real HR scan; faded, so that nothing jumps where k-space takes the borders for neighbours."""
+    """A real HR scan, tapered, so that nothing jumps where k-space takes the borders for neighbours."""
     voxels = read_volume(list_images(EXAMPLE)[0]).voxels
-    return faded(normalize(voxels, intensity_scale(voxels)))[0]
+    return taper(normalize(voxels, intensity_scale(voxels)))[0]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from udeansr.benchmark.row_task import RowTask, do_row
 from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario, dealt, left_out
 from udeansr.benchmark.tables import write_tables
-from udeansr.degradation.subjects import draw_groups, subject
+from udeansr.degradation.subjects import draw_groups, subject_of
 from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.files import list_images
@@ -89,7 +89,7 @@ def check(benchmark: Benchmark) -> None:
     settings = benchmark.settings
     if any(scenario.given for scenario in benchmark.scenarios):
         _check_given(benchmark)
-    people = sorted({subject(name) for name in settings.scans})
+    people = sorted({subject_of(name) for name in settings.scans})
     for scenario in (scenario for scenario in benchmark.scenarios if not scenario.given):
         groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
         if not groups[benchmark.people]:

@@ -14,7 +14,7 @@ from udeansr.benchmark.scenario import MISALIGNED, UNPAIRED, Scenario
 from udeansr.degradation.kspace import DEGRADATIONS, TRUNCATION, Degradation
 from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
-from udeansr.degradation.subjects import subject
+from udeansr.degradation.subjects import subject_of
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_LR, VALIDATION_LR
@@ -63,7 +63,7 @@ def given_scenario(folder: Path, scale: str, seed: str) -> Scenario:
 
 def people_of(raw: RawDataset) -> dict[str, list[str]]:
     """The people of each group, by the names of their scans."""
-    return {name: sorted({subject(case.name) for case in raw.groups[group]}) for name, group in _GROUPS.items()}
+    return {name: sorted({subject_of(case.name) for case in raw.groups[group]}) for name, group in _GROUPS.items()}
 
 
 def given_scans(folder: Path) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDatase
     if scenario.given:
         people = people_of(load_raw_dataset(raw))
     else:
-        people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["people"]
+        people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["subjects"]
     return SimulatedDataset(name, scenario, raw, preprocessed, plan, people)
 
 

@@ -1,1 +1,1 @@
-"""HR -> LR, and what a degradation looks like. Knows arrays, grids and spectra; knows no plan and no network."""
+"""HR -> LR: simulated, measured without pairs, undone; misalignment and its registration."""

@@ -1,4 +1,4 @@
-"""Degrading HR arrays as a scanner would. Knows arrays and scales; knows no file, no plan, no network."""
+"""Simulate LR acquisition from HR arrays: k-space truncation, apodisation, partial Fourier, noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person who moved between two scans. Knows volumes and millimetres; knows no file and no degradation."""
+"""Misalignment between two scans of one subject: rigid motion and a smaller field of view, drawn and applied."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Misalignment:
         angles = np.zeros((2, 3))
         angles[0, S], angles[1, L] = np.radians(self.rotation_hf_degrees), np.radians(self.rotation_lr_degrees)
         about_hf, about_lr = Rotation.from_rotvec(angles).as_matrix()
-        turned = to_lps.T @ about_lr @ about_hf @ np.diag(shrink) @ to_lps
-        matrix = turned * spacing / spacing[:, None]
+        rotated = to_lps.T @ about_lr @ about_hf @ np.diag(shrink) @ to_lps
+        matrix = rotated * spacing / spacing[:, None]
         centre = (np.asarray(geometry.shape) - 1) / 2
         translation = to_lps.T @ np.array([self.translation_lr_voxels, 0.0, self.translation_hf_voxels])
         return matrix, centre - matrix @ centre + translation
@@ -80,7 +80,7 @@ def draw_misalignment(rng: np.random.Generator) -> Misalignment:
 
 
 def misalign(volume: Volume, misalignment: Misalignment) -> Volume:
-    """Move the content of a volume; its geometry stays, as a scanner that does not know of the motion writes it.
+    """Move the content of a volume; its geometry stays, as a scanner writes it that has not seen the motion.
 
     One cubic resampling; what enters from outside repeats the border. Values stay within those of the volume.
 
@@ -89,6 +89,6 @@ def misalign(volume: Volume, misalignment: Misalignment) -> Volume:
     matrix, offset = misalignment.affine(volume.geometry)
     back = np.linalg.inv(matrix)
     voxels = volume.voxels.astype(np.float32)
-    from_there = (-back @ offset).tolist()
-    moved = ndimage.affine_transform(voxels, back, from_there, order=3, mode="nearest")
+    origin = (-back @ offset).tolist()
+    moved = ndimage.affine_transform(voxels, back, origin, order=3, mode="nearest")
     return Volume(np.clip(moved, voxels.min(), voxels.max()), volume.geometry)

@@ -1,4 +1,4 @@
-"""Undoing the rigid part of a misalignment. Knows volumes and millimetres; knows no file and no case."""
+"""Rigid registration: the motion between two volumes of one subject, and moving one onto the other."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ MOST_STEPS = 200
 
 @dataclass(frozen=True)
 class RigidMotion:
-    """Where in the moving volume lies what lies at a place of the fixed one: turned about a centre, then shifted.
+    """Where in the moving volume lies what lies at a place of the fixed one: rotated about a centre, then
+    translated.
 
     World axes are (L, P, S). Without values, nothing has moved.
 
     Attributes:
         rotation_degrees: about each world axis; about P first, then about L, then about S.
         translation_mm: along each world axis.
-        centre_mm: the place that is turned about.
+        centre_mm: the centre of rotation.
     """
 
     rotation_degrees: Triple = (0.0, 0.0, 0.0)
@@ -43,7 +44,7 @@ class RigidMotion:
 
     @property
     def rotation(self) -> Rotation:
-        """The three turns as one."""
+        """The three rotations as one."""
         about_l, about_p, about_s = self.rotation_degrees
         return Rotation.from_euler("yxz", (about_p, about_l, about_s), degrees=True)
 
@@ -54,17 +55,17 @@ class RigidMotion:
 
 
 def register_rigidly(moving: Volume, fixed: Volume) -> RigidMotion:
-    """Find the rigid motion between two volumes of one person: Mattes mutual information, coarse to fine.
+    """Find the rigid motion between two volumes of one subject: Mattes mutual information, coarse to fine.
 
-    It begins where the headers put the volumes. All voxels of the fixed volume are looked at, so that nothing is
-    drawn; one thread sums them up, so that the result is the same on every computer.
+    It begins where the headers put the volumes. All voxels of the fixed volume are used, so that nothing is drawn at
+    random; one thread sums them up, so that the result is the same on every computer.
 
     Args:
         moving: the one whose content has moved, HR for us.
         fixed: the other, LR for us.
     Raises:
         UdeansrError: if they do not overlap, one has no contrast, or a side is below 4 voxels; the message names no
-            scan, as none is known here.
+            scan.
     Source: D. Mattes et al., IEEE Trans. Med. Imaging 22(1), 2003. The paper names mutual information only; bins,
         levels, smoothing and steps are our choice.
     """
@@ -87,8 +88,8 @@ def _register(moving: sitk.Image, fixed: sitk.Image, centre_mm: Triple) -> Rigid
         registration.Execute(fixed, moving)
     except RuntimeError as error:
         raise UdeansrError(
-            f"cannot be registered ({_reason(error)}); expected two scans of one person that overlap in the world; "
-            "check that they show one person and that their headers put them in one place"
+            f"cannot be registered ({_reason(error)}); expected two scans of one subject that overlap in the world; "
+            "check that they show one subject and that their headers put them in one place"
         ) from error
     angles = np.degrees((transform.GetAngleX(), transform.GetAngleY(), transform.GetAngleZ()))
     return RigidMotion(
@@ -140,7 +141,7 @@ def _centre_mm(geometry: Geometry) -> Triple:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Hold all of ITK to one thread: set on the registration alone, it leaves the last digits to chance."""
+    """Hold all of ITK to one thread: set on the registration alone, the last digits vary from run to run."""
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
@@ -150,5 +151,5 @@ def _one_thread() -> Iterator[None]:
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last line of what ITK says, where its reason stands."""
+    """The last line of ITK's message, which holds its reason."""
     return str(error).strip().splitlines()[-1].split("): ")[-1].strip().rstrip(".")

@@ -1,11 +1,11 @@
-"""Where the content of an SR volume lies against its LR. Knows arrays and scales; knows no file."""
+"""How far the content of an SR volume is shifted against its LR."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.spectrum import faded
+from udeansr.degradation.spectrum import taper
 from udeansr.image.grid import Scale
 
 
@@ -24,8 +24,8 @@ def shift_voxels(sr: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
     """
     if sr.shape != tuple(n * s for n, s in zip(lr.shape, scale.zyx, strict=True)):
         raise ValueError(f"SR of {sr.shape} is not {scale.zyx} times an LR of {lr.shape}")
-    # Of real images half of k-space tells all: the lines that have a mirror image count twice.
-    one, other = (np.fft.rfftn(faded(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
+    # Half of k-space is enough for real images: the lines that have a mirror image count twice.
+    one, other = (np.fft.rfftn(taper(voxels)[0]) for voxels in (truncate_kspace(sr, scale), lr))
     cross = one * np.conj(other)
     # Between correlation (power 0: the window, which stays where it is, decides) and pure phase (power 1: noise does).
     cross /= np.abs(cross) ** 0.75 + np.finfo(np.float32).tiny
@@ -53,10 +53,10 @@ def _step(cross: np.ndarray, omega: list[np.ndarray], shift: np.ndarray) -> np.n
         shift: (3,).
     Returns: (3,).
     """
-    turned = cross
+    shifted = cross
     for axis in range(3):
         phase = np.exp(1j * omega[axis] * shift[axis]).astype(np.complex64)
-        turned = turned * phase.reshape([-1 if i == axis else 1 for i in range(3)])
+        shifted = shifted * phase.reshape([-1 if i == axis else 1 for i in range(3)])
     z, y, x = omega
 
     def moment(values: np.ndarray, power: np.ndarray) -> float:
@@ -64,6 +64,6 @@ def _step(cross: np.ndarray, omega: list[np.ndarray], shift: np.ndarray) -> np.n
         return float(z ** power[0] @ (values @ x ** power[2]) @ y ** power[1])
 
     axes = np.eye(3, dtype=int)
-    gradient = np.array([moment(np.imag(turned), one) for one in axes])
-    curvature = np.array([[moment(np.real(turned), one + other) for other in axes] for one in axes])
+    gradient = np.array([moment(np.imag(shifted), one) for one in axes])
+    curvature = np.array([[moment(np.real(shifted), one + other) for other in axes] for one in axes])
     return np.linalg.lstsq(curvature, -gradient, rcond=None)[0]

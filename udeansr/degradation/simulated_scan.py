@@ -1,4 +1,4 @@
-"""One HR scan turned into the files of its group, by a recipe."""
+"""Simulate one scan: the HR and LR files of its group from one HR scan, by a recipe."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from udeansr.image.names import case_name, image_suffix
 from udeansr.image.normalization import denormalize
 from udeansr.image.volume import Volume
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_HR, TEST_LR, VALIDATION_HR, VALIDATION_LR
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Recipe:
     Attributes:
         scale: HR voxels in an LR voxel.
         degradation: what the LR scanner did beyond truncation.
-        pairing: "unpaired", or "misaligned": the source HR has moved against the LR of the same person.
+        pairing: "unpaired", or "misaligned": the source HR has moved against the LR of the same subject.
         seed: of the dataset; noise and motion of a scan come from the seed and the scan's name.
         crop: the box that each scan is cut to, or None.
     """
@@ -73,8 +75,6 @@ class Recipe:
     seed: int = 0
     crop: CropBox | None = None
 
-
-_logger = logging.getLogger(__name__)
 
 _FOLDERS = {
     SOURCE: (SOURCE_HR,),
@@ -103,7 +103,7 @@ def simulate_scan(task: tuple[str, Path], recipe: Recipe, folder: Path) -> dict[
     done: dict[str, Any] = {"orientation": hr.geometry.orientation, "shape": list(hr.geometry.shape)}
     if recipe.crop:
         done["crop"] = {"first_voxel": list(box[0]), "shape": list(box[1])}
-    # Noise and motion have generators of their own: the LR of a person is the same, whether its HR moves or not.
+    # Noise and motion have generators of their own: the LR of a subject is the same, whether its HR moves or not.
     noise, motion = (np.random.default_rng([recipe.seed, zlib.crc32(case_name(path).encode()), i]) for i in range(2))
     for name in _FOLDERS[group]:
         volume, within = hr, box
@@ -130,7 +130,7 @@ def _read_magnitudes(path: Path) -> Volume:
     voxels = volume.voxels
     if not np.isfinite(voxels).all():
         raise UdeansrError(
-            f"{path}: holds voxels that are no finite number; expected magnitudes; mend or remove the scan"
+            f"{path}: holds voxels that are no finite number; expected magnitudes; repair or remove the scan"
         )
     if not (voxels > 0).any():
         raise UdeansrError(f"{path}: no voxel is above 0; expected magnitudes; remove the scan")
@@ -154,7 +154,7 @@ def _divisible(hr: Volume, scale: Scale, path: Path) -> Volume:
     """Cut the few outermost voxels, so that each side divides by its scale."""
     cells = _divided(hr.geometry.shape, scale)
     if min(cells) == 0:
-        raise UdeansrError(f"{path}: {_in_words(hr.geometry.shape)} voxels are too few for {scale}; remove the scan")
+        raise UdeansrError(f"{path}: {_axis_sizes(hr.geometry.shape)} voxels are too few for {scale}; remove the scan")
     z, y, x = (n * s for n, s in zip(cells, scale.zyx, strict=True))
     start = tuple((n - kept) // 2 for n, kept in zip(hr.geometry.shape, (z, y, x), strict=True))
     return crop(hr, ((start[0], start[1], start[2]), (z, y, x)))
@@ -166,11 +166,11 @@ def _crop_box(hr: Volume, recipe: Recipe, path: Path) -> Box:
     shape, scale = recipe.crop.shape, recipe.scale.zyx
     if any(n % s for n, s in zip(shape, scale, strict=True)):
         raise UdeansrError(
-            f"--crop {_in_words(shape)} does not divide by {recipe.scale}; expected multiples of the scale"
+            f"--crop {_axis_sizes(shape)} does not divide by {recipe.scale}; expected multiples of the scale"
         )
     if any(n > side for n, side in zip(shape, hr.geometry.shape, strict=True)):
         raise UdeansrError(
-            f"{path}: has {_in_words(hr.geometry.shape)} voxels, --crop asks for {_in_words(shape)}; "
+            f"{path}: has {_axis_sizes(hr.geometry.shape)} voxels, --crop asks for {_axis_sizes(shape)}; "
             "give a smaller box or remove the scan"
         )
     first, extent = foreground_box(hr.voxels)
@@ -182,6 +182,6 @@ def _crop_box(hr: Volume, recipe: Recipe, path: Path) -> Box:
     return (start[0], start[1], start[2]), shape
 
 
-def _in_words(shape: Sequence[int]) -> str:
+def _axis_sizes(shape: Sequence[int]) -> str:
     """A shape as the command line takes it: in-plane x in-plane x through-plane."""
     return "x".join(str(n) for n in reversed(shape))

@@ -1,4 +1,4 @@
-"""Power spectra of volumes, how far two cohorts' lie apart, and whether that may be chance."""
+"""Power spectra of volumes, the distance between those of two cohorts, and whether it may be chance."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from udeansr.image.normalization import intensity_scale, normalize
 
 BINS = 16
 TAPERED = 0.2
-"""Part of each side over which the volume is faded out, half of it at either end: where anatomy is cut by the field of
-view (a neck) or by a crop, the jump is no property of the scanner. See documentation/degradation.md for what it saves.
+"""Part of each side over which the volume is tapered, half of it at either end: where anatomy is cut by the field of
+view (a neck) or by a crop, the jump is no property of the scanner (documentation/degradation.md).
 """
 
 
 def foreground_spectrum(voxels: np.ndarray, scale: Scale | None = None) -> np.ndarray:
-    """:func:`log_spectrum` of the normalised foreground box of one volume: what the measure is made from.
+    """:func:`log_spectrum` of the normalised foreground box of one volume: what a degradation is measured from.
 
     Args:
         voxels: (Z, Y, X), any unit, not all zero, slab axis first.
@@ -45,7 +45,7 @@ def log_spectrum(voxels: np.ndarray, bins: int = BINS) -> np.ndarray:
     Returns: (bins, bins, bins) float64; white noise of standard deviation s gives log(s^2). NaN where a small volume
         has no sample in a cell.
     """
-    image, energy = faded(voxels)
+    image, energy = taper(voxels)
     power = np.abs(np.fft.fftn(image)) ** 2 / energy
     cells = [_wave_numbers(size) * 2 * bins // size for size in voxels.shape]
     z, y, x = np.meshgrid(*(np.minimum(cell, bins - 1) for cell in cells), indexing="ij", sparse=True)
@@ -61,15 +61,15 @@ def _wave_numbers(size: int) -> np.ndarray:
     return np.rint(np.abs(np.fft.fftfreq(size, 1 / size))).astype(int)
 
 
-def faded(voxels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Fade a volume (Z, Y, X) out at its borders: float32, and the sum of the squared weights."""
+def taper(voxels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Taper a volume (Z, Y, X) towards its borders: float32, and the sum of the squared weights."""
     from scipy.signal import windows  # half a second, for one window
 
     image, energy = voxels.astype(np.float32), 1.0
     for axis, size in enumerate(voxels.shape):
-        taper = windows.tukey(size + 2, TAPERED)[1:-1]
-        image *= taper.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
-        energy *= float(np.sum(taper**2))
+        window = windows.tukey(size + 2, TAPERED)[1:-1]
+        image *= window.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+        energy *= float(np.sum(window**2))
     return image, energy
 
 
@@ -107,38 +107,38 @@ def mean_spectrum(spectra: Sequence[np.ndarray]) -> np.ndarray:
 
 SIGNIFICANT = 0.05
 EXACT, DRAWN = 10_000, 1_999
-"""Ways to deal people into two cohorts up to which each is looked at; of more, so many are drawn."""
+"""Up to so many permutations (ways to divide subjects into two cohorts), all are computed; of more, so many drawn."""
 
 
 def permutation_p(hr_spectra: Sequence[np.ndarray], lr_spectra: Sequence[np.ndarray]) -> float | None:
-    """The p of the null hypothesis that LR is nothing but truncated HR of other people.
+    """The p of the null hypothesis that LR is nothing but truncated HR of other subjects: a permutation test.
 
-    If it is, then who is in which cohort could have been dealt anew. The statistic is the mean square over the cells of
-    the difference between the cohorts' mean log power, each person's own level set aside.
+    If it is, the cohorts' labels can be exchanged. The statistic is the mean square over the cells of
+    the difference between the cohorts' mean log power, each subject's own level set aside.
 
     Args:
         hr_spectra: :func:`log_spectrum` of HR volumes truncated to the LR's k-space.
         lr_spectra: :func:`log_spectrum` of LR volumes.
-    Returns: None where people are too few for any p below 0.05 (up to 3 + 3), or have no cell in common.
+    Returns: None where subjects are too few for any p below 0.05 (up to 3 + 3), or have no cell in common.
     Source: the permutation test of Fisher, The Design of Experiments, 1935; statistic and limits are our choice.
     """
-    of_hr, people = len(hr_spectra), len(hr_spectra) + len(lr_spectra)
-    ways = math.comb(people, of_hr)
-    least = (2 if 2 * of_hr == people else 1) / ways  # cohorts of one size may change their names
+    of_hr, subjects = len(hr_spectra), len(hr_spectra) + len(lr_spectra)
+    ways = math.comb(subjects, of_hr)
+    least = (2 if 2 * of_hr == subjects else 1) / ways  # of cohorts of one size, two divisions are alike
     if least >= SIGNIFICANT:
         return None
-    spectra = np.stack([*hr_spectra, *lr_spectra]).reshape(people, -1)
+    spectra = np.stack([*hr_spectra, *lr_spectra]).reshape(subjects, -1)
     spectra = spectra[:, np.isfinite(spectra).all(axis=0)]
     if not spectra.size:
         return None
     spectra = spectra - spectra.mean(axis=1, keepdims=True)
     if ways <= EXACT:
-        dealt = np.array(list(itertools.combinations(range(people), of_hr)))  # the first is the one that is so
+        divisions = np.array(list(itertools.combinations(range(subjects), of_hr)))  # the first is the true one
     else:
         rng = np.random.default_rng(0)
-        drawn = [rng.permutation(people)[:of_hr] for _ in range(DRAWN)]
-        dealt = np.array([np.arange(of_hr), *drawn])
-    weights = np.full((len(dealt), people), -1 / (people - of_hr))
-    np.put_along_axis(weights, dealt, 1 / of_hr, axis=1)
+        drawn = [rng.permutation(subjects)[:of_hr] for _ in range(DRAWN)]
+        divisions = np.array([np.arange(of_hr), *drawn])
+    weights = np.full((len(divisions), subjects), -1 / (subjects - of_hr))
+    np.put_along_axis(weights, divisions, 1 / of_hr, axis=1)
     statistic = np.square(weights @ spectra).mean(axis=1)
     return float(np.mean(statistic >= statistic[0] * (1 - 1e-9)))

@@ -20,7 +20,7 @@ from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.measured_degradation import (
     MeasuredDegradation,
     add_rician_noise,
-    blur_as_measured,
+    convolve,
     measure_degradation,
 )
 from udeansr.degradation.spectrum import foreground_spectrum
@@ -64,7 +64,7 @@ def degrade_sample(request: DegradedSampleRequest) -> DegradedSample:
     """Degrade one HR image as measured; the noise is the same at each call."""
     volume = reorient(read_volume(request.path), request.grid.orientation)
     hr = to_hr_grid(volume, request.grid)
-    blurred = blur_as_measured(truncate_kspace(hr, request.grid.scale), request.measured)
+    blurred = convolve(truncate_kspace(hr, request.grid.scale), request.measured)
     noise = request.measured.noise * intensity_scale(blurred)
     lr = add_rician_noise(blurred, noise, np.random.default_rng(0))
     return DegradedSample(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.measured_degradation import MeasuredDegradation, blur_as_measured
+from udeansr.degradation.measured_degradation import MeasuredDegradation, convolve
 from udeansr.degradation.shift import shift_voxels
 from udeansr.evaluation.fidelity import gain
 from udeansr.image.cropping import middle
@@ -131,7 +131,7 @@ class TrustMeter:
         measured = domain.measure(lr, lr_spacing_mm) if domain is not None else None
         known = measured or expected
         coarse, whole, lr = truncate_kspace(self._coarse, Scale(self._scale.z, 1, 1)), lr, _middle(lr)
-        again = np.abs(blur_as_measured(coarse, known) if known is not None else coarse)
+        again = np.abs(convolve(coarse, known) if known is not None else coarse)
         border = tuple(slice(_BORDER, -_BORDER) if n > WINDOW else slice(None) for n in whole.shape[1:])
         inner = (slice(None), *border)
         error = float(np.mean(np.square(again[inner] - lr[inner]), dtype=np.float64))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
-from udeansr.degradation.measured_degradation import blur_as_measured
+from udeansr.degradation.measured_degradation import convolve
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
@@ -177,7 +177,7 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
         return silent, noise_sigma(lr, known)
     if known == "truncation" or plan.degradation is None:
         return lr, 0.0
-    return blur_as_measured(lr, plan.degradation), plan.degradation.noise / plan.lr_gain
+    return convolve(lr, plan.degradation), plan.degradation.noise / plan.lr_gain
 
 
 def _prepare(task: _Task, plan: Plan, configuration: Configuration) -> tuple[Prepared, ...]:
