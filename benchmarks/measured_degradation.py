@@ -1,6 +1,6 @@
-"""How near a degradation that is measured without pairs comes to the truth. Simulates, measures, prints a table.
+"""How near a degradation that is measured without pairs comes to the truth, on simulated LR.
 
-python benchmarks/measured_degradation.py HR_FOLDER --scale x2x2x1 --people 12 12 --seed 1 2 3
+python benchmarks/measured_degradation.py HR_FOLDER --scale x2x2x1 --subjects 12 12 --seed 1 2 3
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.degradation.simulated_scan import Recipe
 from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.degradation.subjects import Counts
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Volume
 from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
@@ -28,11 +29,11 @@ from udeansr.planning.raw_dataset import load_raw_dataset
 
 def measure_dataset(folder: Path) -> Fingerprint:
     """What planning finds in a raw dataset."""
-    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1)
+    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1)[0]
 
 
 def true_noise(folder: Path) -> float:
-    """What was added to the target LR, in normalised intensity, mean of its people; with the rounding to integers."""
+    """What was added to the target LR, in normalised intensity, mean of its subjects; with the rounding to integers."""
     scans = json.loads((folder / SIMULATION_FILE).read_text())["scans"]["target"]
     sigmas = []
     for path in list_images(folder / "targetLR"):
@@ -59,18 +60,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hr", type=Path, help="folder of HR scans, or a simulated dataset to measure as it is")
     parser.add_argument("--scale", default="x2x2x1")
-    parser.add_argument("--people", type=int, nargs=2, default=(12, 12), metavar=("HR", "LR"))
+    parser.add_argument("--subjects", type=int, nargs=2, default=(12, 12), metavar=("HR", "LR"))
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
     parser.add_argument("--degradation", default="shifted", choices=DEGRADATIONS)
     arguments = parser.parse_args()
     print("| seed | error of H, Z | Y | X | noise (true) | of it | gain | residual | width Z, Y, X (mm) | p |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     if (arguments.hr / SIMULATION_FILE).is_file():
-        account = json.loads((arguments.hr / SIMULATION_FILE).read_text())
-        _row(arguments.hr, Degradation(**account["degradation"]), account["seed"])
+        simulation = json.loads((arguments.hr / SIMULATION_FILE).read_text())
+        _row(arguments.hr, Degradation(**simulation["degradation"]), simulation["seed"])
         return
     scale, degradation = Scale.parse(arguments.scale), DEGRADATIONS[arguments.degradation]
-    source, target = arguments.people
+    source, target = arguments.subjects
     for seed in arguments.seed:
         with tempfile.TemporaryDirectory() as folder:
             dataset = Path(folder) / "Dataset001_Measured"

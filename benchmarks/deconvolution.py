@@ -1,8 +1,8 @@
-"""What one volume tells of its scanner, and what undoing it is worth before any network. Simulates, measures, restores.
+"""What Wiener deconvolution by one volume's own measured degradation is worth, before any network.
 
-python benchmarks/restoration.py HR_FOLDER --scale x2x2x1 --people 8 4
+python benchmarks/deconvolution.py HR_FOLDER --scale x2x2x1 --subjects 8 4
 
-The mean spectrum is of the first group; LR is made of the second, and zero-filled as it is and restored.
+The mean spectrum is of the first group; LR is made of the second, and zero-filled as it is and deconvolved.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.degradation.subjects import Counts, draw_groups
 from udeansr.evaluation.metrics import psnr, ssim_2d
 from udeansr.image.cropping import crop
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.resampling import sinc
 from udeansr.image.volume import Volume, triple
@@ -38,21 +39,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hr", type=Path, help="folder of HR scans")
     parser.add_argument("--scale", default="x2x2x1")
-    parser.add_argument("--people", type=int, nargs=2, default=(8, 4), help="known people, new people")
-    parser.add_argument("--test", type=int, default=8, help="people of a test group, drawn first and left alone")
+    parser.add_argument("--subjects", type=int, nargs=2, default=(8, 4), help="known subjects, new subjects")
+    parser.add_argument("--test", type=int, default=8, help="subjects of a test group, drawn first and left alone")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    scale, (known, new) = Scale.parse(arguments.scale), arguments.people
+    scale, (known, new) = Scale.parse(arguments.scale), arguments.subjects
     scans = {case_name(path): path for path in list_images(arguments.hr)}
     counts = Counts(known, 1, new, arguments.test)
     groups = draw_groups(sorted(scans), counts, "unpaired", arguments.seed)
-    people = [read_hr(scans[name], scale) for name in groups["source"]]
-    spectra = [foreground_spectrum(person.voxels, scale) for person in people]
-    spacing_mm = lr_geometry(people[0].geometry, scale).spacing_mm
-    clean = [degrade(person.voxels, scale, TRUNCATION, np.random.default_rng(0)) for person in people]
+    known_hr = [read_hr(scans[name], scale) for name in groups["source"]]
+    spectra = [foreground_spectrum(hr.voxels, scale) for hr in known_hr]
+    spacing_mm = lr_geometry(known_hr[0].geometry, scale).spacing_mm
+    clean = [degrade(hr.voxels, scale, TRUNCATION, np.random.default_rng(0)) for hr in known_hr]
     domain = find_domain(spectra, [foreground_spectrum(lr) for lr in clean[:2]], spacing_mm, None)
-    print(f"spectrum of {len(people)} people; LR of {new} others; PSNR dB / SSIM 2-D of zero filling")
-    print("| LR | error of H, largest of Z, of X | as it is | restored |\n|---|---|---|---|")
+    print(f"spectrum of {len(known_hr)} subjects; LR of {new} others; PSNR dB / SSIM 2-D of zero filling")
+    print("| LR | error of H, largest of Z, of X | as it is | deconvolved |\n|---|---|---|---|")
     kinds: dict[str, Degradation | None] = {**DEGRADATIONS, "drawn, first": None, "drawn, second": None}
     for number, (kind, named) in enumerate(kinds.items()):
         rows = []
@@ -69,8 +70,8 @@ def main() -> None:
             found = [np.maximum(sinc(image, scale), 0) * unit for image in images]
             rows.append([*errors, *(score(sr, truth) for sr in found for score in (psnr, ssim_2d))])
         z, x, *scores = np.mean(rows, axis=0)
-        shown = [f"{scores[i]:.2f} / {scores[i + 1]:.3f}" for i in (0, 2)]
-        print(f"| {kind} | {z:.2f}, {x:.2f} | {shown[0]} | {shown[1]} |", flush=True)
+        cells = [f"{scores[i]:.2f} / {scores[i + 1]:.3f}" for i in (0, 2)]
+        print(f"| {kind} | {z:.2f}, {x:.2f} | {cells[0]} | {cells[1]} |", flush=True)
 
 
 if __name__ == "__main__":
