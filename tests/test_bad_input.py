@@ -121,7 +121,7 @@ BAD = {
     "too few people": (
         nothing,
         (*SIMULATE, "--source", "9", "--target", "9"),
-        "8 people are there, 20 are needed .+; give more scans or smaller groups",
+        "8 subjects are there, 20 are needed .+; give more scans or smaller groups",
     ),
     "no degradation": (
         nothing,

@@ -124,7 +124,7 @@ def test_a_dataset_that_is_there_is_taken_as_it_is(ended, capsys):
     [
         (("--rows", "udaen"), "there is no row 'udaen'; rows: tricubic"),
         (("--row", "mine"), "--row 'mine' is no row; expected NAME=METHOD"),
-        (("--test", "9"), "7 people are there, 14 are needed"),
+        (("--test", "9"), "7 subjects are there, 14 are needed"),
         (("--degradations", "blur"), "degradation 'blur' is not known"),
         (("--people", "source"), "--people source are none"),
         (("--pairings", "paired"), "pairing 'paired' is not known"),

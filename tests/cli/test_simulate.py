@@ -70,7 +70,7 @@ def test_single_options_override_the_preset(monkeypatch, capsys):
         (["--scale", "x2x2x2", "--degradation", "blur"], "degradation 'blur' is not known"),
         (["--scale", "x2x2x2", "--noise", "3"], "noise is 3; expected"),
         (["--scale", "x2x2x2", "--crop", "big"], "crop 'big' at '0.5x0.5x0.5' is no box"),
-        (["--scale", "x2x2x2", "--source", "9"], "5 people are there, 12 are needed"),
+        (["--scale", "x2x2x2", "--source", "9"], "5 subjects are there, 12 are needed"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, words, message):
