@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from udeansr import device as module
-from udeansr.device import autocast, choose_device, choose_precision, describe_device
+from udeansr.device import autocast, choose_device, choose_precision, describe_device, memory_guard, non_finite
 from udeansr.errors import UdeansrError
 
 CPU = torch.device("cpu")
@@ -75,3 +75,22 @@ def test_a_weight_used_without_gradient_first_has_one_after() -> None:
         loss = layer(torch.ones(1, 2)).sum()
     loss.backward()
     assert layer.weight.grad is not None
+
+
+def test_fp32_is_no_context_at_all() -> None:
+    with torch.autocast("cpu", torch.bfloat16), autocast(CPU, "fp32"):
+        assert torch.is_autocast_enabled("cpu")
+
+
+def test_out_of_memory_is_one_line_that_says_what_was_too_much() -> None:
+    with pytest.raises(UdeansrError, match=r"cpu: out of memory with 8 slabs; .*take fewer$"):  # noqa: SIM117
+        with memory_guard(CPU, "8 slabs", "take fewer"):
+            raise torch.cuda.OutOfMemoryError
+    with pytest.raises(RuntimeError, match="other"), memory_guard(CPU, "8 slabs", "take fewer"):
+        raise RuntimeError("other")
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), -float("inf")])
+def test_a_loss_that_is_not_finite_is_named(loss) -> None:
+    assert non_finite({"a": 1.0, "b": -2.0}) == ""
+    assert non_finite({"a": 1.0, "b": loss}) == f"a loss is not finite (a 1, b {loss})"
