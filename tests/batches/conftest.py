@@ -8,7 +8,7 @@ import pytest
 
 from udeansr.image.volume import Geometry
 from udeansr.planning.plan import Configuration
-from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
 MakeCase = Callable[..., PreprocessedCase]
@@ -35,8 +35,9 @@ def make_case(tmp_path: Path) -> MakeCase:
         folder = tmp_path / group / name
         foreground = np.argwhere(voxels > 0).astype(np.int32)[::7]
         degraded = shrunk(voxels) if group == "sourceHR" else None
-        write_case(folder, voxels.astype(np.float32), foreground, {}, degraded)
-        return PreprocessedCase(name, group, folder, Geometry(voxels.shape, (1.0, 1.0, 1.0)), 1.0, 1.0, noise=0.0)
+        geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
+        write_case(folder, voxels.astype(np.float32), foreground, CaseRecord(geometry, 1.0, 1.0), degraded)
+        return PreprocessedCase(name, group, folder, geometry, 1.0, 1.0, noise=0.0)
 
     return make
 

@@ -15,9 +15,8 @@ import pytest
 from udeansr.cli.train import main
 from udeansr.image.volume import Geometry
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
-from udeansr.strict_json import as_json
 
 CONFIGURATION = Configuration.of(
     name="x2x2x1",
@@ -52,7 +51,7 @@ def dataset(tmp_path, monkeypatch) -> Path:
         for number in range(3):
             voxels = rng.random(shape, dtype=np.float32)
             geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
-            record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
+            record = CaseRecord(geometry, 1.0, 1.0)
             degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
             write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record, degraded)
     (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(PLAN, CONFIGURATION)))

@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from udeansr.degradation.registration import RigidMotion
 from udeansr.errors import UdeansrError
 from udeansr.files import partial_path
+from udeansr.image.volume import Geometry
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
     FOREGROUND_FILE,
     VOXELS_FILE,
+    CaseRecord,
     look_of,
     read_array,
     read_record,
@@ -21,16 +24,21 @@ from udeansr.preprocessing.case_folder import (
 
 VOXELS = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 FOREGROUND = np.array([[0, 1, 2]], dtype=np.int32)
+GRID = Geometry((2, 3, 4), (2.0, 1.0, 0.7))
+RECORD = CaseRecord(
+    GRID, 700.0, 2.5, noise=0.01, sources={"a.nii": {"bytes": 9, "modified_ns": 10**18, "sha256": "00"}}, cut_from=GRID,
+    motion=RigidMotion((1.0, 2.0, 3.0), (0.1, 0.2, 0.3)), gain=1.25,
+)  # fmt: skip
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
-    write_case(tmp_path / "anna", VOXELS, FOREGROUND, {"level": 2.5})
+    write_case(tmp_path / "anna", VOXELS, FOREGROUND, RECORD)
     return tmp_path / "anna"
 
 
 def test_what_is_written_is_read_and_nothing_else_is_left(case: Path) -> None:
-    assert read_record(case) == {"level": 2.5}
+    assert read_record(case) == RECORD
     voxels = read_array(case / VOXELS_FILE)
     assert isinstance(voxels, np.memmap) and not voxels.flags.writeable
     np.testing.assert_array_equal(voxels, VOXELS)
@@ -51,16 +59,16 @@ def test_a_case_that_was_cut_short_is_no_case(case: Path, fails_at: int, monkeyp
     mapped = read_array(case / VOXELS_FILE)
     monkeypatch.setattr(np, "save", save)
     with pytest.raises(KeyboardInterrupt):
-        write_case(case, VOXELS + 1, FOREGROUND, {"level": 1.0})
+        write_case(case, VOXELS + 1, FOREGROUND, RECORD)
     monkeypatch.undo()
     assert read_record(case) is None
     np.testing.assert_array_equal(mapped, VOXELS)  # who has it open still has the old one
-    write_case(case, VOXELS + 1, FOREGROUND, {"level": 1.0})
+    write_case(case, VOXELS + 1, FOREGROUND, RECORD)
     np.testing.assert_array_equal(read_array(case / VOXELS_FILE), VOXELS + 1)
     assert len(list(case.iterdir())) == 3
 
 
-@pytest.mark.parametrize("text", ["{", "[1, 2]", ""])
+@pytest.mark.parametrize("text", ["{", "[1, 2]", "", '{"level": 2.5}'])
 def test_a_broken_record_is_no_record(case: Path, text: str) -> None:
     (case / CASE_FILE).write_text(text)
     assert read_record(case) is None
@@ -84,7 +92,7 @@ def test_a_missing_or_cut_array_is_the_users_error(case: Path, cut: int | None) 
 def test_a_disk_that_refuses_is_the_users_error(tmp_path: Path) -> None:
     (tmp_path / "anna").write_text("a file where a folder should be")
     with pytest.raises(UdeansrError, match=r"anna: cannot be written \(File exists\); check the folder and the disk"):
-        write_case(tmp_path / "anna", VOXELS, FOREGROUND, {})
+        write_case(tmp_path / "anna", VOXELS, FOREGROUND, RECORD)
 
 
 def test_removing_takes_what_we_made_and_nothing_else(case: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,9 +17,8 @@ from udeansr.methods import METHODS, parse_settings
 from udeansr.methods.method import Method, frozen
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.plan import Configuration, Plan
-from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
-from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.train import RunSettings, train
 
@@ -139,7 +138,7 @@ def halved(hr: np.ndarray) -> np.ndarray:
 
 def _write(folder: Path, voxels: np.ndarray) -> None:
     geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
-    record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
+    record = CaseRecord(geometry, 1.0, 1.0)
     degraded = halved(voxels) if folder.parent.name == SOURCE_HR else None
     write_case(folder, voxels, np.argwhere(voxels > 0.2), record, degraded)
 

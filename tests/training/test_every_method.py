@@ -47,7 +47,7 @@ def test_the_thirty_lines_of_the_documentation_are_a_method(
     method.load_state_dict({**state["weights"], **state["averaged"]})
     sr = super_resolve_volume(method, lr, device="cpu", precision="fp32")
     assert sr.shape == (10, 18, 24) and np.abs(sr - untrained).max() > 1e-4
-    with pytest.raises(UdeansrError, match=r"source_only\.alpha is 'much'; expected a number"):
+    with pytest.raises(UdeansrError, match=r"source_only.*alpha.*much.*expected a number"):
         parse_settings("source_only", ["source_only.alpha=much"])
 
 

@@ -14,9 +14,8 @@ from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.volume import Geometry
 from udeansr.methods import parse_settings
-from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
-from udeansr.strict_json import as_json
 from udeansr.training import loop
 from udeansr.training.train import RunSettings, train
 from udeansr.training.validation import split_cases
@@ -38,7 +37,7 @@ def add_people(dataset_folder: Path) -> Callable[[int], Path]:
                 ("sourceHR", hr, HR),
                 ("targetLR", lr, lr_geometry(HR, Scale(2, 2, 2))),
             ):
-                record = {"geometry": as_json(geometry), "intensity_scale": 1.0, "level": 1.0}
+                record = CaseRecord(geometry, 1.0, 1.0)
                 folder = dataset_folder / "x2x2x2" / group / f"person_{number}"
                 write_case(folder, voxels, np.argwhere(voxels > 0.2), record, lr if group == "sourceHR" else None)
         return dataset_folder

@@ -1,4 +1,4 @@
-"""How a preprocessed case lies on disk. Knows files and their names; knows no volume and no plan.
+"""How a preprocessed case lies on disk.
 
 A case is a folder with ``voxels.npy``, ``foreground.npy``, for source HR ``degraded.npy``, and ``case.json``. The last
 is written last and removed first: a case that has it is whole.
@@ -7,16 +7,19 @@ is written last and removed first: a case that has it is whole.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.registration import RigidMotion
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials, whole_file
-from udeansr.strict_json import write_json
+from udeansr.image.volume import Geometry
+from udeansr.strict_json import NonNegativeFloat, PositiveFloat, read_json_as, write_json
 
 VOXELS_FILE, FOREGROUND_FILE, CASE_FILE = "voxels.npy", "foreground.npy", "case.json"
 DEGRADED_FILE = "degraded.npy"
@@ -24,11 +27,43 @@ DEGRADED_FILE = "degraded.npy"
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class CaseRecord:
+    """What ``case.json`` says of a case: where its voxels lie, at which level, and all that decided them.
+
+    Attributes:
+        geometry: of the voxels.
+        intensity_scale: unit of the file that became 1, before the gain between the cohorts.
+        level: what the voxels were divided by, that gain included.
+        noise: standard deviation of the noise in each complex channel that ``degraded.npy`` lacks, normalised.
+        measured: the degradation of each LR in ``degraded.npy``, where it was randomized.
+        sources: path in the raw dataset -> "bytes", "modified_ns" and "sha256" of a file.
+        plan: the planned values that decided the arrays.
+        cut_from: the whole grid that the voxels were cut from, and ``start`` the first voxel of the cut.
+        made_of: of a pair of HR and LR: what decides the arrays of both.
+        motion: of a pair: that of the HR onto its LR.
+        gain: of a pair: level of the LR over that of the HR.
+    """
+
+    geometry: Geometry
+    intensity_scale: PositiveFloat
+    level: PositiveFloat
+    noise: NonNegativeFloat = 0.0
+    measured: tuple[MeasuredDegradation, ...] = ()
+    sources: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
+    cut_from: Geometry | None = None
+    start: tuple[int, int, int] = (0, 0, 0)
+    made_of: dict[str, Any] = field(default_factory=dict)
+    motion: RigidMotion | None = None
+    gain: PositiveFloat | None = None
+
+
 def write_case(
     folder: Path,
     voxels: np.ndarray,
     foreground: np.ndarray,
-    record: dict[str, Any],
+    record: CaseRecord,
     degraded: np.ndarray | None = None,
 ) -> None:
     """Write a case, whole or not at all; one that is there is replaced.
@@ -37,7 +72,7 @@ def write_case(
         folder: of the case; made where it is missing.
         voxels: (Z, Y, X) float32.
         foreground: (N, 3) voxel indices.
-        record: what JSON takes, for ``case.json``.
+        record: for ``case.json``.
         degraded: (Z, Y, X) float32 on the LR grid: the voxels as the target's scanner would give them, without noise.
     Raises:
         UdeansrError: if the disk refuses.
@@ -55,14 +90,14 @@ def write_case(
         raise UdeansrError(f"{folder}: cannot be written ({error.strerror}); check the folder and the disk") from error
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> CaseRecord | None:
     """What ``case.json`` of a case says; None where the case is not there, not whole, or its JSON is broken."""
-    try:
-        record = json.loads((folder / CASE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not all((folder / name).is_file() for name in (VOXELS_FILE, FOREGROUND_FILE)):
         return None
-    whole = isinstance(record, dict) and all((folder / name).is_file() for name in (VOXELS_FILE, FOREGROUND_FILE))
-    return record if whole else None
+    try:
+        return read_json_as(CaseRecord, folder / CASE_FILE, "case", "udeansr_plan_and_preprocess -d DATASET")
+    except UdeansrError:
+        return None
 
 
 def read_array(path: Path) -> np.memmap:

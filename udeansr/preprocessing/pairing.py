@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from udeansr.image.volume import Volume, triple
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.plan import Configuration
-from udeansr.preprocessing.case_folder import read_record, write_case
+from udeansr.preprocessing.case_folder import CaseRecord, read_record, write_case
 from udeansr.preprocessing.preparation import training_box
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, PreprocessedDataset, read_case
 from udeansr.preprocessing.preprocessor import draw_foreground
@@ -114,7 +114,7 @@ def check_partners(
 def _is_current(task: _Task) -> bool:
     """Whether the pair is there and what it was made of has not changed."""
     record = read_record(task.folder)
-    return record is not None and record["made_of"] == _made_of(task)
+    return record is not None and record.made_of == _made_of(task)
 
 
 def _made_of(task: _Task) -> dict[str, Any]:
@@ -123,8 +123,9 @@ def _made_of(task: _Task) -> dict[str, Any]:
     for group, case in ((SOURCE_HR, task.hr), (TARGET_LR, task.lr)):
         record = read_record(case.folder)
         assert record is not None, "the cases were read a moment ago"
-        contents = {name: look.get("sha256") for name, look in record.get("sources", {}).items()}
-        made_of[group] = {"sources": contents} | {name: record.get(name) for name in ("plan", "geometry", "level")}
+        contents = {name: look.get("sha256") for name, look in record.sources.items()}
+        geometry = as_json(record.geometry)
+        made_of[group] = {"sources": contents, "plan": record.plan, "geometry": geometry, "level": record.level}
     return made_of
 
 
@@ -146,14 +147,14 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
             f"{task.hr.name}: its HR of {SOURCE_HR} and its LR of {TARGET_LR} have no foreground in one place; "
             "expected scans of one person that overlap in the world; check their headers"
         )
-    record = {
-        "made_of": _made_of(task),
-        "motion": asdict(motion),
-        "gain": gain,
-        "geometry": as_json(grid),
-        "intensity_scale": task.hr.intensity_scale,
-        "level": task.hr.level / gain,
-    }
+    record = CaseRecord(
+        geometry=grid,
+        intensity_scale=task.hr.intensity_scale,
+        level=task.hr.level / gain,
+        made_of=_made_of(task),
+        motion=motion,
+        gain=gain,
+    )
     write_case(task.folder, moved * np.float32(gain), foreground, record, lr.voxels)
     return motion
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
@@ -23,7 +22,7 @@ from udeansr.preprocessing.case_folder import (
     read_array,
     read_record,
 )
-from udeansr.strict_json import as_json, from_json
+from udeansr.strict_json import as_json
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
@@ -142,11 +141,8 @@ class PreprocessedDataset:
         if not (self.folder.parent / DOMAIN_FILE).is_file():
             return None
         domain = Domain.load(self.folder.parent / DOMAIN_FILE)
-        made = [
-            from_json(MeasuredDegradation, one, str(case.folder))
-            for case in self.cases(SOURCE_HR)
-            for one in (read_record(case.folder) or {}).get("measured", ())
-        ]
+        records = [read_record(case.folder) for case in self.cases(SOURCE_HR)]
+        made = [one for record in records if record is not None for one in record.measured]
         return domain.widened(made) if made else domain
 
     def cases(self, group: str) -> tuple[PreprocessedCase, ...]:
@@ -170,7 +166,6 @@ def read_case(folder: Path, group: str) -> PreprocessedCase:
     record = read_record(folder)
     if record is None:
         raise UdeansrError(f"{folder}: a broken case; delete the folder and run udeansr_plan_and_preprocess again")
-    geometry = from_json(Geometry, record["geometry"], str(folder))
     return PreprocessedCase(
-        folder.name, group, folder, geometry, record["intensity_scale"], record["level"], record.get("noise", 0.0)
+        folder.name, group, folder, record.geometry, record.intensity_scale, record.level, record.noise
     )

@@ -22,6 +22,7 @@ from udeansr.planning.plan import Configuration, Plan
 from udeansr.planning.raw_dataset import Case, RawDataset
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
+    CaseRecord,
     look_of,
     read_record,
     remove_case,
@@ -31,7 +32,7 @@ from udeansr.preprocessing.case_folder import (
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
-from udeansr.strict_json import as_json, write_json
+from udeansr.strict_json import write_json
 
 FOREGROUND_VOXELS = 10_000
 """Enough to draw slabs from; all of them would be as large as the volume."""
@@ -117,11 +118,11 @@ def _looks_current(task: _Task, values: dict[str, Any], contents: bool = False) 
     """
     records = [read_record(folder) for folder in task.folders]
     for record in records:
-        if record is None or record["plan"] != values or set(record["sources"]) != set(task.sources):
+        if record is None or record.plan != values or set(record.sources) != set(task.sources):
             return False
         for name, source in task.sources.items():
             now = {"sha256": sha256_of(source)} if contents else look_of(source)
-            if any(record["sources"][name][key] != value for key, value in now.items()):
+            if any(record.sources[name].get(key) != value for key, value in now.items()):
                 return False
     return True
 
@@ -132,29 +133,29 @@ def _run(task: _Task, plan: Plan, configuration: Configuration, values: dict[str
         for folder in task.folders:
             record = read_record(folder)
             assert record is not None, "it was there a moment ago"
-            for name, source in task.sources.items():
-                record["sources"][name].update(look_of(source))
-            write_json(record, folder / CASE_FILE)
+            looks = {name: {**record.sources[name], **look_of(source)} for name, source in task.sources.items()}
+            write_json(replace(record, sources=looks), folder / CASE_FILE)
         return False
     sources = {name: {**look_of(path), "sha256": sha256_of(path)} for name, path in task.sources.items()}
     for folder, prepared in zip(task.folders, _prepare(task, plan, configuration), strict=True):
-        record = {
-            "sources": sources,
-            "plan": values,
-            "geometry": as_json(prepared.geometry),
-            "cut_from": as_json(prepared.whole),
-            "start": list(prepared.start),
-            "intensity_scale": prepared.intensity_scale,
-            "level": prepared.level,
-        }
+        record = CaseRecord(
+            geometry=prepared.geometry,
+            intensity_scale=prepared.intensity_scale,
+            level=prepared.level,
+            sources=sources,
+            plan=values,
+            cut_from=prepared.whole,
+            start=prepared.start,
+        )
         foreground = draw_foreground(prepared.voxels, folder.name)
         degraded = None
         if task.outputs[0][0] == SOURCE_HR:
             if domain is not None:
                 degraded, measured = degrade_variously(prepared.voxels, configuration, domain, folder.name)
-                record["measured"] = [as_json(one) for one in measured]
+                record = replace(record, measured=tuple(measured))
             else:
-                degraded, record["noise"] = degrade_source(prepared.voxels, plan, configuration)
+                degraded, noise = degrade_source(prepared.voxels, plan, configuration)
+                record = replace(record, noise=noise)
         write_case(folder, prepared.voxels, foreground, record, degraded)
     return True
 
