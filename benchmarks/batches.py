@@ -12,7 +12,7 @@ import numpy as np
 from udeansr.batches.loader import slab_batches
 from udeansr.image.volume import Geometry
 from udeansr.planning.plan import Configuration
-from udeansr.preprocessing.case_folder import write_case
+from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
 CONFIGURATION = Configuration.of(
@@ -26,14 +26,14 @@ def make_case(folder: Path, group: str, seed: int, shape: tuple[int, int, int]) 
     """A case of random voxels, all of them foreground."""
     rng = np.random.default_rng(seed)
     foreground = np.stack([rng.integers(n, size=10_000) for n in shape], axis=1).astype(np.int32)
-    case = folder / group / str(seed)
-    write_case(case, rng.random(shape, dtype=np.float32), foreground, {})
-    return PreprocessedCase(str(seed), group, case, Geometry(shape, (1.0, 1.0, 1.0)), 1.0, 1.0)
+    case, geometry = folder / group / str(seed), Geometry(shape, (1.0, 1.0, 1.0))
+    write_case(case, rng.random(shape, dtype=np.float32), foreground, CaseRecord(geometry, 1.0, 1.0))
+    return PreprocessedCase(str(seed), group, case, geometry, 1.0, 1.0)
 
 
-def milliseconds_a_batch(cases: tuple, workers: int, count: int) -> float:
+def milliseconds_a_batch(cases: tuple[list[PreprocessedCase], ...], workers: int, count: int) -> float:
     """The mean after the first ten batches, by when workers are at work and have none left that they made ahead."""
-    batches = slab_batches(*cases, CONFIGURATION, seed=1, first=0, count=count + 10, workers=workers)
+    batches = slab_batches(*cases, configuration=CONFIGURATION, seed=1, first=0, count=count + 10, workers=workers)
     for _ in range(10):
         next(batches)
     begun = time.perf_counter()

@@ -1,10 +1,10 @@
-"""Makes the model that ships, from a training: scores on people never seen, calibration, card, one zip.
+"""Makes the model that ships, from a training: scores on subjects never seen, calibration, card, one zip.
 
     python benchmarks/bundled_model.py -m udeansr_results/Dataset010_BrainT1w/x2x2x1_wide/supervised \
         -r udeansr_raw/Dataset010_BrainT1w --outside ds000011_t1w -o brain-t1w-x2x2x1.zip
 
 LR is made of the dataset's validation and test HR. Qualities are compared, and uncertainty is calibrated, on validation
-people; the scores of the card, and how reliable the uncertainty is, are of test people.
+subjects; the scores of the card, and how reliable the uncertainty is, are of test subjects.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from udeansr.degradation.kspace import DEGRADATIONS, degrade
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.metrics import psnr, ssim_2d
 from udeansr.image.cropping import crop, foreground_mask
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.resampling import sinc, tricubic
 from udeansr.image.volume import Volume, triple
@@ -75,10 +76,10 @@ def shown(values: list[tuple[float, float]]) -> str:
     return f"{decibels.mean():.2f} ± {decibels.std():.2f} / {likeness.mean():.4f}"
 
 
-def in_foreground(resolver: Predictor, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+def in_foreground(predictor: Predictor, made: Prediction, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Uncertainty and error of the voxels of the foreground, in the unit that the model works in."""
-    assert made.uncertainty is not None and resolver.plan is not None
-    level = np.float32(intensity_scale(pair.lr.voxels) * resolver.plan.lr_gain)
+    assert made.uncertainty is not None and predictor.model.plan is not None
+    level = np.float32(intensity_scale(pair.lr.voxels) * predictor.model.plan.lr_gain)
     inside = foreground_mask(pair.truth)
     error = made.sr.voxels[inside] - pair.truth[inside] * np.float32(pair.unit)
     return made.uncertainty.voxels[inside] / level, error / level
@@ -92,21 +93,21 @@ def share_of_most_uncertain(made: Prediction, pair: Pair) -> float:
     return float(square[order[-len(order) // PARTS :]].sum() / square.sum())
 
 
-def compare_qualities(resolver: Predictor, paths: list[Path]) -> Calibration:
-    """The table of qualities on validation people, and the calibration of the best."""
-    print(f"\n{len(paths)} validation people; PSNR dB / SSIM 2-D\n\n| LR | quality | scores | seconds a volume |")
+def compare_qualities(predictor: Predictor, paths: list[Path]) -> Calibration:
+    """The table of qualities on validation subjects, and the calibration of the best."""
+    print(f"\n{len(paths)} validation subjects; PSNR dB / SSIM 2-D\n\n| LR | quality | scores | seconds a volume |")
     print("|---|---|---|---|")
     spreads, errors = [], []
     for kind in DEGRADATIONS:
         for quality in QUALITIES:
-            own, found = replace(resolver, quality=quality, uncertainty=quality == "best"), []
+            own, found = replace(predictor, quality=quality, uncertainty=quality == "best"), []
             begun = time.perf_counter()
             for path in paths:
-                pair = pair_of(path, resolver.scale, kind)
+                pair = pair_of(path, predictor.model.scale, kind)
                 made = own.predict(pair.lr)
                 found.append(scores(made.sr.voxels, pair))
                 if made.uncertainty is not None:
-                    spread, error = in_foreground(resolver, made, pair)
+                    spread, error = in_foreground(predictor, made, pair)
                     spreads.append(spread)
                     errors.append(error)
             seconds = (time.perf_counter() - begun) / len(paths)
@@ -114,16 +115,16 @@ def compare_qualities(resolver: Predictor, paths: list[Path]) -> Calibration:
     return Calibration.fitted(np.concatenate(spreads), np.concatenate(errors), "best")
 
 
-def reliability(resolver: Predictor, paths: list[Path], curve: Path | None) -> str:
-    """How the uncertainty of test people, calibrated on others, compares with their errors; the curve is drawn."""
+def reliability(predictor: Predictor, paths: list[Path], curve: Path | None) -> str:
+    """How the uncertainty of test subjects, calibrated on others, compares with their errors; the curve is drawn."""
     lines = []
     figure, axes = plt.subplots(figsize=(4, 3.6), layout="constrained")
     for kind in DEGRADATIONS:
         expected, squared, whole = [], [], []
         for path in paths:
-            pair = pair_of(path, resolver.scale, kind)
-            made = replace(resolver, quality="best", uncertainty=True).predict(pair.lr)
-            sigma, error = in_foreground(resolver, made, pair)
+            pair = pair_of(path, predictor.model.scale, kind)
+            made = replace(predictor, quality="best", uncertainty=True).predict(pair.lr)
+            sigma, error = in_foreground(predictor, made, pair)
             expected.append(sigma)
             squared.append(error**2)
             whole.append(share_of_most_uncertain(made, pair))
@@ -131,7 +132,7 @@ def reliability(resolver: Predictor, paths: list[Path], curve: Path | None) -> s
         parts = np.array_split(np.argsort(sigma, kind="stable"), PARTS)
         both = np.square(sigma, dtype=float), square
         axes.plot(*([np.sqrt(np.mean(values[part])) for part in parts] for values in both), "o-", label=kind)
-        lines.append(f"\nReliability, {kind}, {len(paths)} test people, foreground\n")
+        lines.append(f"\nReliability, {kind}, {len(paths)} test subjects, foreground\n")
         lines.append("| tenth of the voxels, by uncertainty | expected error | found, rms | of the squared error |")
         lines.append("|---|---|---|---|")
         for number, part in enumerate(parts, 1):
@@ -148,7 +149,7 @@ def reliability(resolver: Predictor, paths: list[Path], curve: Path | None) -> s
     return "\n".join(lines)
 
 
-def table(resolver: Predictor, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
+def table(predictor: Predictor, paths: list[Path]) -> tuple[list[dict[str, str | float]], list[str]]:
     """Scores of interpolation and of the model, and what the trust line says, by degradation."""
     rows: list[dict[str, str | float]] = []
     told = []
@@ -156,12 +157,12 @@ def table(resolver: Predictor, paths: list[Path]) -> tuple[list[dict[str, str | 
         found: dict[str, list[tuple[float, float]]] = {"tricubic": [], "sinc": [], "model": []}
         trusts = []
         for path in paths:
-            pair = pair_of(path, resolver.scale, kind)
-            made = resolver.predict(pair.lr)
+            pair = pair_of(path, predictor.model.scale, kind)
+            made = predictor.predict(pair.lr)
             trusts.append(made.trust)
             for name, sr in (
-                ("tricubic", tricubic(pair.lr.voxels, resolver.scale)),
-                ("sinc", sinc(pair.lr.voxels, resolver.scale)),
+                ("tricubic", tricubic(pair.lr.voxels, predictor.model.scale)),
+                ("sinc", sinc(pair.lr.voxels, predictor.model.scale)),
                 ("model", made.sr.voxels),
             ):
                 found[name].append(scores(sr, pair))
@@ -183,23 +184,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", type=Path, required=True, help="folder of the training, or a checkpoint")
     parser.add_argument("-r", "--raw", type=Path, required=True, help="raw dataset with validation and test HR")
-    parser.add_argument("--outside", type=Path, help="HR of other people and another field of view, for the card")
+    parser.add_argument("--outside", type=Path, help="HR of other subjects and another field of view, for the card")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip")
     parser.add_argument("--card", type=Path, default=WORDS, help="JSON with what else the card says, by name of model")
     parser.add_argument("--name", default="brain-t1w-x2x2x1")
     parser.add_argument("--contrast", default="T1w")
-    parser.add_argument("--reliability-people", type=int, default=4)
+    parser.add_argument("--reliability-subjects", type=int, default=4)
     parser.add_argument("--curve", type=Path, help="PNG of how reliable the uncertainty is")
     parser.add_argument("--scores-only", action="store_true", help="leave out what takes long: qualities, calibration")
     arguments = parser.parse_args()
-    resolver = replace(load_model(arguments.model), precision="bf16")
+    model = load_model(arguments.model)
+    predictor = Predictor(model, precision="bf16")
     validation, test = (list_images(arguments.raw / group) for group in ("validationHR", "testHR"))
-    print(f"{len(test)} test people, quality fast; PSNR dB, mean ± standard deviation / SSIM 2-D")
-    rows, told = table(resolver, test)
+    print(f"{len(test)} test subjects, quality fast; PSNR dB, mean ± standard deviation / SSIM 2-D")
+    rows, told = table(predictor, test)
     outside = "not tried"
     if arguments.outside is not None:
         print(f"\n{arguments.outside.name}")
-        anywhere = replace(resolver, spacing_tolerance=10.0)
+        anywhere = replace(predictor, model=replace(model, spacing_tolerance=10.0))
         elsewhere, told_elsewhere = table(anywhere, list_images(arguments.outside))
         outside = "; ".join(
             f"{row['LR']}: tricubic {row['tricubic']}, sinc {row['sinc']}, model {row['model']}" for row in elsewhere
@@ -207,22 +209,22 @@ def main() -> None:
         outside = f"{arguments.outside.name} (PSNR dB / SSIM 2-D). {outside}. {'. '.join(told_elsewhere)}"
     calibration = None
     if not arguments.scores_only:
-        calibration = compare_qualities(resolver, validation)
-        calibrated = replace(resolver, calibration=calibration)
-        print(reliability(calibrated, test[: arguments.reliability_people], arguments.curve))
-    wish = ExportSettings(arguments.name, arguments.contrast, calibration=calibration)
-    description = export_model(arguments.model, arguments.output, wish)
+        calibration = compare_qualities(predictor, validation)
+        calibrated = replace(predictor, model=replace(model, calibration=calibration))
+        print(reliability(calibrated, test[: arguments.reliability_subjects], arguments.curve))
+    settings = ExportSettings(arguments.name, arguments.contrast, calibration=calibration)
+    description = export_model(arguments.model, arguments.output, settings)
     told_by_name = json.loads(arguments.card.read_text(encoding="utf-8"))
     words = {**told_by_name["all"], **told_by_name.get(arguments.name, {})}
     words = {key: tuple(value) if isinstance(value, list) else value for key, value in words.items()}
     card = replace(
         ModelCard.of(description),
         scores=tuple(rows),
-        scores_told=f"{len(test)} people never seen, quality fast, PSNR dB / SSIM 2-D. " + ". ".join(told),
+        scores_told=f"{len(test)} subjects never seen, quality fast, PSNR dB / SSIM 2-D. " + ". ".join(told),
         outside=outside,
         **words,
     )
-    export_model(arguments.model, arguments.output, replace(wish, card=card.markdown()))
+    export_model(arguments.model, arguments.output, replace(settings, card=card.markdown()))
     print(f"\n{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
 
 

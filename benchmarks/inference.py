@@ -36,7 +36,7 @@ def super_resolved(method: Method, lr: np.ndarray) -> np.ndarray:
 
 def mirrored(method: Method, lr: np.ndarray) -> np.ndarray:
     """The mean over the eight mirrored copies."""
-    total = 0
+    total = np.zeros((), np.float32)
     for count in range(4):
         for axes in itertools.combinations(range(3), count):
             total = total + np.flip(super_resolved(method, np.ascontiguousarray(np.flip(lr, axes))), axes)

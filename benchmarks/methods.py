@@ -68,7 +68,7 @@ def main() -> None:
         deployed = deployed_weights(method, slab)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             method.super_resolve(slab)
-        trainer = Trainer(method, lr=method.lr, device=device, precision=precision)
+        trainer = Trainer(method, learning_rate=method.learning_rate, device=device, precision=precision)
         times = []
         for start in (*method.stage_starts, *((0.5,) if assignments else ())):
             method.progress = start

@@ -17,8 +17,9 @@ from udeansr.degradation.kspace import DEGRADATIONS, degrade
 from udeansr.degradation.misalignment import Misalignment, draw_misalignment, misalign
 from udeansr.degradation.registration import RigidMotion, register_rigidly
 from udeansr.image.cropping import crop, foreground_mask
-from udeansr.image.files import case_name, list_images, read_volume
+from udeansr.image.files import list_images, read_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
+from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry, Volume, triple
 
 

@@ -62,7 +62,7 @@ def tiny_configuration() -> "Callable[..., Configuration]":
 
 @pytest.fixture(scope="session")
 def textured_head() -> "Callable[..., np.ndarray]":
-    """A maker of round heads with texture whose spectrum falls, as that of people does; air is 0."""
+    """A maker of round heads with texture whose spectrum falls, as that of subjects does; air is 0."""
     import numpy as np
 
     def make(seed: int, shape: tuple[int, int, int], extent: float, level: float, contrast: float) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.volume import Geometry, Volume
 
-PEOPLE = 8
+SUBJECTS = 8
 NAMES = ("simulate", "plan_and_preprocess", "train", "predict", "evaluate", "demo")
 RAW = Path("udeansr_raw/Dataset001_Blobs")
 
@@ -34,9 +34,9 @@ def blobs(seed: int, shape=(24, 80, 80)) -> np.ndarray:
 def workshop(tmp_path_factory) -> Path:
     """A folder with HR scans, a dataset of them, its plan and arrays, and SR made without a model."""
     folder = tmp_path_factory.mktemp("workshop")
-    for person in range(PEOPLE):
-        volume = Volume(blobs(person), Geometry((24, 80, 80), (2.0, 1.0, 1.0)))
-        write_volume(volume, folder / "hr" / f"sub-{person:02d}_T1w.nii.gz")
+    for subject in range(SUBJECTS):
+        volume = Volume(blobs(subject), Geometry((24, 80, 80), (2.0, 1.0, 1.0)))
+        write_volume(volume, folder / "hr" / f"sub-{subject:02d}_T1w.nii.gz")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(logging, "basicConfig", lambda **_settings: None)
@@ -118,7 +118,7 @@ BAD = {
     "no such input": (nothing, ("simulate", "-i", "gone", *SIMULATE[3:]), "gone: no such file or folder"),
     "no scale": (nothing, (*SIMULATE[:5], "--scale", "2by2"), "scale '2by2' is not a scale; expected in-plane"),
     "dataset misnamed": (nothing, (*SIMULATE[:4], "udeansr_raw/New", *SIMULATE[5:]), "'New' is no name for a dataset"),
-    "too few people": (
+    "too few subjects": (
         nothing,
         (*SIMULATE, "--source", "9", "--target", "9"),
         "8 subjects are there, 20 are needed .+; give more scans or smaller groups",

@@ -15,7 +15,7 @@ from udeansr.planning.plan import Configuration, Plan
 from udeansr.strict_json import write_json
 
 SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)
-PEOPLE = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
+SUBJECTS = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> BenchmarkFolder:
 def planned(
     folder: BenchmarkFolder, tiny_configuration: Callable[..., Configuration]
 ) -> Callable[[str], SimulatedDataset]:
-    """Lays the dataset of a scenario into the folder: its plan and its people, no image."""
+    """Lays the dataset of a scenario into the folder: its plan and its subjects, no image."""
 
     def lay(degradation: str = "shifted", pairing: str = "unpaired", seed: int = 1) -> SimulatedDataset:
         scenario = Scenario("x2x2x1", pairing, degradation, seed)
@@ -43,16 +43,16 @@ def planned(
         )
         plan = with_variants(Plan(name, "SPL", 1.0, {"x2x2x1": configuration}), scenario.true_degradation)
         plan.save(folder.preprocessed(name) / "plans.json")
-        write_json({"subjects": PEOPLE}, folder.raw(name) / "simulation.json")
+        write_json({"subjects": SUBJECTS}, folder.raw(name) / "simulation.json")
         plan = Plan.load(folder.preprocessed(name) / "plans.json")
-        return SimulatedDataset(name, scenario, folder.raw(name), folder.preprocessed(name), plan, PEOPLE)
+        return SimulatedDataset(name, scenario, folder.raw(name), folder.preprocessed(name), plan, SUBJECTS)
 
     return lay
 
 
 @pytest.fixture
 def result() -> Callable[..., RowResult]:
-    """Makes the result of a row: what one person scores, the next one 1 more of everything."""
+    """Makes the result of a row: what one subject scores, the next one 1 more of everything."""
 
     def make(
         row: str | Row = "udean",
@@ -68,7 +68,7 @@ def result() -> Callable[..., RowResult]:
             scenario.dataset,
             scenario,
             "test",
-            {"people": PEOPLE},
+            {"subjects": SUBJECTS},
             cost,
             12.3,
             {"sub-4": one, "sub-5": {key: score + 1 for key, score in one.items()}},

@@ -23,7 +23,7 @@ def wanted(folder, settings, tmp_path):
     ("changes", "message"),
     [
         ({"rows": ()}, "there is nothing to do without a row; give --rows"),
-        ({"people": "source"}, "--people source are none; expected test or validation"),
+        ({"split": "source"}, "--split source: there is no such split; expected test or validation"),
         ({"options": RunSettings(device="abacus")}, "device 'abacus' is no device"),
     ],
 )
@@ -33,13 +33,13 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(wanted, changes, mess
     assert not wanted.folder.root.exists()
 
 
-def test_people_have_to_be_enough_and_some_to_be_scored(wanted):
+def test_subjects_have_to_be_enough_and_some_to_be_scored(wanted):
     check(wanted)
     with pytest.raises(UdeansrError, match=r"5 subjects .* 8 .*--source"):
         check(replace(wanted, settings=replace(wanted.settings, source=4)))
     check(replace(wanted, settings=replace(wanted.settings, source=4), scenarios=(MISALIGNED,)))
     with pytest.raises(UdeansrError, match="--validation is 0, so that nobody can be scored; expected at least 1"):
-        check(replace(wanted, people="validation", settings=replace(wanted.settings, validation=0)))
+        check(replace(wanted, split="validation", settings=replace(wanted.settings, validation=0)))
 
 
 def test_the_names_of_scans_are_those_of_a_folder_without_suffixes(tmp_path):

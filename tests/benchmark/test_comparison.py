@@ -46,11 +46,11 @@ def test_the_best_row_has_the_largest_mean_but_is_told_no_secret(result):
     assert best_row(rows[2:], "psnr_db") is None
 
 
-def test_the_largest_is_that_of_any_person_whatever_its_sign(result):
+def test_the_largest_is_that_of_any_subject_whatever_its_sign(result):
     assert largest(result(shift_voxels=-3.0), "shift_voxels") == 3.0
 
 
-def test_the_difference_is_taken_person_by_person(result):
+def test_the_difference_is_taken_subject_by_subject(result):
     udean, other = result("udean", psnr_db=30.0), result("sinc", psnr_db=27.5)
     assert paired_difference(other, [udean, other]) == pytest.approx(-2.5)
     assert paired_difference(udean, [udean, other]) is None

@@ -10,8 +10,8 @@ from udeansr.benchmark.dataset import (
     given_scans,
     given_scenario,
     is_dataset,
-    people_of,
     read_dataset,
+    subjects_of,
     with_variants,
 )
 from udeansr.benchmark.row_result import RowResult
@@ -50,7 +50,7 @@ def test_it_is_known_by_its_folders_and_its_scans_by_theirs(raw, tmp_path):
     assert is_dataset(raw) and not is_dataset(tmp_path)
     assert given_scans(raw) == scan_names(raw)
     assert scan_names(raw)[:2] == ("sourceHR/sub-1_T1w", "sourceHR/sub-2_T1w") and len(scan_names(raw)) == 6
-    assert people_of(load_raw_dataset(raw)) == {
+    assert subjects_of(load_raw_dataset(raw)) == {
         "source": ["sub-1", "sub-2"], "target": ["sub-3"], "validation": [], "test": ["sub-4"]
     }  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_a_degradation_that_was_told_is_the_truth_and_else_nobody_knows_it(raw):
     assert own.degradation == "own" and own.true_degradation == replace(SHIFTED, noise=0.02)
 
 
-def test_it_is_misaligned_where_people_are_in_both_groups(raw):
+def test_it_is_misaligned_where_subjects_are_in_both_groups(raw):
     assert given_scenario(raw, "x2x2x1", "1").pairing == "unpaired"
     (raw / "targetLR" / "sub-1_T1w.nii.gz").touch()
     assert given_scenario(raw, "x2x2x1", "1").pairing == "misaligned"
@@ -78,7 +78,7 @@ def test_rows_that_need_the_truth_are_left_out_where_nobody_knows_it(raw):
     assert [row.name for row, _ in shared_runs(rows, scenario)] == ["udean", "supervised_truncation"]
     assert left_out(rows, scenario) == (
         "oracle: left out, as Dataset007_Given has no simulation.json that tells the true degradation; "
-        "supervised_paired: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+        "supervised_paired: left out, as LR and HR are of different subjects; --pairings misaligned has pairs"
     )
     write_simulation(raw, SHIFTED)
     assert "oracle" in [row.name for row, _ in shared_runs(rows, given_scenario(raw, "x2x2x1", "1"))]
@@ -101,7 +101,7 @@ def test_what_cannot_be_is_told(raw, folder, settings):
     scenarios = (given_scenario(raw, "x2x2x1", "1"),)
     options = RunSettings(device="cpu")
     wanted = Benchmark(raw, folder, settings, scenarios, choose_rows("udean", []), "test", options)
-    with pytest.raises(UdeansrError, match=r"--source: .+ is a dataset and has its people; leave it out"):
+    with pytest.raises(UdeansrError, match=r"--source: .+ is a dataset and has its subjects; leave it out"):
         check(wanted)
     check(replace(wanted, settings=replace(settings, source=None, target=None, validation=None, test=None)))
 

@@ -30,7 +30,7 @@ def cells(line: str) -> list[str]:
 
 def test_the_table_shows_means_deviations_differences_and_costs(tables):
     text = markdown(tables, "Trained alike.")
-    assert f"## {KEY[0]}, test people (1 source, 1 target, 1 validation, 2 test)" in text
+    assert f"## {KEY[0]}, test subjects (1 source, 1 target, 1 validation, 2 test)" in text
     lines = text.split("## ")[1].splitlines()
     head, _, tricubic, udean, oracle, mine = (cells(line) for line in lines if line.startswith("|"))
     assert head == [
@@ -51,17 +51,17 @@ def test_the_table_shows_means_deviations_differences_and_costs(tables):
 
 
 def test_the_numbers_are_there_unrounded(tables, result):
-    tables[(KEY[0], "validation")] = [replace(result("sinc", psnr_db=10.0, training=False), people="validation")]
+    tables[(KEY[0], "validation")] = [replace(result("sinc", psnr_db=10.0, training=False), split="validation")]
     rows = list(csv.DictReader(io.StringIO(numbers(tables))))
     assert [row["row"] for row in rows] == ["tricubic", "udean", "oracle", "mine", "sinc"]
     assert float(rows[1]["psnr_db_mean"]) == 29.5 and float(rows[1]["psnr_db_std"]) == pytest.approx(0.5**0.5)
     assert float(rows[0]["psnr_db_less_udean"]) == -9 and rows[1]["psnr_db_less_udean"] == ""
     assert rows[3]["ssim_2d_mean"] == "" and rows[0]["seconds"] == "" and rows[0]["prediction_seconds"] == "12.3"
     assert float(rows[1]["seconds"]) == 61.4
-    assert rows[2]["same_as"] == "supervised_truncation" and rows[4]["people"] == "validation"
+    assert rows[2]["same_as"] == "supervised_truncation" and rows[4]["split"] == "validation"
 
 
-def test_one_person_has_no_deviation(result):
+def test_one_subject_has_no_deviation(result):
     one = result(psnr_db=29.0)
     one = replace(one, cases={"sub-4": one.cases["sub-4"]})
     assert "| **29.00** |" in markdown({KEY: [one]}, "")

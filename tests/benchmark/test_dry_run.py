@@ -38,8 +38,8 @@ def test_before_anything_is_there_it_is_told_what_the_options_say(wanted, folder
     assert lines(unsaid)[1].startswith("supervised_truncation, shown as well as oracle: iterations as planned")
     zssr, _ = lines(replace(wanted, rows=choose_rows("zssr", [])))
     assert zssr.startswith("zssr: 6 iterations on each volume, in prediction")
-    named = lines(replace(wanted, rows=(parse_row("named=supervised:pairs=named"),)))
-    assert named[0].startswith("named: left out, as LR and HR are of different people")
+    named = lines(replace(wanted, rows=(parse_row("named=supervised:pairs=real"),)))
+    assert named[0].startswith("named: left out, as LR and HR are of different subjects")
     assert not folder.root.exists()
 
 

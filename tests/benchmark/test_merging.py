@@ -16,7 +16,7 @@ def other(tmp_path, settings, result):
     made.claim(settings)
     for row in ("udean", "tricubic"):
         one = result(row)
-        one.save(made.row_file(one.dataset, one.people, row))
+        one.save(made.row_file(one.dataset, one.split, row))
     made.sr(one.dataset, "test", "udean").mkdir(parents=True)
     (made.sr(one.dataset, "test", "udean") / "sub-4.nii.gz").touch()
     write_json({}, made.raw(one.dataset) / "simulation.json")

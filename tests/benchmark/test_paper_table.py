@@ -38,7 +38,7 @@ def test_each_kind_has_its_rows_its_pairings_and_a_table_a_degradation(result):
     assert all(kind.name in GROUPS for kind in KINDS)
 
 
-def test_people_of_all_seeds_are_pooled(result):
+def test_subjects_of_all_seeds_are_pooled(result):
     results = [result("udean", scenario=replace(UNPAIRED, seed=seed), psnr_db=float(10 * seed)) for seed in (1, 2)]
     ((_, cells),) = paper_tables(SECOND, results)[0].rows
     cell = cells["x2x2x1", "unpaired", "psnr_db"]
@@ -46,7 +46,7 @@ def test_people_of_all_seeds_are_pooled(result):
     assert cell.std == pytest.approx(math.sqrt((5.5**2 + 4.5**2) * 2 / 3))
 
 
-def test_the_best_is_told_no_secret_and_was_scored_on_as_many_people(result):
+def test_the_best_is_told_no_secret_and_was_scored_on_as_many_subjects(result):
     few = result("dasr", scenario=UNPAIRED, psnr_db=40.0)
     few = replace(few, cases={"sub-4": few.cases["sub-4"]})
     results = [
@@ -60,11 +60,11 @@ def test_the_best_is_told_no_secret_and_was_scored_on_as_many_people(result):
     assert best == {"sinc": False, "dasr": False, "udean": True, "oracle": False}
 
 
-def test_each_row_is_tested_against_udean_on_the_people_they_share(result):
+def test_each_row_is_tested_against_udean_on_the_subjects_they_share(result):
     udean, sinc = (result(row, scenario=UNPAIRED) for row in ("udean", "sinc"))
-    people = {f"sub-{number}": number for number in range(6)}
-    scored = {name: {**udean.cases["sub-4"], "psnr_db": 30.0 + number} for name, number in people.items()}
-    worse = {name: {**scores, "psnr_db": scores["psnr_db"] - 1 - people[name]} for name, scores in scored.items()}
+    subjects = {f"sub-{number}": number for number in range(6)}
+    scored = {name: {**udean.cases["sub-4"], "psnr_db": 30.0 + number} for name, number in subjects.items()}
+    worse = {name: {**scores, "psnr_db": scores["psnr_db"] - 1 - subjects[name]} for name, scores in scored.items()}
     (table,) = paper_tables(SECOND, [replace(udean, cases=scored), replace(sinc, cases=worse)])
     by_row = {row.name: cells["x2x2x1", "unpaired", "psnr_db"] for row, cells in table.rows}
     assert by_row["udean"].p is None and by_row["sinc"].p == pytest.approx(2 / 2**6)
@@ -78,11 +78,11 @@ RULE = "Equal seconds: 100 % of 60_s & more"
 
 @pytest.fixture
 def tables(result):
-    people = [f"sub-{number}" for number in range(6)]
+    subjects = [f"sub-{number}" for number in range(6)]
 
-    def row(name, psnr_db, scenario=UNPAIRED_of_paper_table_text, people=people):
+    def row(name, psnr_db, scenario=UNPAIRED_of_paper_table_text, subjects=subjects):
         one = result(name, scenario=scenario)
-        cases = {who: {**one.cases["sub-4"], "psnr_db": psnr_db + i * psnr_db / 100} for i, who in enumerate(people)}
+        cases = {who: {**one.cases["sub-4"], "psnr_db": psnr_db + i * psnr_db / 100} for i, who in enumerate(subjects)}
         return replace(one, cases=cases)
 
     return paper_tables(
@@ -93,7 +93,7 @@ def tables(result):
             row("udean_paper", math.nan),
             row("oracle", 40.0),
             row("udean", 30.0, replace(UNPAIRED_of_paper_table_text, pairing="misaligned")),
-            row("dasr", 10.0, people=people[:2]),
+            row("dasr", 10.0, subjects=subjects[:2]),
             row("udean", 25.0, replace(UNPAIRED_of_paper_table_text, degradation="shifted")),
         ],
     )

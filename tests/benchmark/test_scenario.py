@@ -25,7 +25,7 @@ def test_each_has_a_dataset_of_its_own_that_hangs_on_nothing_else():
     assert made[0].dataset == "Dataset853_x2x2x1_unpaired_truncation_seed0"
 
 
-def test_where_people_are_the_same_the_source_is_left_out_of_the_counts():
+def test_where_subjects_are_the_same_the_source_is_left_out_of_the_counts():
     unpaired, misaligned = scenarios(["x2x2x1"], ["unpaired", "misaligned"], ["truncation"], ["1"])
     assert unpaired.counts(Counts(3, 2, 1, 1)) == Counts(3, 2, 1, 1)
     assert misaligned.counts(Counts(3, 2, 1, 1)) == Counts(None, 2, 1, 1)
@@ -64,7 +64,7 @@ def test_rows_that_need_pairs_run_where_there_are_some():
     assert [row.name for row, _ in shared_runs(rows, MISALIGNED)] == ["supervised_paired", "moved", "udean"]
     assert left_out(rows, MISALIGNED) == ""
     assert left_out(rows, TRUNCATED) == (
-        "supervised_paired, moved: left out, as LR and HR are of different people; --pairings misaligned has pairs"
+        "supervised_paired, moved: left out, as LR and HR are of different subjects; --pairings misaligned has pairs"
     )
 
 

@@ -18,10 +18,10 @@ def filled(folder, settings, result):
         result(parse_row("mine=udean:beta=0.1")),
         result("udean"),
         result("tricubic", training=False),
-        replace(result("sinc", training=False), people="validation"),
+        replace(result("sinc", training=False), split="validation"),
     ]
     for one in made:
-        one.save(folder.row_file(one.dataset, one.people, one.row.name))
+        one.save(folder.row_file(one.dataset, one.split, one.row.name))
     (folder.root / "rows" / SHIFTED.dataset / "test" / ".udean.json.partial").write_text("{")
     return folder
 

@@ -1,4 +1,4 @@
-"""The benchmark in its small form: the example's people, four iterations, both degradations, all default rows."""
+"""The benchmark in its small form: the example's subjects, four iterations, both degradations, all default rows."""
 
 import csv
 import logging
@@ -16,8 +16,8 @@ from udeansr.training.trainer import Trainer
 
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 ROWS = ("tricubic", "sinc", "supervised_truncation", "supervised_measured", "udean_paper", "udean", "oracle")
-PEOPLE = ("--source", "2", "--target", "2", "--validation", "1", "--test", "2")
-SMALL = ("--scales", "x2x2x2", *PEOPLE, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
+GROUPS = ("--source", "2", "--target", "2", "--validation", "1", "--test", "2")
+SMALL = ("--scales", "x2x2x2", *GROUPS, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
 TRUNCATION, SHIFTED = "Dataset534_x2x2x2_unpaired_truncation_seed1", "Dataset692_x2x2x2_unpaired_shifted_seed1"
 HERE = ("--device", "cpu", "--processes", "1")
 
@@ -39,7 +39,7 @@ def ended(monkeypatch, tmp_path):
 
 @pytest.fixture
 def hr(tmp_path) -> Path:
-    """HR of the example's seven people that have some, the middle of it."""
+    """HR of the example's seven subjects that have some, the middle of it."""
     for group in ("sourceHR", "validationHR", "testHR"):
         for path in (EXAMPLE / group).glob("*.nii.gz"):
             volume = read_volume(path)
@@ -97,8 +97,8 @@ def test_a_table_of_all_rows_that_is_stopped_goes_on_and_is_then_left_alone(hr, 
     assert "0 rows done, 13 were there already" in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
-    assert ended(*words, "--rows", "sinc", "--people", "validation", "--degradations", "shifted") == 0
-    assert f"{SHIFTED}, validation people" in capsys.readouterr().out
+    assert ended(*words, "--rows", "sinc", "--split", "validation", "--degradations", "shifted") == 0
+    assert f"{SHIFTED}, validation subjects" in capsys.readouterr().out
     assert ended(*words[:-2], "--test", "1") == 2
     assert "made with other options: --test 2 -> 1" in capsys.readouterr().err
 
@@ -126,7 +126,7 @@ def test_a_dataset_that_is_there_is_taken_as_it_is(ended, capsys):
         (("--row", "mine"), "--row 'mine' is no row; expected NAME=METHOD"),
         (("--test", "9"), "7 subjects are there, 14 are needed"),
         (("--degradations", "blur"), "degradation 'blur' is not known"),
-        (("--people", "source"), "--people source are none"),
+        (("--split", "source"), "--split source: there is no such split"),
         (("--pairings", "paired"), "pairing 'paired' is not known"),
         (("--seeds", "one"), "seed 'one' is none"),
         (("--scales", "2"), "scale '2' is not a scale"),
@@ -140,8 +140,8 @@ def test_a_dataset_that_is_there_is_taken_as_it_is(ended, capsys):
 )
 def test_a_users_mistake_is_one_line_and_status_2_and_leaves_nothing(ended, capsys, tmp_path, words, message):
     (tmp_path / "hr").mkdir()
-    for person in range(7):
-        (tmp_path / "hr" / f"sub-{person}.nii.gz").touch()
+    for case in range(7):
+        (tmp_path / "hr" / f"sub-{case}.nii.gz").touch()
     before = set(tmp_path.rglob("*"))
     assert ended("-i", "hr", "-o", "out", *SMALL, *HERE, *words) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -26,13 +26,13 @@ def ended(monkeypatch, tmp_path):
 def test_the_words_reach_the_work_and_the_figures_are_named(ended, monkeypatch, capsys):
     given = []
 
-    def write(folder, people, person, rows):
-        given.append((folder.root, people, person, rows))
+    def write(folder, split, case, rows):
+        given.append((folder.root, split, case, rows))
         return [Path("out/figures/Dataset001_A/errors_axial_sub-1.png")]
 
     monkeypatch.setattr(library, "write_figures", write)
     assert ended("-i", "out") == 0
-    assert ended("-i", "out", "--people", "validation", "--person", "sub-1", "--rows", "default,mine") == 0
+    assert ended("-i", "out", "--split", "validation", "--case", "sub-1", "--rows", "default,mine") == 0
     assert given == [(Path("out"), "test", None, None), (Path("out"), "validation", "sub-1", "default,mine")]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "out/figures/Dataset001_A/errors_axial_sub-1.png"
@@ -42,5 +42,5 @@ def test_the_words_reach_the_work_and_the_figures_are_named(ended, monkeypatch, 
 def test_a_folder_without_a_benchmark_is_one_line_and_status_2_and_nothing_is_made(ended, capsys, tmp_path):
     assert ended("-i", "gone") == 2
     told = capsys.readouterr()
-    assert told.err.startswith("udeansr_figures: gone: no finished row of test people; expected the folder of a")
+    assert told.err.startswith("udeansr_figures: gone: no finished row of test subjects; expected the folder of a")
     assert told.err.count("\n") == 1 and told.out == "" and not list(tmp_path.iterdir())

@@ -33,7 +33,7 @@ def test_the_command_of_the_documentation_works_as_written(monkeypatch, capsys):
     assert ended(monkeypatch, *words) == 0
     out = capsys.readouterr().out.splitlines()
     assert out == [
-        "udeansr_raw/Dataset001_Name: x2x2x2, unpaired; people: 1 source, 1 target, 1 validation, 1 test",
+        "udeansr_raw/Dataset001_Name: x2x2x2, unpaired; subjects: 1 source, 1 target, 1 validation, 1 test",
         "next: udeansr_plan_and_preprocess -d 001",
     ]
     (lr,) = Path("udeansr_raw/Dataset001_Name/targetLR").iterdir()

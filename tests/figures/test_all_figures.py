@@ -12,7 +12,7 @@ from udeansr.benchmark.row_result import RowResult, Training
 from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
-from udeansr.figures.all_figures import median_person, write_figures
+from udeansr.figures.all_figures import median_case, write_figures
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.volume import Geometry, Volume
@@ -38,19 +38,19 @@ def folder(tmp_path):
 
 
 def result(row: str, training: bool) -> RowResult:
-    """A finished row of two people, of whom the second has 1 more of everything."""
+    """A finished row of two subjects, of whom the second has 1 more of everything."""
     one = {"psnr_db": 30.0, "ssim_2d": 0.9}
     other = {key: score + 1 for key, score in one.items()}
     cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
-    people = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
-    identity = {"people": people, "plan": {"name": "x2x2x1"}}
+    subjects = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
+    identity = {"subjects": subjects, "plan": {"name": "x2x2x1"}}
     scenario = Scenario("x2x2x1", "unpaired", "shifted", 1)
     return RowResult(ROWS[row], DATASET, scenario, "test", identity, cost, 12.3, {"sub-4": one, "sub-5": other})
 
 
 @pytest.fixture
 def filled(folder, tiny_configuration):
-    """SR of tricubic, udean and supervised for two people; a checkpoint of the latter two."""
+    """SR of tricubic, udean and supervised for two subjects; a checkpoint of the latter two."""
     raw = folder.raw(DATASET)
     write_volume(Volume(head(1), GRID), raw / "sourceHR" / "sub-1.nii.gz")
     coarse = lr_geometry(GRID, Scale(1, 2, 2))
@@ -82,7 +82,7 @@ def names(paths):
     return [path.name for path in paths]
 
 
-def test_all_figures_are_drawn_of_the_median_person_and_told_of_twice_the_same(filled):
+def test_all_figures_are_drawn_of_the_median_subject_and_told_of_twice_the_same(filled):
     written = write_figures(filled)
     place = filled.root / "figures" / DATASET
     assert names(written) == [*(f"errors_{view}_sub-4.png" for view in VIEWS), "features_udean_sub-4.png"]
@@ -95,9 +95,9 @@ def test_all_figures_are_drawn_of_the_median_person_and_told_of_twice_the_same(f
     assert before == {path: path.read_bytes() for path in (filled.root / "figures").rglob("*.*")}
 
 
-def test_another_person_and_chosen_rows_stand_beside_what_was_drawn_before(filled):
+def test_another_subject_and_chosen_rows_stand_beside_what_was_drawn_before(filled):
     write_figures(filled, rows="udean")
-    written = write_figures(filled, person="sub-5", rows="tricubic,recipe")
+    written = write_figures(filled, case="sub-5", rows="tricubic,recipe")
     assert names(written)[-1] == "features_udean_sub-5.png"
     captions = (filled.root / "figures" / "captions.md").read_text(encoding="utf-8")
     assert "features_udean_sub-4.png" in captions and "features_udean_sub-5.png" in captions
@@ -123,19 +123,19 @@ def test_an_oracle_that_shows_another_rows_run_takes_its_sr(filled):
     assert names(write_figures(filled, rows="oracle")) == [f"errors_{view}_sub-4.png" for view in VIEWS]
 
 
-def test_the_median_person_is_by_udean_the_lower_of_two():
+def test_the_median_subject_is_by_udean_the_lower_of_two():
     scored = [{"psnr_db": value} for value in (31.0, 29.0, 33.0, 30.0)]
     udean = replace(result("udean", True), cases=dict(zip("abcd", scored, strict=True)))
     other = replace(result("tricubic", False), cases={name: {"psnr_db": 0.0} for name in "abcd"})
-    assert median_person([udean, other]) == "d"
-    assert median_person([other]) == "b"
+    assert median_case([udean, other]) == "d"
+    assert median_case([other]) == "b"
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"people": "validation"}, "out: no finished row of validation people; expected the folder of a benchmark"),
-        ({"person": "sub-9"}, f"{DATASET}: no scan 'sub-9' among its test people; expected one of sub-4, sub-5"),
+        ({"split": "validation"}, "out: no finished row of validation subjects; expected the folder of a benchmark"),
+        ({"case": "sub-9"}, f"{DATASET}: no scan 'sub-9' among its test subjects; expected one of sub-4, sub-5"),
         ({"rows": "udaen"}, "there is no finished row 'udaen'; finished: tricubic, supervised_measured, udean; groups"),
     ],
 )

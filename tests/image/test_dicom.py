@@ -99,10 +99,10 @@ def test_sub_folders_of_one_series_are_images_by_their_names(tmp_path, scan, wri
         assert np.array_equal(read_volume(path).voxels, scan.voxels)
 
 
-def test_people_with_several_series_are_told_apart(tmp_path, scan, write_scan):
-    for person in ("anna", "bert"):
+def test_subjects_with_several_series_are_told_apart(tmp_path, scan, write_scan):
+    for subject in ("anna", "bert"):
         for number in (3, 4):
-            write_scan(tmp_path / person, scan, prefix=f"S{number}", SeriesNumber=number, SeriesDescription="T1")
+            write_scan(tmp_path / subject, scan, prefix=f"S{number}", SeriesNumber=number, SeriesDescription="T1")
     expected = ["@anna_3_T1", "@anna_4_T1", "@bert_3_T1", "@bert_4_T1"]
     assert [path.name for path in list_images(tmp_path)] == expected
     assert [path.name for path in list_images(tmp_path / "anna")] == ["@3_T1", "@4_T1"]

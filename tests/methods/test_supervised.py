@@ -73,11 +73,11 @@ def test_it_is_what_udean_deploys(anchor, configuration):
 @pytest.mark.parametrize(
     ("assignments", "pairs"),
     [
-        ([], "made"),
-        (["supervised.pairs=made"], "made"),
-        (["supervised.pairs=named"], "named"),
+        ([], "synthetic"),
+        (["supervised.pairs=synthetic"], "synthetic"),
+        (["supervised.pairs=real"], "real"),
         (["supervised.register=true"], "registered"),
-        (["supervised.pairs=named", "supervised.register=true"], "registered"),
+        (["supervised.pairs=real", "supervised.register=true"], "registered"),
     ],
 )
 def test_which_pairs_it_asks_for(assignments, pairs, configuration):

@@ -15,7 +15,7 @@ CARD = ModelCard(
     weights_licence="cc0-1.0",
     made_by="udeansr_train 1 x2x2x1",
     scores=({"degradation": "a | b", "PSNR": 31.5}, {"degradation": "c", "PSNR": 30}),
-    scores_told="Of 8 people: `udeansr_evaluate`",
+    scores_told="Of 8 subjects: `udeansr_evaluate`",
     outside="worse",
     limits=("adults only",),
 )
@@ -33,7 +33,7 @@ def test_front_matter_goes_before_the_text():
 
 def test_all_that_was_said_is_in_it():
     text = CARD.markdown()
-    for said in ("a set", "cc0-1.0", "udeansr_train 1 x2x2x1", "Of 8 people", "worse", "- adults only", "1 x 2 x 2 mm"):
+    for said in ("a set", "cc0-1.0", "udeansr_train 1 x2x2x1", "8 subjects", "worse", "- adults only", "1 x 2 x 2 mm"):
         assert said in text
     assert "- Not a medical device" in text
     assert text.count("not told") == 4
@@ -54,5 +54,5 @@ def test_a_card_without_scores_says_so():
 def test_a_description_fills_in_what_it_knows(tiny_model_file):
     path = tiny_model_file(run={"epochs": 3, "iterations_per_epoch": 7})
     card = ModelCard.of(read_description(path))
-    assert (card.training, card.data, card.people) == ("3 epochs of 7 iterations", "Dataset007_Tiny", "not told")
+    assert (card.training, card.data, card.subjects) == ("3 epochs of 7 iterations", "Dataset007_Tiny", "not told")
     assert read_card(path) == card.markdown()

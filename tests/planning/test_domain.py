@@ -15,44 +15,44 @@ SPACING_MM = (2.0, 2.0, 2.0)
 
 
 @pytest.fixture(scope="module")
-def person(textured_head):
+def subject(textured_head):
     return partial(textured_head, shape=(24, 64, 64), extent=0.9, level=1.0, contrast=0.3)
 
 
 @pytest.fixture(scope="module")
-def people(person):
-    return [foreground_spectrum(person(seed), SCALE) for seed in range(6)]
+def subjects(subject):
+    return [foreground_spectrum(subject(seed), SCALE) for seed in range(6)]
 
 
 @pytest.fixture(scope="module")
-def domain(people, person):
-    lr = [foreground_spectrum(np.abs(truncate_kspace(person(seed), SCALE))) for seed in (10, 11)]
-    return find_domain(people, lr, SPACING_MM, "T1w")
+def domain(subjects, subject):
+    lr = [foreground_spectrum(np.abs(truncate_kspace(subject(seed), SCALE))) for seed in (10, 11)]
+    return find_domain(subjects, lr, SPACING_MM, "T1w")
 
 
-def test_a_domain_tells_of_its_people(domain, people):
-    assert (domain.contrast, domain.people) == ("T1w", 6)
+def test_a_domain_tells_of_its_subjects(domain, subjects):
+    assert (domain.contrast, domain.subjects) == ("T1w", 6)
     assert domain.spectrum.shape == (16, 16, 16)
-    known = np.isfinite(np.mean(people, axis=0))
+    known = np.isfinite(np.mean(subjects, axis=0))
     assert known.mean() > 0.5
-    assert np.allclose(domain.spectrum[known], np.mean(people, axis=0)[known], atol=0.002)
+    assert np.allclose(domain.spectrum[known], np.mean(subjects, axis=0)[known], atol=0.002)
     assert 0 < domain.residual < 0.5
     assert all(0.7 < edge <= 1 for edge in domain.lowest_transfer)
 
 
-def test_one_lr_is_enough_to_measure_a_scanner(domain, person):
+def test_one_lr_is_enough_to_measure_a_scanner(domain, subject):
     scanner = Degradation(apodization=0.4, noise=0.03)
-    measured = domain.measure(degrade(person(20), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
+    measured = domain.measure(degrade(subject(20), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
     for axis in range(3):
         true = scanner.transfer(np.array(measured.frequencies), axis)
         assert np.abs(np.array(measured.transfer[axis]) - true)[:12].max() < 0.12
-    clean = domain.measure(np.abs(truncate_kspace(person(20), SCALE)), SPACING_MM)
+    clean = domain.measure(np.abs(truncate_kspace(subject(20), SCALE)), SPACING_MM)
     assert all(np.mean(clean.transfer[axis]) > np.mean(measured.transfer[axis]) + 0.1 for axis in range(3))
 
 
-def test_limits_are_the_most_that_was_seen(domain, person):
+def test_limits_are_the_most_that_was_seen(domain, subject):
     seen = [
-        domain.measure(degrade(person(seed), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
+        domain.measure(degrade(subject(seed), SCALE, scanner, np.random.default_rng(0)), SPACING_MM)
         for seed, scanner in ((20, Degradation(apodization=0.45)), (21, Degradation(noise=0.1)))
     ]
     wide = domain.widened(seen)
@@ -65,14 +65,14 @@ def test_limits_are_the_most_that_was_seen(domain, person):
         domain.widened([])
 
 
-def test_cells_that_nobody_fills_are_taken_from_beside_them(people):
-    holed = [spectrum.copy() for spectrum in people]
+def test_cells_that_nobody_fills_are_taken_from_beside_them(subjects):
+    holed = [spectrum.copy() for spectrum in subjects]
     for spectrum in holed:
         spectrum[3, 5, 7] = np.nan
         spectrum[:, 15] = np.nan
-    domain = find_domain(holed, people[:1], SPACING_MM, None)
+    domain = find_domain(holed, subjects[:1], SPACING_MM, None)
     assert np.isfinite(domain.spectrum).all()
-    whole = np.mean(people, axis=0)
+    whole = np.mean(subjects, axis=0)
     assert domain.spectrum[3, 5, 7] == pytest.approx((whole[2, 5, 7] + whole[4, 5, 7]) / 2, abs=0.002)
 
 
@@ -85,7 +85,7 @@ def test_a_domain_comes_back_from_its_file(domain, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"people": None}, "'people' is null"),
+        ({"subjects": None}, "'subjects' is null"),
         ({"log_spectrum": [[[1.0]], [[1.0, 2.0]]]}, "'log_spectrum' is no block"),
         ({"log_spectrum": [[[float("nan")]]]}, "'log_spectrum.0.0.0' is NaN"),
         ({"lowest_transfer": [1, 1]}, "'lowest_transfer' is"),

@@ -51,8 +51,8 @@ def test_any_plan_is_whole_reasoned_deterministic_and_goes_through_json(make_fin
 @pytest.mark.parametrize(
     ("p", "made_by", "why"),
     [
-        (0.0286, "measured", "by more than people do (p = 0.029)"),
-        (0.05, "truncation", "no more than people do (p = 0.05)"),
+        (0.0286, "measured", "by more than subjects do (p = 0.029)"),
+        (0.05, "truncation", "no more than subjects do (p = 0.05)"),
         (None, "measured", "too few to tell"),
     ],
 )

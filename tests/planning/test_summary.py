@@ -20,7 +20,7 @@ def fingerprint() -> Fingerprint:
     )
 
 
-def test_the_facts_that_a_person_judges_by_are_told(fingerprint):
+def test_the_facts_that_a_reader_needs_are_listed(fingerprint):
     table = fingerprint_table(fingerprint)
     for words in (
         "towards S, P, L; slabs along S",
@@ -35,8 +35,8 @@ def test_the_facts_that_a_person_judges_by_are_told(fingerprint):
         assert words in table
 
 
-def test_people_who_are_too_few_to_tell_are_told_so(fingerprint):
-    assert "chance        people are too few" in fingerprint_table(replace(fingerprint, degradation_p=None))
+def test_subjects_who_are_too_few_to_tell_are_told_so(fingerprint):
+    assert "chance        subjects are too few" in fingerprint_table(replace(fingerprint, degradation_p=None))
 
 
 def test_every_value_of_the_plan_is_told_with_its_reason(fingerprint):

@@ -62,7 +62,7 @@ def write(path: Path, values: object) -> None:
 
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    """A raw dataset of the example: a person without sessions, one with two runs in a session, one anonymous T2w."""
+    """A raw dataset of the example: a subject without sessions, one with two runs in a session, one anonymous T2w."""
     root = tmp_path / "study"
     write(root / "dataset_description.json", {"Name": "Mood", "BIDSVersion": "1.10.0", "License": "CC0"})
     (root / "README").write_text("The example's images, as BIDS has them, for a test. " * 5)

@@ -17,14 +17,14 @@ SPACING_MM = (2.0, 2.0, 2.0)
 
 
 @pytest.fixture(scope="module")
-def person(textured_head):
+def subject(textured_head):
     return partial(textured_head, shape=(40, 64, 60), extent=0.8, level=0.6, contrast=0.1)
 
 
 @pytest.fixture(scope="module")
-def domain(person) -> Domain:
-    hr = [foreground_spectrum(person(seed), SCALE) for seed in range(5)]
-    lr = [foreground_spectrum(np.abs(truncate_kspace(person(seed), SCALE))) for seed in range(5, 9)]
+def domain(subject) -> Domain:
+    hr = [foreground_spectrum(subject(seed), SCALE) for seed in range(5)]
+    lr = [foreground_spectrum(np.abs(truncate_kspace(subject(seed), SCALE))) for seed in range(5, 9)]
     return find_domain(hr, lr, SPACING_MM, "T1w")
 
 
@@ -35,8 +35,8 @@ def judged(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
     return meter.trust(lr, SPACING_MM, **known)
 
 
-def test_the_truth_is_consistent_wherever_the_slices_were_cut(person):
-    hr = person(20)
+def test_the_truth_is_consistent_wherever_the_slices_were_cut(subject):
+    hr = subject(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
     one, other = judged(hr, lr), judged(hr, lr, block=16)
     assert one.consistency_db > 80
@@ -47,15 +47,15 @@ def test_the_truth_is_consistent_wherever_the_slices_were_cut(person):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_shift_is_told_in_hr_voxels(axis, person):
-    hr = person(20)
+def test_a_shift_is_told_in_hr_voxels(axis, subject):
+    hr = subject(20)
     found = judged(np.roll(hr, 1, axis), np.abs(truncate_kspace(hr, SCALE)))
     assert found.shift_voxels == pytest.approx(1, abs=0.05)
     assert found.consistency_db < 45
 
 
-def test_a_wrong_level_and_what_lr_does_not_hold_are_told(person):
-    hr = person(20)
+def test_a_wrong_level_and_what_lr_does_not_hold_are_told(subject):
+    hr = subject(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
     assert judged(1.1 * hr, lr).gain == pytest.approx(1.1, abs=0.005)
     invented = hr.copy()
@@ -63,23 +63,23 @@ def test_a_wrong_level_and_what_lr_does_not_hold_are_told(person):
     assert judged(invented, lr).consistency_db < judged(hr, lr).consistency_db - 30
 
 
-def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain, person):
-    hr = person(20)
+def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain, subject):
+    hr = subject(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.4, noise=0.01), np.random.default_rng(0))
     assert judged(hr, lr, domain=domain).consistency_db > judged(hr, lr).consistency_db + 3
 
 
-def test_lr_like_those_learnt_from_is_in_the_domain(domain, person):
+def test_lr_like_those_learnt_from_is_in_the_domain(domain, subject):
     for seed in (20, 21):
-        hr = person(seed)
+        hr = subject(seed)
         found = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=domain)
         assert found.outside == ()
         assert str(found).endswith("in the model's domain")
         assert found.noise is not None and found.misfit is not None and found.width_mm is not None
 
 
-def test_what_is_unlike_is_told_with_its_number(domain, person):
-    hr = person(20)
+def test_what_is_unlike_is_told_with_its_number(domain, subject):
+    hr = subject(20)
     noisy = degrade(hr, SCALE, Degradation(noise=0.3), np.random.default_rng(0))
     told = judged(hr, noisy, domain=domain)
     assert told.outside and any(word.startswith(f"noise {told.noise:.4f} (learnt up to") for word in told.outside)
@@ -92,11 +92,11 @@ def test_what_is_unlike_is_told_with_its_number(domain, person):
 
     plates = hr * (1 + np.sin(np.arange(60) * 2 * np.pi / 6)).astype(np.float32)
     told = judged(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()
-    assert any(" decades from the people's (LR of theirs by " in word for word in told)
+    assert any(" decades from the subjects' (LR of theirs by " in word for word in told)
 
 
-def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain, person):
-    hr = person(20)
+def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain, subject):
+    hr = subject(20)
     blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
     expected = domain.measure(blurred, SPACING_MM)
     own = replace(domain, lowest_transfer=(0.5, 0.5, 0.5))
@@ -113,15 +113,15 @@ def test_it_goes_to_json_whatever_it_found():
     }  # fmt: skip
 
 
-def test_a_missing_slice_is_the_callers_mistake(person):
+def test_a_missing_slice_is_the_callers_mistake(subject):
     meter = TrustMeter(SCALE, 20)
-    meter(0, person(0)[:10])
+    meter(0, subject(0)[:10])
     with pytest.raises(ValueError, match="30 slices of the SR have not gone by"):
-        meter.trust(np.abs(truncate_kspace(person(0), SCALE)), SPACING_MM)
+        meter.trust(np.abs(truncate_kspace(subject(0), SCALE)), SPACING_MM)
 
 
-def test_of_large_slices_the_middle_is_judged(monkeypatch, person):
-    hr = person(20)
+def test_of_large_slices_the_middle_is_judged(monkeypatch, subject):
+    hr = subject(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.2), np.random.default_rng(0))
     whole = judged(hr, lr)
     monkeypatch.setattr("udeansr.prediction.trust.WINDOW", 28)

@@ -36,9 +36,10 @@ def test_the_same_generator_draws_the_same():
 
 @pytest.fixture
 def domain(blobs) -> Domain:
-    people = [blobs.hr(seed) for seed in (1, 2, 3)]
-    hr = [foreground_spectrum(person.voxels, blobs.scale) for person in people]
-    return find_domain(hr, [foreground_spectrum(blobs.lr(person).voxels) for person in people], (2.0, 2.0, 2.0), None)
+    subjects = [blobs.hr(seed) for seed in (1, 2, 3)]
+    hr = [foreground_spectrum(subject.voxels, blobs.scale) for subject in subjects]
+    lr = [foreground_spectrum(blobs.lr(subject).voxels) for subject in subjects]
+    return find_domain(hr, lr, (2.0, 2.0, 2.0), None)
 
 
 def test_lr_of_many_scanners_lies_where_truncation_has_it(blobs, configuration, domain):

@@ -58,8 +58,8 @@ def pair(prepare, plan: Plan) -> Callable[..., tuple[PreprocessedCase, ...]]:
 
 
 @pytest.fixture
-def add_person(raw_folder: Path, blobs) -> Callable[..., Volume]:
-    """Add a person of both groups; returns the HR before it moved."""
+def add_subject(raw_folder: Path, blobs) -> Callable[..., Volume]:
+    """Add a subject of both groups; returns the HR before it moved."""
 
     def add(name: str = "paul", seed: int = 11, motion: Misalignment | None = None, lr_of: Callable = lambda lr: lr):
         hr = blobs.hr(seed)
@@ -79,8 +79,8 @@ def misfit(case: PreprocessedCase, configuration: Configuration) -> float:
     return float(np.abs(truncate_kspace(np.array(case.voxels), configuration.task.factors) - case.degraded).mean())
 
 
-def test_a_pair_is_hr_on_the_grid_and_level_of_its_lr(pair, add_person, prepare, configuration) -> None:
-    add_person()
+def test_a_pair_is_hr_on_the_grid_and_level_of_its_lr(pair, add_subject, prepare, configuration) -> None:
+    add_subject()
     (case,) = pair()
     (lr,) = [one for one in prepare().cases("targetLR") if one.name == "paul"]
     assert (case.name, case.group, case.noise) == ("paul", "sourceHR", 0.0)
@@ -92,8 +92,8 @@ def test_a_pair_is_hr_on_the_grid_and_level_of_its_lr(pair, add_person, prepare,
     assert len(case.foreground) > 100 and inside.min() > 0.05
 
 
-def test_hr_of_another_unit_comes_to_the_level_of_its_lr(pair, add_person, configuration, raw_folder) -> None:
-    add_person(lr_of=lambda lr: Volume(7 * lr.voxels, lr.geometry))
+def test_hr_of_another_unit_comes_to_the_level_of_its_lr(pair, add_subject, configuration, raw_folder) -> None:
+    add_subject(lr_of=lambda lr: Volume(7 * lr.voxels, lr.geometry))
     (case,) = pair()
     assert misfit(case, configuration) < 1e-3
     # What the record calls level takes the voxels back to the unit of the HR file.
@@ -102,8 +102,8 @@ def test_hr_of_another_unit_comes_to_the_level_of_its_lr(pair, add_person, confi
     )
 
 
-def test_a_registered_pair_is_closer_to_its_lr(pair, add_person, configuration) -> None:
-    add_person(motion=MOTION)
+def test_a_registered_pair_is_closer_to_its_lr(pair, add_subject, configuration) -> None:
+    add_subject(motion=MOTION)
     (still,), (moved,) = pair(), pair(register=True)
     assert moved.folder.parent.name == "pairs_registered"
     assert misfit(moved, configuration) < 0.3 * misfit(still, configuration)
@@ -129,9 +129,9 @@ def test_pairs_of_a_misaligned_simulation_are_closer_to_their_lr_registered(tmp_
     np.testing.assert_allclose(units, 1, atol=0.02)
 
 
-def test_pairs_are_drawn_as_pairs(pair, add_person, configuration, prepare) -> None:
+def test_pairs_are_drawn_as_pairs(pair, add_subject, configuration, prepare) -> None:
     """The loader, which knows nothing of pairs, gives HR slabs and the LR of the same place."""
-    add_person()
+    add_subject()
     cases = pair()
     batches = slab_batches(
         cases, prepare().cases("targetLR"), configuration, seed=0, first=0, count=4, augment=True, degraded=True
@@ -143,9 +143,9 @@ def test_pairs_are_drawn_as_pairs(pair, add_person, configuration, prepare) -> N
         assert float((pooled - batch.degraded).abs().max()) < 0.1 < float(pooled.std()) * 4
 
 
-def test_where_hr_ends_its_border_is_repeated_and_nothing_is_drawn(pair, add_person, raw_folder, configuration) -> None:
+def test_where_hr_ends_its_border_is_repeated_and_not_drawn(pair, add_subject, raw_folder, configuration) -> None:
     """HR that lacks half of the head: the pair is cut to what both show, but for a patch."""
-    hr = add_person()
+    hr = add_subject()
     half = hr.geometry.shape[2] // 2
     cut = Volume(hr.voxels[..., :half], replace(hr.geometry, shape=(*hr.geometry.shape[:2], half)))
     write_volume(cut, raw_folder / "sourceHR/paul.nii.gz")
@@ -160,10 +160,10 @@ def test_where_hr_ends_its_border_is_repeated_and_nothing_is_drawn(pair, add_per
 
 
 def test_made_once_and_again_when_what_it_came_from_changed(
-    pair, add_person, raw_folder, blobs, plan, changed, caplog
+    pair, add_subject, raw_folder, blobs, plan, changed, caplog
 ) -> None:
-    add_person("paul", 11)
-    add_person("quin", 12)
+    add_subject("paul", 11)
+    add_subject("quin", 12)
     with caplog.at_level(logging.INFO):
         first = made_at(pair())
     assert set(first) == {"paul", "quin"}
@@ -181,8 +181,8 @@ def test_made_once_and_again_when_what_it_came_from_changed(
     assert not set(third.values()) & set(second.values())
 
 
-def test_one_that_is_not_whole_is_made_again(pair, add_person) -> None:
-    add_person()
+def test_one_that_is_not_whole_is_made_again(pair, add_subject) -> None:
+    add_subject()
     (case,) = pair()
     whole = np.array(case.voxels)
     (case.folder / "case.json").unlink()
@@ -191,9 +191,9 @@ def test_one_that_is_not_whole_is_made_again(pair, add_person) -> None:
     np.testing.assert_array_equal(again.voxels, whole)
 
 
-def test_workers_make_the_same_pairs(pair, add_person) -> None:
-    add_person("paul", 11, MOTION)
-    add_person("quin", 12, MOTION)
+def test_workers_make_the_same_pairs(pair, add_subject) -> None:
+    add_subject("paul", 11, MOTION)
+    add_subject("quin", 12, MOTION)
     alone = [np.array(case.voxels) for case in pair(register=True)]
     for case in pair(register=True):
         (case.folder / "case.json").unlink()
@@ -206,8 +206,8 @@ def test_no_pair_at_all_is_told(pair) -> None:
         pair()
     assert str(caught.value) == (
         "Dataset007_Blobs: none of 2 names of sourceHR to train on is one of the 2 of targetLR; expected LR and HR of "
-        "the same people under equal names, as udeansr_simulate --pairing misaligned gives them; supervised without "
-        "pairs: --set supervised.pairs=made"
+        "the same subjects under equal names, as udeansr_simulate --pairing misaligned gives them; or pairs made "
+        "of HR: --set supervised.pairs=synthetic"
     )
 
 
@@ -215,20 +215,20 @@ def elsewhere(lr: Volume) -> Volume:
     return Volume(lr.voxels, replace(lr.geometry, origin_mm=(900.0, 0.0, 0.0)))
 
 
-def test_scans_of_two_places_are_told(pair, add_person) -> None:
-    add_person(lr_of=elsewhere)
+def test_scans_of_two_places_are_told(pair, add_subject) -> None:
+    add_subject(lr_of=elsewhere)
     with pytest.raises(UdeansrError) as caught:
         pair()
     assert str(caught.value) == (
-        "paul: its HR of sourceHR and its LR of targetLR have no foreground in one place; expected scans of one person "
-        "that overlap in the world; check their headers"
+        "paul: its HR of sourceHR and its LR of targetLR have no foreground in one place; expected scans of one "
+        "subject that overlap in the world; check their headers"
     )
     with pytest.raises(UdeansrError, match=r"^paul: cannot be registered \(All samples map outside"):
         pair(register=True)
 
 
-def test_a_motion_that_nobody_makes_is_warned_of(pair, add_person, caplog, monkeypatch) -> None:
-    add_person()
+def test_a_motion_that_nobody_makes_is_warned_of(pair, add_subject, caplog, monkeypatch) -> None:
+    add_subject()
     found = RigidMotion(rotation_degrees=(0.0, 0.0, 14.0))
     monkeypatch.setattr(pairing, "register_rigidly", lambda moving, fixed: found)
     with caplog.at_level(logging.WARNING):

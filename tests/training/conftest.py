@@ -93,11 +93,11 @@ def configuration(plan: Plan) -> Configuration:
 def make_dataset(tmp_path: Path, plan: Plan) -> Callable[..., Path]:
     """Writes a preprocessed dataset of smooth volumes; returns its folder."""
 
-    def make(people: int = 3, pairs: int = 1) -> Path:
+    def make(subjects: int = 3, pairs: int = 1) -> Path:
         folder = tmp_path / "preprocessed" / plan.dataset
         own = folder / "x2x2x2"
         rng = np.random.default_rng(7)
-        for group, count in (("sourceHR", people), ("targetLR", people)):
+        for group, count in (("sourceHR", subjects), ("targetLR", subjects)):
             for number in range(count):
                 hr = smooth_volume(rng)
                 _write(own / group / f"{group}_{number}", hr if group == "sourceHR" else halved(hr))

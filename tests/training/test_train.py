@@ -112,7 +112,7 @@ def test_compile_is_left_out_on_the_cpu_with_a_word(dataset_folder, plan, tiny, 
 
 def test_without_pairs_the_log_says_how_best_is_chosen(make_dataset, plan, tiny, tmp_path, run_tiny, metrics) -> None:
     output = tmp_path / "results"
-    run_tiny(make_dataset(people=4, pairs=0), plan, output, epochs=1)
+    run_tiny(make_dataset(subjects=4, pairs=0), plan, output, epochs=1)
     scores = metrics(output)[1]["validation"]
     assert {"score", "cycle_psnr", "cycle_ssim", "spectrum_distance", "shift_voxels"} == set(scores)
     assert scores["score"] == pytest.approx(scores["cycle_ssim"] - 0.1 * scores["spectrum_distance"])

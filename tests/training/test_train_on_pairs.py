@@ -24,8 +24,8 @@ HR = Geometry((16, 32, 32), (1.0, 1.0, 1.0))
 
 
 @pytest.fixture
-def add_people(dataset_folder: Path) -> Callable[[int], Path]:
-    """Adds people of both groups to the dataset, whose cohorts share nobody; returns its folder."""
+def add_subjects(dataset_folder: Path) -> Callable[[int], Path]:
+    """Adds subjects of both groups to the dataset, whose cohorts share nobody; returns its folder."""
 
     def add(count: int) -> Path:
         rng = np.random.default_rng(1)
@@ -71,25 +71,25 @@ def learnt_from(plan, tmp_path, monkeypatch) -> Callable[..., list[str]]:
     ("assignment", "drawn"),
     [
         (
-            "supervised.pairs=made",
+            "supervised.pairs=synthetic",
             [f"sourceHR/person_{i}" for i in range(2)] + [f"sourceHR/sourceHR_{i}" for i in range(3)],
         ),
-        ("supervised.pairs=named", [f"pairs/person_{i}" for i in range(2)]),
+        ("supervised.pairs=real", [f"pairs/person_{i}" for i in range(2)]),
         ("supervised.register=true", [f"pairs_registered/person_{i}" for i in range(2)]),
     ],
 )
-def test_who_is_learnt_from(assignment, drawn, add_people, learnt_from, tmp_path) -> None:
-    assert learnt_from(add_people(2), assignment) == drawn
+def test_who_is_learnt_from(assignment, drawn, add_subjects, learnt_from, tmp_path) -> None:
+    assert learnt_from(add_subjects(2), assignment) == drawn
     log = (tmp_path / "results/training.log").read_text()
-    assert ("2 pairs of HR and LR of equal name" in log) == ("made" not in assignment)
-    assert ("3 of 5 sourceHR and 3 of 5 targetLR have no partner" in log) == ("made" not in assignment)
+    assert ("2 pairs of HR and LR of equal name" in log) == ("synthetic" not in assignment)
+    assert ("3 of 5 sourceHR and 3 of 5 targetLR have no partner" in log) == ("synthetic" not in assignment)
 
 
-def test_who_validates_is_in_no_pair(dataset_folder, add_people, learnt_from, configuration) -> None:
+def test_who_validates_is_in_no_pair(dataset_folder, add_subjects, learnt_from, configuration) -> None:
     """Without validation pairs, each cohort gives somebody away: none of these is learnt from, in either group."""
     for group in ("sourceHR", "targetLR", "validationHR", "validationLR"):
         shutil.rmtree(dataset_folder / "x2x2x2" / group)
-    drawn = learnt_from(add_people(9), "supervised.pairs=named")
+    drawn = learnt_from(add_subjects(9), "supervised.pairs=real")
     split = split_cases(PreprocessedDataset.open(dataset_folder, configuration), seed=0, limit=2)
     held = {case.name for case in (*split.validation_hr, *split.validation_lr)}
     assert held and not split.paired

@@ -16,7 +16,7 @@ from udeansr.training.validation import Validator, split_cases, warn_of_shift
 
 @pytest.fixture
 def open_dataset(make_dataset, configuration):
-    return lambda people, pairs: PreprocessedDataset.open(make_dataset(people, pairs), configuration)
+    return lambda subjects, pairs: PreprocessedDataset.open(make_dataset(subjects, pairs), configuration)
 
 
 def names(cases) -> list[str]:
@@ -31,13 +31,13 @@ def test_with_pairs_everybody_trains(open_dataset) -> None:
     assert {case.group for case in split.validation_hr} == {"validationHR"}
 
 
-@pytest.mark.parametrize(("people", "held"), [(3, 1), (12, 1), (16, 2)])
-def test_without_pairs_a_tenth_is_held_out_and_does_not_train(open_dataset, people, held) -> None:
-    split = split_cases(open_dataset(people, 0), seed=0, limit=4)
+@pytest.mark.parametrize(("subjects", "held"), [(3, 1), (12, 1), (16, 2)])
+def test_without_pairs_a_tenth_is_held_out_and_does_not_train(open_dataset, subjects, held) -> None:
+    split = split_cases(open_dataset(subjects, 0), seed=0, limit=4)
     assert not split.paired
     for train, validation in ((split.train_hr, split.validation_hr), (split.train_lr, split.validation_lr)):
         assert len(validation) == held
-        assert len(train) == people - held
+        assert len(train) == subjects - held
         assert not set(names(train)) & set(names(validation))
 
 
@@ -53,8 +53,8 @@ def test_of_too_few_nobody_is_held_out_with_a_warning(open_dataset, caplog) -> N
         split = split_cases(open_dataset(2, 0), seed=0, limit=1)
     assert len(split.train_hr) == 2
     assert len(split.validation_hr) == 1
-    assert "sourceHR has 2 people: too few to hold one out" in caplog.text
-    assert "targetLR has 2 people" in caplog.text
+    assert "sourceHR has 2 subjects: too few to hold one out" in caplog.text
+    assert "targetLR has 2 subjects" in caplog.text
 
 
 CPU = torch.device("cpu")
@@ -62,8 +62,8 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def make_validator(make_dataset, configuration):
-    def make(people: int = 4, pairs: int = 2) -> Validator:
-        dataset = PreprocessedDataset.open(make_dataset(people, pairs), configuration)
+    def make(subjects: int = 4, pairs: int = 2) -> Validator:
+        dataset = PreprocessedDataset.open(make_dataset(subjects, pairs), configuration)
         return Validator(split_cases(dataset, 0, 4), configuration.task.factors, CPU, "fp32")
 
     return make
@@ -87,7 +87,7 @@ def test_with_pairs_the_score_is_ssim_and_tricubic_is_told(make_validator, inter
 def test_without_pairs_a_method_that_degrades_as_the_scanner_scores_better(
     make_validator, interpolation, monkeypatch
 ) -> None:
-    validator = make_validator(people=4, pairs=0)
+    validator = make_validator(subjects=4, pairs=0)
     kind = type(interpolation)
 
     def degrade(self, hr: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def test_without_pairs_a_method_that_degrades_as_the_scanner_scores_better(
 
 
 def test_a_method_that_learns_no_degradation_is_scored_on_truncated_hr(make_validator, interpolation) -> None:
-    scores = make_validator(people=4, pairs=0)(interpolation)
+    scores = make_validator(subjects=4, pairs=0)(interpolation)
     assert scores["cycle_ssim"] > 0.8
     assert np.isfinite(scores["spectrum_distance"])
 

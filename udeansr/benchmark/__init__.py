@@ -1,1 +1,1 @@
-"""Methods beside each other on people never seen: from a folder of HR scans to a table."""
+"""Methods beside each other on subjects never seen: from a folder of HR scans to a table."""

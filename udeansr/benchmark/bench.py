@@ -26,7 +26,7 @@ from udeansr.methods import METHODS
 from udeansr.parallel import WHOLE, Part
 from udeansr.training.settings import RunSettings
 
-PEOPLE = ("test", "validation")
+SPLITS = ("test", "validation")
 LENGTHS = ("epochs", "iterations_per_epoch")
 
 
@@ -40,7 +40,7 @@ class Benchmark:
         settings: what holds for all rows.
         scenarios: those to be done.
         rows: those to be done in each.
-        people: "test" or "validation": who is scored.
+        split: "test" or "validation": who is scored.
         options: how to train; None takes the plan's values.
         memory_gb: what a training may take of the GPU's memory, to plan for; None for a CPU.
         processes: worker processes.
@@ -53,7 +53,7 @@ class Benchmark:
     settings: BenchmarkSettings
     scenarios: tuple[Scenario, ...]
     rows: tuple[Row, ...]
-    people: str
+    split: str
     options: RunSettings
     memory_gb: float | None = None
     processes: int = 1
@@ -76,34 +76,34 @@ def check(benchmark: Benchmark) -> None:
     """Refuse what cannot be done; changes nothing.
 
     Raises:
-        UdeansrError: if the people scored, the budget or the device is none, there is no row, people are too few, or
-            the folder is another benchmark's.
+        UdeansrError: if the split, the budget or the device is none, there is no row, subjects are too few, or the
+             folder is another benchmark's.
     """
     if not benchmark.rows:
         raise UdeansrError("there is nothing to do without a row; give --rows")
-    if benchmark.people not in PEOPLE:
-        raise UdeansrError(f"--people {benchmark.people} are none; expected {' or '.join(PEOPLE)}")
+    if benchmark.split not in SPLITS:
+        raise UdeansrError(f"--split {benchmark.split}: there is no such split; expected {' or '.join(SPLITS)}")
     if benchmark.settings.budget_seconds is not None:
         _check_budget(benchmark)
     choose_precision(benchmark.options.precision, choose_device(benchmark.options.device))
     settings = benchmark.settings
     if any(scenario.given for scenario in benchmark.scenarios):
         _check_given(benchmark)
-    people = sorted({subject_of(name) for name in settings.scans})
+    subjects = sorted({subject_of(name) for name in settings.scans})
     for scenario in (scenario for scenario in benchmark.scenarios if not scenario.given):
-        groups = draw_groups(people, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
-        if not groups[benchmark.people]:
-            raise UdeansrError(f"--{benchmark.people} is 0, so that nobody can be scored; expected at least 1")
+        groups = draw_groups(subjects, scenario.counts(settings.counts), scenario.pairing, scenario.seed)
+        if not groups[benchmark.split]:
+            raise UdeansrError(f"--{benchmark.split} is 0, so that nobody can be scored; expected at least 1")
     benchmark.folder.check(settings)
 
 
 def _check_given(benchmark: Benchmark) -> None:
-    """Refuse a dataset that cannot be scored on, and numbers of people beside its own."""
-    check_scored(benchmark.hr, benchmark.people)
+    """Refuse a dataset that cannot be scored on, and numbers of subjects beside its own."""
+    check_scored(benchmark.hr, benchmark.split)
     counts = benchmark.settings.counts
     for group in ("source", "target", "validation", "test"):
         if getattr(counts, group) is not None:
-            raise UdeansrError(f"--{group}: {benchmark.hr} is a dataset and has its people; leave it out")
+            raise UdeansrError(f"--{group}: {benchmark.hr} is a dataset and has its subjects; leave it out")
 
 
 def _check_budget(benchmark: Benchmark) -> None:
@@ -177,7 +177,7 @@ def run(benchmark: Benchmark) -> Outcome:
 
 def row_task(benchmark: Benchmark, dataset: SimulatedDataset, row: Row) -> RowTask:
     """A row of a dataset, as the benchmark wants it done."""
-    return RowTask(benchmark.folder, dataset, row, benchmark.people, benchmark.options, benchmark.processes)
+    return RowTask(benchmark.folder, dataset, row, benchmark.split, benchmark.options, benchmark.processes)
 
 
 def _see_to(task: RowTask, shown: list[Row], overwrite: bool) -> bool:
@@ -185,7 +185,7 @@ def _see_to(task: RowTask, shown: list[Row], overwrite: bool) -> bool:
     result = None if overwrite else task.result()
     finished = result or do_row(task, overwrite)
     for row in shown:
-        path = task.folder.row_file(task.dataset.name, task.people, row.name)
+        path = task.folder.row_file(task.dataset.name, task.split, row.name)
         if not path.is_file() or RowResult.load(path) != finished.shown_by(row):
             finished.shown_by(row).save(path)
     return result is not None

@@ -37,7 +37,7 @@ def signed_rank_p(differences: Sequence[float]) -> float | None:
 
 
 REFERENCE_ROW = "udean"
-"""The row that others are compared with, person by person."""
+"""The row that others are compared with, subject by subject."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Column:
         head: as the table shows it.
         digits: after the point.
         best: whether the largest mean is made bold.
-        largest: whether the largest amount of any person is shown, not the mean.
+        largest: whether the largest amount of any subject is shown, not the mean.
     """
 
     key: str
@@ -72,7 +72,7 @@ COLUMNS = (
 
 
 def largest(result: RowResult, key: str) -> float:
-    """The largest amount of any person."""
+    """The largest amount of any subject."""
     return float(np.max([abs(scores[key]) for scores in result.cases.values()]))
 
 
@@ -87,7 +87,7 @@ def best_row(results: list[RowResult], key: str) -> RowResult | None:
 
 
 def paired_difference(result: RowResult, results: list[RowResult]) -> float | None:
-    """The mean over people of this row's PSNR less the reference row's; None without that row, or for itself."""
+    """The mean over subjects of this row's PSNR less the reference row's; None without that row, or for itself."""
     reference = next((one for one in results if one.row.name == REFERENCE_ROW), None)
     if reference is None or reference is result or set(result.cases) != set(reference.cases):
         return None

@@ -37,7 +37,7 @@ def is_dataset(folder: Path) -> bool:
 
 
 def given_scenario(folder: Path, scale: str, seed: str) -> Scenario:
-    """The scenario of a raw dataset: misaligned where HR and LR of the same people are in it.
+    """The scenario of a raw dataset: misaligned where HR and LR of the same subjects are in it.
 
     Args:
         folder: ``.../Dataset001_Name``.
@@ -55,14 +55,14 @@ def given_scenario(folder: Path, scale: str, seed: str) -> Scenario:
     named = next(
         (name for name, known in DEGRADATIONS.items() if truth is not None and Degradation(**truth) == known), None
     )
-    people = people_of(raw)
-    pairing = MISALIGNED if set(people["source"]) & set(people["target"]) else UNPAIRED
+    subjects = subjects_of(raw)
+    pairing = MISALIGNED if set(subjects["source"]) & set(subjects["target"]) else UNPAIRED
     word = named or (UNKNOWN if truth is None else "own")
     return Scenario(str(Scale.parse(scale)), pairing, word, int(seed), given=raw.name, truth=truth)
 
 
-def people_of(raw: RawDataset) -> dict[str, list[str]]:
-    """The people of each group, by the names of their scans."""
+def subjects_of(raw: RawDataset) -> dict[str, list[str]]:
+    """The subjects of each group, by the names of their scans."""
     return {name: sorted({subject_of(case.name) for case in raw.groups[group]}) for name, group in _GROUPS.items()}
 
 
@@ -72,17 +72,17 @@ def given_scans(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(f"{group}/{case.name}" for group, cases in groups.items() for case in cases))
 
 
-def check_scored(folder: Path, people: str) -> None:
+def check_scored(folder: Path, split: str) -> None:
     """Refuse a dataset that has no pairs of those who are to be scored.
 
     Raises:
         UdeansrError: naming the groups that are needed.
     """
-    lr = _GROUPS[people]
+    lr = _GROUPS[split]
     if not load_raw_dataset(folder).pairs(lr):
         raise UdeansrError(
             f"{folder}: has no pairs in {lr} and {PAIRED_GROUPS[lr]}, so that nobody can be scored; expected LR and HR "
-            "of the same people under equal names"
+            "of the same subjects under equal names"
         )
 
 
@@ -104,7 +104,7 @@ class SimulatedDataset:
         scenario: what was simulated.
         raw, preprocessed: its folders.
         plan: as it lies there, with a configuration for each source degradation.
-        people: by group, source, target, validation, test.
+        subjects: by group, source, target, validation, test.
     """
 
     name: str
@@ -112,7 +112,7 @@ class SimulatedDataset:
     raw: Path
     preprocessed: Path
     plan: Plan
-    people: dict[str, list[str]]
+    subjects: dict[str, list[str]]
 
     def configuration(self, source_degradation: str) -> Configuration:
         """The configuration in which LR of the source HR is made by "measured", "truncation" or "true"."""
@@ -132,10 +132,10 @@ def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDatase
         return None
     plan = with_variants(Plan.load(preprocessed / PLANS_FILE), scenario.true_degradation)
     if scenario.given:
-        people = people_of(load_raw_dataset(raw))
+        subjects = subjects_of(load_raw_dataset(raw))
     else:
-        people = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["subjects"]
-    return SimulatedDataset(name, scenario, raw, preprocessed, plan, people)
+        subjects = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["subjects"]
+    return SimulatedDataset(name, scenario, raw, preprocessed, plan, subjects)
 
 
 def prepare_dataset(

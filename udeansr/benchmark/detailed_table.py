@@ -13,26 +13,26 @@ COSTS = ("iterations", "seconds", "weights")
 PREDICTION_COST = "SR seconds/volume"
 
 _NOTES = (
-    "Mean ± standard deviation over people; of the shift the largest of all people. Spectrum: error of SR against HR "
-    f"by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, person by person. Seconds: "
-    "of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on each volume, "
-    "in prediction. Bold: the best row that is not told the true degradation."
+    "Mean ± standard deviation over subjects; of the shift the largest of all subjects. Spectrum: error of SR against "
+    f"HR by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, subject by subject. "
+    "Seconds: of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on "
+    "each volume, in prediction. Bold: the best row that is not told the true degradation."
 )
 
 
 def markdown(tables: dict[tuple[str, str], list[RowResult]], rule: str) -> str:
-    """All tables, a dataset and its people after the other, and what their words mean.
+    """All tables, one for each dataset and split, and what their words mean.
 
     Args:
-        tables: rows by dataset and people.
+        tables: rows by dataset and split.
         rule: how long each row was trained.
     """
     lines = ["# Benchmark", ""]
     shown = {}
-    for (dataset, people), results in tables.items():
-        groups = results[0].identity["people"]
+    for (dataset, split), results in tables.items():
+        groups = results[0].identity["subjects"]
         counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
-        lines += [f"## {dataset}, {people} people ({counts})", "", *_table(results), ""]
+        lines += [f"## {dataset}, {split} subjects ({counts})", "", *_table(results), ""]
         shown |= {result.row.name: result.row for result in results}
     about = [f"- {row.title}: {row.about or row.method}" for row in shown.values()]
     return "\n".join([*lines, *about, "", _NOTES, "", rule, ""])
@@ -84,7 +84,7 @@ def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
     writer.writerow(
         [
             "dataset",
-            "people",
+            "split",
             "row",
             "same_as",
             "method",
@@ -94,14 +94,14 @@ def numbers(tables: dict[tuple[str, str], list[RowResult]]) -> str:
             "prediction_seconds",
         ]
     )
-    for (dataset, people), results in tables.items():
+    for (dataset, split), results in tables.items():
         for result in results:
             values = [value for column in COLUMNS for value in _values(result, column)]
             apart = paired_difference(result, results)
             values.append(math.nan if apart is None else apart)
             costs = [getattr(result.training, name) if result.training else "" for name in COSTS]
             cells = [value if math.isfinite(value) else "" for value in values]
-            names = [dataset, people, result.row.name, result.same_as or "", result.row.method]
+            names = [dataset, split, result.row.name, result.same_as or "", result.row.method]
             writer.writerow([*names, *cells, *costs, result.prediction_seconds])
     return text.getvalue()
 

@@ -62,7 +62,7 @@ class _Work:
             return self._unless_done("prediction only", 0.0)
         if self.dataset is None:
             return self._before_planning()
-        volumes = len(self.dataset.people[self.benchmark.people]) if self._in_prediction else 1
+        volumes = len(self.dataset.subjects[self.benchmark.split]) if self._in_prediction else 1
         words = f"{self._task.iterations} iterations{self._where}"
         return self._unless_done(words, self._task.iterations * volumes)
 
@@ -95,8 +95,8 @@ class _Work:
 
     @property
     def _volumes_wanted(self) -> int | None:
-        """People that are scored, if the options say it."""
-        return getattr(self.benchmark.settings, self.benchmark.people)
+        """Subjects that are scored, if the options say it."""
+        return getattr(self.benchmark.settings, self.benchmark.split)
 
     @property
     def _in_prediction(self) -> bool:

@@ -21,8 +21,8 @@ class BenchmarkSettings:
 
     Attributes:
         scans: names of the HR scans.
-        source, target, validation, test: people in each group; None is the simulation's default. Where LR and HR are
-            of the same people, ``source`` has no say.
+        source, target, validation, test: subjects in each group; None is the simulation's default. Where LR and HR are
+            of the same subjects, ``source`` has no say.
         memory_gb: GPU memory to plan for, 0 for a CPU; None takes what there is when the plan is made.
         epochs, iterations_per_epoch: length of each training; None takes the plan's.
         budget_seconds: of each training instead of a length, validation left out; None where there is no such budget.
@@ -40,7 +40,7 @@ class BenchmarkSettings:
 
     @property
     def counts(self) -> Counts:
-        """People in each group, as the simulation takes them."""
+        """Subjects in each group, as the simulation takes them."""
         return Counts(self.source, self.target, self.validation, self.test)
 
 
@@ -112,17 +112,17 @@ class BenchmarkFolder:
         """The training of a row: of the row, not of its method, as rows of one method differ in their settings."""
         return self.root / "results" / dataset / configuration / row
 
-    def sr(self, dataset: str, people: str, row: str) -> Path:
-        """SR of the people that are scored."""
-        return self.root / "sr" / dataset / people / row
+    def sr(self, dataset: str, split: str, row: str) -> Path:
+        """SR of the subjects that are scored."""
+        return self.root / "sr" / dataset / split / row
 
     def length_file(self, dataset: str, row: str) -> Path:
         """How long a row is trained under a budget of seconds."""
         return self.root / "lengths" / dataset / f"{row}.json"
 
-    def row_file(self, dataset: str, people: str, row: str) -> Path:
+    def row_file(self, dataset: str, split: str, row: str) -> Path:
         """What came of a row."""
-        return self.root / "rows" / dataset / people / f"{row}.json"
+        return self.root / "rows" / dataset / split / f"{row}.json"
 
 
 def differences(then: dict[str, Any], now: dict[str, Any], within: str = "") -> list[tuple[str, Any, Any]]:

@@ -40,7 +40,7 @@ def _merge(folder: BenchmarkFolder, other: BenchmarkFolder) -> Iterator[str]:
     taken, alike = 0, 0
     for path in sorted((other.root / "rows").glob("*/*/[!.]*.json")):
         result = RowResult.load(path)
-        names = (result.dataset, result.people, result.row.name)
+        names = (result.dataset, result.split, result.row.name)
         own = folder.row_file(*names)
         with folder.lock(result.dataset), folder.lock(f"{result.dataset}.{result.row.name}"):
             if own.is_file():

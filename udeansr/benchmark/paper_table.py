@@ -20,7 +20,7 @@ SCORED = tuple(column for key in ("ssim_2d", "psnr_db") for column in COLUMNS if
 """The paper's two scores, in its order."""
 
 Pool = dict[tuple[int, str], dict[str, float]]
-"""Scores by (seed, person's scan)."""
+"""Scores by (seed, subject's scan)."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Cell:
     """A row's score in a column of scenarios.
 
     Attributes:
-        mean, std: over people and seeds (n - 1); not a number where there is none.
-        number: of people, counted once a seed.
+        mean, std: over subjects and seeds (n - 1); not a number where there is none.
+        number: of subjects, counted once a seed.
         p: of the signed-rank test against the reference row; None for itself, or without a pair.
-        best: whether the mean is the best of those that are told no secret and were scored on as many people.
+        best: whether the mean is the best of those that are told no secret and were scored on as many subjects.
     """
 
     mean: float
@@ -69,28 +69,28 @@ class PaperTable:
     Attributes:
         kind: which.
         degradation: of the target.
-        people: "test" or "validation".
+        split: "test" or "validation".
         settings: (scale, pairing) of its columns; each has those of ``SCORED``.
         rows: each with its cells by (scale, pairing, metric); those that are missing were not done.
     """
 
     kind: Kind
     degradation: str
-    people: str
+    split: str
     settings: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Row, dict[tuple[str, str, str], Cell]], ...]
 
 
 def paper_tables(kind: Kind, results: Iterable[RowResult]) -> list[PaperTable]:
-    """The tables of a kind, one a degradation and people scored; none where none of its rows was done."""
+    """The tables of a kind, one a degradation and subjects scored; none where none of its rows was done."""
     found: dict[tuple[str, str], list[RowResult]] = {}
     for result in results:
         if result.row.name in GROUPS[kind.name] and result.scenario.pairing in kind.pairings:
-            found.setdefault((result.scenario.degradation, result.people), []).append(result)
+            found.setdefault((result.scenario.degradation, result.split), []).append(result)
     return [_table(kind, *key, own) for key, own in found.items()]
 
 
-def _table(kind: Kind, degradation: str, people: str, results: list[RowResult]) -> PaperTable:
+def _table(kind: Kind, degradation: str, split: str, results: list[RowResult]) -> PaperTable:
     pools: dict[tuple[str, str], dict[str, Pool]] = {}
     for result in results:
         setting = (result.scenario.scale, result.scenario.pairing)
@@ -104,7 +104,7 @@ def _table(kind: Kind, degradation: str, people: str, results: list[RowResult]) 
     return PaperTable(
         kind,
         degradation,
-        people,
+        split,
         settings,
         tuple(
             (row, {(*setting, key): column[name] for (setting, key), column in cells.items() if name in column})
@@ -141,10 +141,10 @@ def _cells(pools: dict[str, Pool], column: Column) -> dict[str, Cell]:
 
 
 NOTES = (
-    "Mean ± standard deviation over people; with several seeds over people of all seeds together, a person counting "
-    f"once a seed. p: Wilcoxon's signed-rank test of the row against {REFERENCE_ROW}, person by person, two-sided, not "
-    f"corrected for their number; † p < {SIGNIFICANT}. Of fewer than {FEWEST_PAIRS} pairs p cannot be below "
-    f"{SIGNIFICANT}. (n): so many people where others have more. Bold: the best row that is not told the true "
+    "Mean ± standard deviation over subjects; with several seeds over subjects of all seeds together, each "
+    f"counted once a seed. p: Wilcoxon's signed-rank test of the row against {REFERENCE_ROW}, paired by subject, "
+    f"two-sided, not corrected for their number; † p < {SIGNIFICANT}. Of fewer than {FEWEST_PAIRS} pairs p cannot be "
+    f"below {SIGNIFICANT}. (n): so many subjects where others have more. Bold: the best row that is not told the true "
     "degradation."
 )
 
@@ -197,20 +197,20 @@ def numbers(tables: Sequence[PaperTable]) -> str:
     """The same as CSV, unrounded: a line a cell; what has no number is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = ["degradation", "people", "row", "scale", "pairing", "metric"]
+    names = ["degradation", "split", "row", "scale", "pairing", "metric"]
     writer.writerow([*names, "mean", "std", "n", f"p_against_{REFERENCE_ROW}", "best"])
     for table in tables:
         for row, cells in table.rows:
             for (scale, pairing, metric), cell in cells.items():
                 values = ["" if one is None or math.isnan(one) else one for one in (cell.mean, cell.std)]
                 p = "" if cell.p is None else cell.p
-                named = [table.degradation, table.people, row.name, scale, pairing, metric]
+                named = [table.degradation, table.split, row.name, scale, pairing, metric]
                 writer.writerow([*named, *values, cell.number, p, int(cell.best)])
     return text.getvalue()
 
 
 def _caption(table: PaperTable) -> str:
-    return f"{table.degradation}, {table.people} people"
+    return f"{table.degradation}, {table.split} subjects"
 
 
 def _heads() -> list[str]:

@@ -1,4 +1,4 @@
-"""What came of one row, as it lies on disk: scores of each person, and what they cost. Knows JSON; computes nothing."""
+"""What came of one row, as it lies on disk: the scores of each subject, and what they cost."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class RowResult:
         row: as it was when it was done.
         dataset: its folder name.
         scenario: what was simulated in it.
-        people: "test" or "validation": who was scored.
+        split: "test" or "validation": who was scored.
         identity: everything that decides the scores, as JSON gives it back.
         training: None for a method that learns nothing.
         prediction_seconds: for the SR of one volume, the mean of all.
-        cases: person's scan -> metric -> score; not a number where a metric has none.
+        cases: subject's scan -> metric -> score; not a number where a metric has none.
         same_as: the row whose training this is, if it is another's.
     """
 
     row: Row
     dataset: str
     scenario: Scenario
-    people: str
+    split: str
     identity: dict[str, Any]
     training: Training | None
     prediction_seconds: NonNegativeFloat
@@ -61,7 +61,7 @@ class RowResult:
 
     @property
     def scores(self) -> FolderScores:
-        """Means and deviations over people."""
+        """Means and deviations over subjects."""
         return FolderScores(self.row.name, self.cases)
 
     def shown_by(self, row: Row) -> RowResult:

@@ -47,7 +47,7 @@ class RowTask:
         folder: of the benchmark.
         dataset: prepared.
         row: one that trains under its own name.
-        people: "test" or "validation": who is scored.
+        split: "test" or "validation": who is scored.
         options: how to run what says nothing of its own.
         processes: images scored at once.
     """
@@ -55,7 +55,7 @@ class RowTask:
     folder: BenchmarkFolder
     dataset: SimulatedDataset
     row: Row
-    people: str
+    split: str
     options: RunSettings
     processes: int = 1
 
@@ -72,7 +72,7 @@ class RowTask:
     @property
     def file(self) -> Path:
         """Where its result lies."""
-        return self.folder.row_file(self.dataset.name, self.people, self.row.name)
+        return self.folder.row_file(self.dataset.name, self.split, self.row.name)
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -102,7 +102,7 @@ class RowTask:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the scores; how it is computed is not among it."""
         plan, configuration = self.dataset.plan, self.configuration
-        values = {"method": self.row.method, "settings": asdict(self.settings), "people": self.dataset.people}
+        values = {"method": self.row.method, "settings": asdict(self.settings), "subjects": self.dataset.subjects}
         if self.learns:
             planned = {
                 name: value
@@ -166,7 +166,7 @@ class RowTask:
 
 
 def _change(name: str, then: Any, now: Any) -> str:
-    """A difference in words; curves and lists of people are only named."""
+    """A difference in words; curves and lists of subjects are only named."""
     return name if isinstance(then, (list, dict)) or isinstance(now, (list, dict)) else f"{name} {then} -> {now}"
 
 
@@ -184,17 +184,17 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
         StoppedError: on SIGINT or SIGTERM while training.
     """
     training = _trained(task, overwrite) if task.learns else None
-    sr = task.folder.sr(task.dataset.name, task.people, task.row.name)
+    sr = task.folder.sr(task.dataset.name, task.split, task.row.name)
     results = Root(task.folder.root / "results", "--results")
     if training is not None:
         query = ModelQuery(results, path=task.training, checkpoint=training.checkpoint)
     else:
         query = ModelQuery(results, method=task.row.method, scale=task.configuration.task.factors)
-    _logger.info("%s %s: predicting %s people", task.dataset.name, task.row.name, task.people)
+    _logger.info("%s %s: predicting %s subjects", task.dataset.name, task.row.name, task.split)
     begun = time.perf_counter()
     # Nobody knows of SR that is there already whether this model made it.
     outcome = predict(
-        task.dataset.raw / f"{task.people}LR",
+        task.dataset.raw / f"{task.split}LR",
         sr,
         query,
         Options(device=task.options.device, precision=task.options.precision, stride=1, mode="overwrite"),
@@ -202,8 +202,8 @@ def do_row(task: RowTask, overwrite: bool = False) -> RowResult:
     if outcome.failed:
         raise UdeansrError(str(outcome))
     seconds = round((time.perf_counter() - begun) / len(outcome.done), 2)
-    cases = evaluate([sr], task.dataset.raw / f"{task.people}HR", None, task.processes).folders[0].cases
-    names = (task.dataset.name, task.dataset.scenario, task.people)
+    cases = evaluate([sr], task.dataset.raw / f"{task.split}HR", None, task.processes).folders[0].cases
+    names = (task.dataset.name, task.dataset.scenario, task.split)
     result = RowResult(task.row, *names, task.identity, training, seconds, cases)
     result.save(task.file)
     return result

@@ -48,8 +48,8 @@ class Row:
 
     @property
     def needs_pairs(self) -> bool:
-        """Whether it learns from LR and HR of the same people, which only misaligned scenarios have."""
-        return self.settings.get("pairs") == "named" or bool(self.settings.get("register"))
+        """Whether it learns from LR and HR of the same subjects, which only misaligned scenarios have."""
+        return self.settings.get("pairs") == "real" or bool(self.settings.get("register"))
 
 
 def parse_row(text: str) -> Row:
@@ -100,12 +100,12 @@ _ALL = (
         about="learnt on each LR alone, degraded once more; its iterations are spent on each volume, in prediction",
     ),
     Row(
-        "supervised_paired", "supervised, pairs as they are", "supervised", settings={"pairs": "named"},
-        about="pairs of real LR and HR of the same people, who moved in between",
+        "supervised_paired", "supervised, pairs as they are", "supervised", settings={"pairs": "real"},
+        about="pairs of real LR and HR of the same subjects, who moved in between",
     ),
     Row(
         "supervised_registered", "supervised, rigid registration", "supervised",
-        settings={"pairs": "named", "register": True}, about="the same, with HR moved rigidly onto LR first",
+        settings={"pairs": "real", "register": True}, about="the same, with HR moved rigidly onto LR first",
     ),
     Row(
         "supervised_truncation", "supervised, truncation", "supervised", KNOWN_TRUNCATION,

@@ -28,7 +28,7 @@ class Scenario:
 
     Attributes:
         scale: in-plane x in-plane x through-plane.
-        pairing: "unpaired", or "misaligned": LR and HR are of the same people, who moved in between.
+        pairing: "unpaired", or "misaligned": LR and HR are of the same subjects, who moved in between.
         degradation: of the target, a key of ``DEGRADATIONS``; another word for a dataset that is given.
         seed: of the simulation, so of who is in which group, and of each training.
         given: name of the raw dataset that is taken as it is; empty for one that is made.
@@ -63,7 +63,7 @@ class Scenario:
         return DEGRADATIONS[self.degradation]
 
     def counts(self, wanted: Counts) -> Counts:
-        """People in each group: of those wanted, the source is left out where it is the target's people again."""
+        """Subjects in each group: of those wanted, the source is left out where it is the target's subjects again."""
         return replace(wanted, source=None) if self.pairing == MISALIGNED else wanted
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ def left_out(rows: Sequence[Row], scenario: Scenario) -> str:
 def _hindrance(row: Row, scenario: Scenario) -> str:
     """Why a row cannot be run in a scenario; empty if it can."""
     if row.needs_pairs and scenario.pairing == UNPAIRED:
-        return "LR and HR are of different people; --pairings misaligned has pairs"
+        return "LR and HR are of different subjects; --pairings misaligned has pairs"
     if row.source_degradation == TRUE and scenario.true_degradation is None:
         return f"{scenario.given} has no {SIMULATION_FILE} that tells the true degradation"
     return ""

@@ -49,12 +49,12 @@ def table_files(folder: BenchmarkFolder) -> list[Path]:
 
 
 def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResult]]:
-    """All rows that are there, by dataset and people, in the order of ``ROWS``; the user's own come after."""
+    """All rows that are there, by dataset and split, in the order of ``ROWS``; the user's own come after."""
     order = list(ROWS)
     tables: dict[tuple[str, str], list[RowResult]] = {}
     for path in sorted((folder.root / "rows").glob("*/*/[!.]*.json")):
         result = RowResult.load(path)
-        tables.setdefault((result.dataset, result.people), []).append(result)
+        tables.setdefault((result.dataset, result.split), []).append(result)
     for results in tables.values():
         results.sort(key=lambda one: order.index(one.row.name) if one.row.name in order else len(order))
     return tables

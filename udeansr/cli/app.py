@@ -43,6 +43,6 @@ def main() -> None:
             bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
         ] = False,
     ) -> None:
-        """Super-resolution of MRI without pairs: HR scans of some people, LR scans of others, SR scans out."""
+        """Super-resolution of MRI without pairs: HR scans of some subjects, LR scans of others, SR scans out."""
 
     app(prog_name="udeansr")

@@ -27,15 +27,15 @@ ScalesOption = Annotated[
 ]
 PairingsOption = Annotated[
     str | None,
-    typer.Option(help="unpaired, misaligned (of the same people, who moved), comma-separated. Default: unpaired."),
+    typer.Option(help="unpaired, misaligned (of the same subjects, who moved), comma-separated. Default: unpaired."),
 ]
 SourceOption = Annotated[
     int | None,
-    typer.Option(help="People whose HR is learnt from. Default: 40 % of all; misaligned: those of the target."),
+    typer.Option(help="Subjects whose HR is learnt from. Default: 40 % of all; misaligned: those of the target."),
 ]
-TargetOption = Annotated[int | None, typer.Option(help="People whose LR is learnt from. Default: 40 %.")]
-ValidationOption = Annotated[int | None, typer.Option(help="People to choose settings by. Default: 10 %.")]
-TestOption = Annotated[int | None, typer.Option(help="People to be looked at once. Default: 10 %.")]
+TargetOption = Annotated[int | None, typer.Option(help="Subjects whose LR is learnt from. Default: 40 %.")]
+ValidationOption = Annotated[int | None, typer.Option(help="Subjects to choose settings by. Default: 10 %.")]
+TestOption = Annotated[int | None, typer.Option(help="Subjects to be looked at once. Default: 10 %.")]
 DegradationsOption = Annotated[
     str | None, typer.Option(help="Of the target: truncation, shifted, comma-separated. Default: both.")
 ]
@@ -53,7 +53,7 @@ RowOption = Annotated[
         "truncation, true. Again for more."
     ),
 ]
-PeopleOption = Annotated[str, typer.Option(help="Who is scored: test or validation.")]
+SplitOption = Annotated[str, typer.Option(help="Who is scored: test or validation.")]
 SeedsOption = Annotated[
     str, typer.Option(help="Of simulation (who is in which group, noise) and training, comma-separated.")
 ]
@@ -90,7 +90,7 @@ def benchmark(
     degradations: DegradationsOption = None,
     rows: RowsOption = "default",
     row: RowOption = None,
-    people: PeopleOption = "test",
+    split: SplitOption = "test",
     seeds: SeedsOption = "1",
     epochs: EpochsOption = None,
     iterations_per_epoch: IterationsPerEpochOption = None,
@@ -107,7 +107,7 @@ def benchmark(
     overwrite: OverwriteOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Compare methods on people never seen: simulate, plan, train, predict, score, and make a table.
+    """Compare methods on subjects never seen: simulate, plan, train, predict, score, and make a table.
 
     What is done is not done again: the same command goes on where it was stopped, adds rows, or shares the work with
     one that runs beside it.
@@ -131,7 +131,7 @@ def benchmark(
         ),
         scenarios=_scenarios(hr, scales, pairings, degradations, seeds),
         rows=choose_rows(rows, row or []),
-        people=people,
+        split=split,
         options=from_json(RunSettings, length | computing, "the options"),
         memory_gb=planning_memory(memory_gb)[0],
         processes=worker_processes(processes),
@@ -177,7 +177,7 @@ def _merge(benchmark: Benchmark, others: list[Path]) -> None:
     for line in merge_folders(benchmark.folder, benchmark.settings, others):
         print(line)
     _show_tables(benchmark.folder)
-    _draw_figures(benchmark.folder, benchmark.people)
+    _draw_figures(benchmark.folder, benchmark.split)
 
 
 def _run(benchmark: Benchmark) -> None:
@@ -195,7 +195,7 @@ def _run(benchmark: Benchmark) -> None:
     if outcome.elsewhere:
         print(f"left to another process: {', '.join(outcome.elsewhere)}")
     if outcome.done:
-        _draw_figures(benchmark.folder, benchmark.people)
+        _draw_figures(benchmark.folder, benchmark.split)
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")
 
@@ -208,11 +208,11 @@ def _show_tables(folder: BenchmarkFolder) -> None:
     print(f"tables: {', '.join(str(path) for path in table_files(folder))}")
 
 
-def _draw_figures(folder: BenchmarkFolder, people: str) -> None:
+def _draw_figures(folder: BenchmarkFolder, split: str) -> None:
     """Draw the figures and say where they lie."""
     from udeansr.figures.all_figures import write_figures
 
-    figures = write_figures(folder, people)
+    figures = write_figures(folder, split)
     folders = sorted({str(path.parent) for path in figures})
     print(f"figures: {len(figures)} in {', '.join(folders) or 'no folder'}")
 

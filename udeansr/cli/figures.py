@@ -12,8 +12,8 @@ from udeansr.cli.command import command_line
 
 def figures(
     folder: Annotated[Path, typer.Option("-i", "--input", help="Folder that udeansr_benchmark made.")],
-    people: Annotated[str, typer.Option(help="Whose rows: test or validation.")] = "test",
-    person: Annotated[
+    split: Annotated[str, typer.Option(help="Whose rows: test or validation.")] = "test",
+    case: Annotated[
         str | None,
         typer.Option(help="A scan by name. Default: the one whose PSNR by udean is the median."),
     ] = None,
@@ -25,7 +25,7 @@ def figures(
     from udeansr.benchmark.folder import BenchmarkFolder
     from udeansr.figures.all_figures import CAPTIONS_FILE, FIGURES_FOLDER, write_figures
 
-    written = write_figures(BenchmarkFolder(folder), people, person, rows)
+    written = write_figures(BenchmarkFolder(folder), split, case, rows)
     for path in written:
         print(path)
     print(f"{len(written)} drawn; what they show: {folder / FIGURES_FOLDER / CAPTIONS_FILE}")

@@ -46,7 +46,7 @@ def info(
     print(card)
     print(f"file:        {path}, {path.stat().st_size / 1e6:.1f} MB")
     print(f"sha256:      {checksum(path)}")
-    print(f"domain:      {'not measured' if description.domain is None else f'{description.domain.people} people'}")
+    print(f"domain:      {'not measured' if description.domain is None else f'{description.domain.subjects} subjects'}")
     print(f"uncertainty: {'not calibrated' if description.calibration is None else 'calibrated'}")
     print(f"next:        udeansr_predict -i lr/ -o sr/ -m {model}")
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from udeansr.degradation.kspace import Degradation
 
 
-HrOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one person's.")]
+HrOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one subject's.")]
 DatasetOption = Annotated[
     Path, typer.Option("-o", "--output", help="The dataset to make: udeansr_raw/Dataset001_Name.")
 ]
 ScaleOption = Annotated[str, typer.Option(help="In-plane x in-plane x through-plane: x2x2x2, x2x2x1.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the split, the noise and the motion.")]
 PairingOption = Annotated[
-    str, typer.Option(help="unpaired: other people. misaligned: the target people's HR, moved, is the source.")
+    str, typer.Option(help="unpaired: other subjects. misaligned: the target subjects' HR, moved, is the source.")
 ]
 DegradationOption = Annotated[
     str, typer.Option(help="truncation: of k-space, the paper's. shifted: blurred, 6/8 partial Fourier, 1 % noise.")
@@ -33,10 +33,10 @@ EllipticalOption = Annotated[
     bool | None, typer.Option("--elliptical/--no-elliptical", help="Leave out the corners of k-space.")
 ]
 NoiseOption = Annotated[float | None, typer.Option(help="Rician noise, as a part of the foreground's mean.")]
-SourceOption = Annotated[int | None, typer.Option(help="People in sourceHR. Default: 40 % of all.")]
-TargetOption = Annotated[int | None, typer.Option(help="People in targetLR. Default: 40 %.")]
-ValidationOption = Annotated[int | None, typer.Option(help="People in the validation pairs. Default: 10 %.")]
-TestOption = Annotated[int | None, typer.Option(help="People in the test pairs. Default: 10 %.")]
+SourceOption = Annotated[int | None, typer.Option(help="Subjects in sourceHR. Default: 40 % of all.")]
+TargetOption = Annotated[int | None, typer.Option(help="Subjects in targetLR. Default: 40 %.")]
+ValidationOption = Annotated[int | None, typer.Option(help="Subjects in the validation pairs. Default: 10 %.")]
+TestOption = Annotated[int | None, typer.Option(help="Subjects in the test pairs. Default: 10 %.")]
 CropOption = Annotated[
     str | None, typer.Option(help="HR voxels to keep, 96x96x64: in-plane x in-plane x through-plane.")
 ]
@@ -75,7 +75,7 @@ def simulate(
     processes: ProcessesOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Make a raw dataset from a folder of HR: LR of some people, HR of others, and pairs to test with."""
+    """Make a raw dataset from a folder of HR: LR of some subjects, HR of others, and pairs to test with."""
     from udeansr.degradation.simulated_scan import CropBox, Recipe
     from udeansr.degradation.simulation import simulate as run
     from udeansr.degradation.subjects import Counts
@@ -93,8 +93,8 @@ def simulate(
     )
     counts, workers = Counts(source, target, validation, test), worker_processes(processes)
     groups = run(hr, dataset, recipe, counts, about=_given(about), processes=workers, overwrite=overwrite)
-    people = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
-    print(f"{dataset}: {recipe.scale}, {pairing}; people: {people}")
+    subjects = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
+    print(f"{dataset}: {recipe.scale}, {pairing}; subjects: {subjects}")
     elsewhere = "" if dataset.parent == Path("udeansr_raw") else f" --raw {dataset.parent}"
     print(f"next: udeansr_plan_and_preprocess -d {dataset.name[7:10]}{elsewhere}")
 

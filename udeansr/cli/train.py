@@ -30,7 +30,7 @@ BatchSizeOption = Annotated[int | None, typer.Option(help=f"Slabs of each cohort
 LearningRateOption = Annotated[
     float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
 ]
-SeedOption = Annotated[int | None, typer.Option(help="Of weights, batches and people held out. [default: 0]")]
+SeedOption = Annotated[int | None, typer.Option(help="Of weights, batches and subjects held out. [default: 0]")]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
 PrecisionOption = Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")]
 WorkersOption = Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")]

@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 
 def write_figures(
-    folder: BenchmarkFolder, people: str = "test", person: str | None = None, rows: str | None = None
+    folder: BenchmarkFolder, split: str = "test", case: str | None = None, rows: str | None = None
 ) -> list[Path]:
     """Draw the figures of every dataset, and write ``captions.md`` of all that lie there.
 
@@ -45,18 +45,18 @@ def write_figures(
 
     Args:
         folder: of a benchmark.
-        people: "test" or "validation".
-        person: the name of a scan; None takes the one whose PSNR by ``udean``, or else by the last row, is the median.
+        split: "test" or "validation".
+        case: the name of a scan; None takes the one whose PSNR by ``udean``, or else by the last row, is the median.
         rows: names of rows and groups, comma-separated; None takes all that are finished.
     Returns: the PNGs, in the order in which they were drawn.
     Raises:
         UdeansrError: if there is no finished row of these words, or a figure cannot be written.
     """
-    tables = {dataset: results for (dataset, group), results in read_results(folder).items() if group == people}
+    tables = {dataset: results for (dataset, group), results in read_results(folder).items() if group == split}
     if not tables:
         raise UdeansrError(
-            f"{folder.root}: no finished row of {people} people; expected the folder of a benchmark, "
-            f"such as udeansr_benchmark -o {folder.root} --people {people} makes"
+            f"{folder.root}: no finished row of {split} subjects; expected the folder of a benchmark, "
+            f"such as udeansr_benchmark -o {folder.root} --split {split} makes"
         )
     wanted = _wanted(rows, tables)
     written = []
@@ -65,17 +65,17 @@ def write_figures(
         if not shown:
             _logger.warning("%s: none of the wanted rows is finished; no figure", dataset)
             continue
-        name = person or median_person(results)
+        name = case or median_case(results)
         if name not in results[0].cases:
             there = ", ".join(sorted(results[0].cases))
-            raise UdeansrError(f"{dataset}: no scan '{name}' among its {people} people; expected one of {there}")
+            raise UdeansrError(f"{dataset}: no scan '{name}' among its {split} subjects; expected one of {there}")
         written += _error_figures(folder, shown, name)
         written += _method_figures(folder, shown, name)
     _write_captions(folder.root / FIGURES_FOLDER)
     return written
 
 
-def median_person(results: Sequence[RowResult]) -> str:
+def median_case(results: Sequence[RowResult]) -> str:
     """The scan whose PSNR by the reference row is the median: neither the best nor the worst.
 
     Of an even number the lower one of the middle two; without that row, by the last one.
@@ -100,11 +100,11 @@ def _wanted(rows: str | None, tables: dict[str, list[RowResult]]) -> set[str] | 
     return wanted
 
 
-def _error_figures(folder: BenchmarkFolder, results: list[RowResult], person: str) -> list[Path]:
-    """Figures 5 to 7: a figure a view, of all rows that have SR of the person."""
-    dataset, people = results[0].dataset, results[0].people
-    hr_path = _image(folder.raw(dataset) / f"{people}HR", person)
-    hr, lr = read_volume(hr_path), read_volume(_image(folder.raw(dataset) / f"{people}LR", person))
+def _error_figures(folder: BenchmarkFolder, results: list[RowResult], case: str) -> list[Path]:
+    """Figures 5 to 7: a figure a view, of all rows that have SR of the subject."""
+    dataset, split = results[0].dataset, results[0].split
+    hr_path = _image(folder.raw(dataset) / f"{split}HR", case)
+    hr, lr = read_volume(hr_path), read_volume(_image(folder.raw(dataset) / f"{split}LR", case))
     try:
         level = intensity_scale(hr.voxels)
     except ValueError as error:
@@ -113,23 +113,23 @@ def _error_figures(folder: BenchmarkFolder, results: list[RowResult], person: st
     answers = []
     for result in results:
         try:
-            sr = _sr_on_grid(_image(folder.sr(dataset, people, result.same_as or result.row.name), person), hr)
+            sr = _sr_on_grid(_image(folder.sr(dataset, split, result.same_as or result.row.name), case), hr)
         except UdeansrError as error:
             _logger.warning("%s %s: left out of the error figures: %s", dataset, result.row.name, error)
             continue
-        scores = result.cases[person]
+        scores = result.cases[case]
         words = f"{scores['psnr_db']:.2f} dB, {scores['ssim_2d']:.4f}"
         answers.append(Answer(result.row.title, Volume(normalize(sr.voxels, level), sr.geometry), words))
     if not answers:
         return []
-    given, what = Volume(normalize(lr.voxels, level), lr.geometry), f"{person} of {dataset}"
+    given, what = Volume(normalize(lr.voxels, level), lr.geometry), f"{case} of {dataset}"
     place = folder.root / FIGURES_FOLDER / dataset
-    return [draw_errors(truth, given, answers, view, place / f"errors_{view}_{person}.png", what) for view in VIEWS]
+    return [draw_errors(truth, given, answers, view, place / f"errors_{view}_{case}.png", what) for view in VIEWS]
 
 
-def _method_figures(folder: BenchmarkFolder, results: list[RowResult], person: str) -> list[Path]:
+def _method_figures(folder: BenchmarkFolder, results: list[RowResult], case: str) -> list[Path]:
     """Figure 4, and what other methods give to be looked at: a figure a row."""
-    dataset, people = results[0].dataset, results[0].people
+    dataset, split = results[0].dataset, results[0].split
     place = folder.root / FIGURES_FOLDER / dataset
     written = []
     for result in results:
@@ -139,11 +139,11 @@ def _method_figures(folder: BenchmarkFolder, results: list[RowResult], person: s
         try:
             model = load_model(_checkpoint(folder, result))
             hr = list_images(folder.raw(dataset) / SOURCE_HR)[0]
-            slabs = slabs_of(model, hr, _image(folder.raw(dataset) / f"{people}LR", person))
+            slabs = slabs_of(model, hr, _image(folder.raw(dataset) / f"{split}LR", case))
         except UdeansrError as error:
             _logger.warning("%s %s: no figure of its networks: %s", dataset, result.row.name, error)
             continue
-        what, name = f"{result.row.title}, {dataset}", f"{result.row.name}_{person}.png"
+        what, name = f"{result.row.title}, {dataset}", f"{result.row.name}_{case}.png"
         if issubclass(kind, Udean):
             written.append(draw_features(model.method, slabs, place / f"features_{name}", what))
         drawn = draw_explanations(model.method, slabs, place / f"explanations_{name}", what)
@@ -163,12 +163,12 @@ def _checkpoint(folder: BenchmarkFolder, result: RowResult) -> Path:
     return folder.training(result.dataset, configuration, result.row.name) / f"{result.training.checkpoint}.pt"
 
 
-def _image(folder: Path, person: str) -> Path:
+def _image(folder: Path, case: str) -> Path:
     """The image of a name in a folder, whatever its suffix."""
     for path in list_images(folder):
-        if case_name(path) == person:
+        if case_name(path) == case:
             return path
-    raise UdeansrError(f"{folder}: no image of {person}; run udeansr_benchmark again with --overwrite")
+    raise UdeansrError(f"{folder}: no image of {case}; run udeansr_benchmark again with --overwrite")
 
 
 def _sr_on_grid(path: Path, hr: Volume) -> Volume:

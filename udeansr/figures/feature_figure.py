@@ -101,7 +101,7 @@ class Features:
 
     Attributes:
         channels: those shown, counted from 0 over all features that are learnt, by falling variance.
-        source, target: (channels, Y, X) of ``hr_encoder`` and ``lr_encoder``; two people, so two sizes.
+        source, target: (channels, Y, X) of ``hr_encoder`` and ``lr_encoder``; two subjects, so two sizes.
         learnt: channels there are.
         tied: whether a loss or a judge of the training held both encoders to one language.
     """
@@ -135,7 +135,7 @@ def features_of(method: Method, hr: Tensor, lr: Tensor) -> Features:
 
     Args:
         method: a trained ``udean`` or ``udean_paper``.
-        hr: (1, slices * sz, Y * sy, X * sx) normalised HR of a source person.
+        hr: (1, slices * sz, Y * sy, X * sx) normalised HR of a source subject.
         lr: (1, slices, y, x) normalised LR of anybody.
     Raises:
         UdeansrError: if the method has not these networks.
@@ -232,7 +232,7 @@ def _caption_of_feature_figure(features: Features, slabs: Slabs, what: str) -> s
     return (
         f"Degradation and features, {what}. Above the source, {slabs.source}: HR (Y_s), its LR as the method degrades "
         f"it (X_s~t), features of HR (f_s). Below the target, {slabs.target}: SR (Y_t), the real LR it was made of "
-        "(X_t), features of that LR (f_t). Two people: the middle slices of the target's slab around its largest "
+        "(X_t), features of that LR (f_t). Two subjects: the middle slices of the target's slab around its largest "
         "foreground, and of that slab of the first source by name that is most alike (correlation of the heads, cut "
         f"and brought to {PATTERN_PIXELS} x {PATTERN_PIXELS} pixels). Features: of the {features.learnt} channels that "
         f"are learnt the {len(features.channels)} of the largest variance over the source's slab, the same for both "

@@ -1,4 +1,4 @@
-"""A slab of a source person's HR and one of a real LR, as a trained method takes them. Knows files; draws nothing."""
+"""A slab of a source subject's HR and one of a real LR, as a trained method takes them. Knows files; draws nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from udeansr.models.model import Model
 from udeansr.preprocessing.preparation import prepare_hr, prepare_lr
 
 PATTERN_PIXELS = 32
-"""Side of the patterns by which slices of two people are compared."""
+"""Side of the patterns by which slices of two subjects are compared."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Slabs:
     Attributes:
         source, target: whose HR and whose LR.
         hr: (1, slices * sz, Y * sy, X * sx) normalised HR, Y and X even.
-        lr: (1, slices, y, x) normalised LR of other people, in general of another size.
+        lr: (1, slices, y, x) normalised LR of other subjects, in general of another size.
         sr: (y * sy, x * sx), the middle slice of the SR of ``lr``.
         hr_geometry, lr_geometry: of the volumes the slabs were cut from.
         scale: HR voxels in an LR voxel.
@@ -89,8 +89,8 @@ def slabs_of(model: Model, hr: Path, lr: Path) -> Slabs:
 
     Args:
         model: a trained one.
-        hr: HR of a source person.
-        lr: LR of a person that is scored.
+        hr: HR of a source subject.
+        lr: LR of a subject that is scored.
     Raises:
         UdeansrError: if one of them cannot be read or is empty.
     """
@@ -126,7 +126,7 @@ def most_alike(candidates: np.ndarray, wanted: np.ndarray) -> int:
     Both are cut to their foreground and brought to few pixels, so that neither place, size nor resolution counts.
 
     Args:
-        candidates: (N, Y, X) slices of one person.
+        candidates: (N, Y, X) slices of one subject.
         wanted: (Y, X), a slice of another.
     """
     pattern = _pattern(wanted)

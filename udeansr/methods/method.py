@@ -33,11 +33,11 @@ class Method(nn.Module, ABC):
             (0: none), and whether slabs are augmented, each where the run does not say otherwise.
         supports_domain_randomization: whether it can learn from a variety of LR, each beside itself restored
             (:attr:`Configuration.task.deconvolves`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
-        domain: of the people that it learns from; whoever builds a method to learn or to predict sets it.
+        domain: of the subjects that it learns from; whoever builds a method to learn or to predict sets it.
         learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
-        pairs: what ``batch.degraded`` is: ``made`` of the HR; ``named``: target LR of the HR's name, at the same place;
-            ``registered``: the same, with the HR moved rigidly onto it first.
+        pairs: what ``batch.degraded`` is: ``synthetic``, made of the HR; ``real``, target LR of the HR's name, at its
+            place; ``registered``: the same, with the HR moved rigidly onto it first.
         progress: the part of the training that is done, 0 to 1; the trainer sets it before each iteration.
         stage_starts: parts of the training that are done when a stage begins, rising from 0; the learning rate begins
             anew with each.
@@ -66,7 +66,7 @@ class Method(nn.Module, ABC):
         self.slab_slices: int | None = configuration.task.slab_slices
         self.margin_slices = 0
         self.uses_degraded = False
-        self.pairs = "made"
+        self.pairs = "synthetic"
         self.domain: Domain | None = None
         self.progress = 0.0
         self.stage_starts: tuple[float, ...] = (0.0,)
@@ -137,7 +137,7 @@ class Method(nn.Module, ABC):
 
         Args:
             hr: (B, slices * sz, Y * sy, X * sx) source HR.
-            lr: (B, slices, Y, X) real LR of other people.
+            lr: (B, slices, Y, X) real LR of other subjects.
         Returns: (B, slices, Y, X) maps on the LR grid, or on the HR grid with its slices; those that are no images,
             but numbers from 0 to 1, are called "... map".
         """

@@ -2,7 +2,7 @@
 
 The LR is made of source HR as the configuration's ``source_degradation`` says: plain truncation is the routine of most
 earlier work, the measured degradation what this project adds, the target's true one the bound of both. Or it is the
-target LR of equal name, of people who were scanned by both scanners.
+target LR of equal name, of subjects who were scanned by both scanners.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class SupervisedSettings:
         loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
         anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
-        pairs: ``made``: source HR and LR made of it; ``named``: source HR and target LR of equal name, which show one
-            person at one place in the world.
+        pairs: ``synthetic``: source HR and LR made of it; ``real``: source HR and target LR of equal name, which
+            show one subject at one place in the world.
         register: whether HR is moved rigidly onto its LR first; pairs are then those of equal name.
     """
 
@@ -40,7 +40,7 @@ class SupervisedSettings:
     loss_form: Form = "paper"
     anchor: bool = True
     margin_slices: NonNegativeInt = 1
-    pairs: Literal["made", "named"] = "made"
+    pairs: Literal["synthetic", "real"] = "synthetic"
     register: bool = False
 
 

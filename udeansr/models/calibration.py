@@ -16,7 +16,7 @@ KNOTS = 24
 
 @dataclass(frozen=True)
 class Calibration:
-    """A curve that never falls: what error was found, on people with truth, where answers were spread so far.
+    """A curve that never falls: what error was found, on subjects with truth, where answers were spread so far.
 
     Attributes:
         std: standard deviations of the answers for one voxel, rising, normalised intensity.
@@ -53,7 +53,7 @@ class Calibration:
         """The curve of voxels whose error is known.
 
         Args:
-            std: (N,) of voxels of people with truth, normalised intensity.
+            std: (N,) of voxels of subjects with truth, normalised intensity.
             error: (N,) SR - HR of the same voxels.
             quality: of the predictions.
         Raises:

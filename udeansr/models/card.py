@@ -25,7 +25,7 @@ class ModelCard:
         method: that was trained, and the version of udeansr.
         data: whose scans it learnt from.
         data_licence: of those.
-        people: how many, who, healthy or not.
+        subjects: how many, who, healthy or not.
         degradation: what made LR of HR in training.
         training: its length, on which machine.
         weights_licence: an identifier of SPDX in small letters, such as cc0-1.0.
@@ -44,7 +44,7 @@ class ModelCard:
     method: str
     data: str = UNTOLD
     data_licence: str = UNTOLD
-    people: str = UNTOLD
+    subjects: str = UNTOLD
     degradation: str = UNTOLD
     training: str = UNTOLD
     weights_licence: str = "unknown"
@@ -68,7 +68,7 @@ class ModelCard:
             orientation=description.plan.orientation,
             method=f"`{description.method}` of udeansr {description.version}",
             data=description.plan.dataset,
-            people=UNTOLD if domain is None else f"{domain.people} with HR",
+            subjects=UNTOLD if domain is None else f"{domain.subjects} with HR",
             degradation=str(configuration.task.source_degradation),
             training=length,
         )
@@ -94,7 +94,7 @@ class ModelCard:
             "method": self.method,
             "learnt from": self.data,
             "licence of these data": self.data_licence,
-            "people": self.people,
+            "subjects": self.subjects,
             "degradation learnt from": self.degradation,
             "training": self.training,
             "licence of the weights": self.weights_licence,

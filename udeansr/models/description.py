@@ -30,7 +30,7 @@ class ModelDescription:
         method: a key of ``METHODS``.
         settings: the method's.
         run: the settings of the training.
-        domain: of the people that it learnt from, if they were measured.
+        domain: of the subjects that it learnt from, if they were measured.
         calibration: from the spread of its answers to the error to expect, if it was measured.
         version: of udeansr, which wrote it.
 

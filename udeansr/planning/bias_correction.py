@@ -3,8 +3,8 @@
 Two numbers of the measure are of another kind than they seem. Here HR whose degradation is known sets them right.
 
 - The level. Each volume is divided by a percentile of its own. Blur lowers that percentile, so that LR comes out
-  brighter than HR. The gain between the mean spectra says the same, but with the scatter between people in it: up to
-  20 % with 4 + 4 people, which a network would hand on to the SR. Here every person is compared with themselves.
+  brighter than HR. The gain between the mean spectra says the same, but with the scatter between subjects in it: up to
+  20 % with 4 + 4 subjects, which a network would hand on to the SR. Here every subject is compared with themselves.
 - The noise. In air the noise of a magnitude is only 0.66 of that of a channel, so a spectrum shows less than there is.
 """
 

@@ -1,4 +1,4 @@
-"""What a training was made for, as measured on its people. Knows spectra and numbers; knows no network and no image."""
+"""What a training was made for, as measured on its subjects."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DECIMALS = 3
 
 @dataclass(frozen=True)
 class Domain:
-    """Facts about the people of a training, against which each LR that comes in is held.
+    """Facts about the subjects of a training, against which each LR that comes in is held.
 
     Attributes:
         contrast: in the words of BIDS, such as ``T1w``; None where nobody said.
-        people: whose HR the spectrum is the mean of.
+        subjects: whose HR the spectrum is the mean of.
         log_spectrum: their mean :func:`~udeansr.degradation.spectrum.log_spectrum`, truncated to the LR's k-space.
         residual: what the measure leaves of the log power of a single LR, decades; three of four had no more. (LR of an
             ellipsoid of k-space, which the measure does not know, has several times as much.)
@@ -37,7 +37,7 @@ class Domain:
     """
 
     contrast: str | None
-    people: PositiveInt
+    subjects: PositiveInt
     log_spectrum: tuple[tuple[tuple[float, ...], ...], ...]
     residual: NonNegativeFloat
     noise: NonNegativeFloat
@@ -55,7 +55,7 @@ class Domain:
         return np.asarray(self.log_spectrum)
 
     def measure(self, lr: np.ndarray, lr_spacing_mm: tuple[float, float, float]) -> MeasuredDegradation:
-        """Measure what the scanner of one LR did beyond truncation, against the mean of the people.
+        """Measure what the scanner of one LR did beyond truncation, against the mean of the subjects.
 
         Of a large LR the middle is looked at.
 
@@ -127,8 +127,8 @@ def mean_transfer(measured: MeasuredDegradation) -> tuple[float, float, float]:
 def _measured(
     lr_spectrum: np.ndarray, domain: Domain, lr_spacing_mm: tuple[float, float, float]
 ) -> MeasuredDegradation:
-    """One LR against the mean of the people, which scatters the less the more they are."""
-    return measure_degradation([domain.spectrum] * domain.people, [lr_spectrum], lr_spacing_mm)
+    """One LR against the mean of the subjects, which scatters the less the more they are."""
+    return measure_degradation([domain.spectrum] * domain.subjects, [lr_spectrum], lr_spacing_mm)
 
 
 def _filled(spectrum: np.ndarray) -> np.ndarray:

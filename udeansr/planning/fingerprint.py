@@ -42,7 +42,7 @@ class CohortFacts:
         spacing_mm: in the same order, mm.
         foreground_percentiles: 0.5th, 50th and 99.5th percentile of the foreground, in the unit of the voxels.
         foreground_fraction: part of the voxels that is foreground, 0 to 1.
-        log_power: the mean over people of the log power along each axis, the other two frequencies near 0, in bins of
+        log_power: the mean over subjects of the log power along each axis, the other two frequencies near 0, in bins of
             |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
     """
 
@@ -65,8 +65,8 @@ class Fingerprint:
         smallest_lr_voxels: the smallest foreground of any training image along (Z, Y, X), HR counted in LR voxels.
         cohorts: medians by training group.
         degradation: what lies between the cohorts beyond truncation, measured without pairs.
-        degradation_p: of the hypothesis that there is nothing beyond truncation; None where people are too few to tell.
-        level_gain: level of normalised LR over that of normalised HR of the same person: from HR degraded as measured.
+        degradation_p: of the hypothesis that there is nothing beyond truncation; None of too few subjects.
+        level_gain: level of normalised LR over that of normalised HR of the same subject: from HR degraded as measured.
         cases: the facts of every image.
     """
 
@@ -168,7 +168,7 @@ def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> Cohort
 
 
 def _profile(spectra: Sequence[np.ndarray], axis: int) -> tuple[float | None, ...]:
-    """The mean over people of the cells along one axis; None where nobody has a sample."""
+    """The mean over subjects of the cells along one axis; None where nobody has a sample."""
     along = np.stack([np.moveaxis(spectrum, axis, 0)[:, 0, 0] for spectrum in spectra])
     filled = np.isfinite(along)
     counts = filled.sum(axis=0)

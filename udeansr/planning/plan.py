@@ -135,7 +135,7 @@ class Plan:
     Attributes:
         dataset: the dataset's folder name, ``Dataset001_Name``.
         orientation: three letters for (Z, Y, X), slab axis first: the orientation of all arrays.
-        lr_gain: level of normalised LR over that of normalised HR of the same person; normalised LR is divided by it.
+        lr_gain: level of normalised LR over that of normalised HR of the same subject; normalised LR is divided by it.
         configurations: by name.
         degradation: what lies between the cohorts beyond truncation, as the fingerprint measured it; None for nothing.
     """

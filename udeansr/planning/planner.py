@@ -99,13 +99,13 @@ def _source_degradation(fingerprint: Fingerprint) -> tuple[str, str]:
     if p is None:
         return (
             "measured",
-            "people are too few to tell whether there is more than truncation; it is as measured",
+            "subjects are too few to tell whether there is more than truncation; it is as measured",
         )
     if p < SIGNIFICANT:
-        return "measured", f"LR differs from truncated HR by more than people do (p = {p:.2g})"
+        return "measured", f"LR differs from truncated HR by more than subjects do (p = {p:.2g})"
     return "truncation", (
-        f"LR differs from truncated HR no more than people do (p = {p:.2g}): the blur and noise that were measured may "
-        "be chance"
+        f"LR differs from truncated HR no more than subjects do (p = {p:.2g}): the blur and noise that were measured "
+        "may be chance"
     )
 
 

@@ -29,7 +29,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
         )  # fmt: skip
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
     p = fingerprint.degradation_p
-    chance = "people are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
+    chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
     rows.append(("  chance", chance))
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in SHOWN]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
@@ -40,7 +40,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     rows.append(("  noise", f"{measured.noise:.4f} of the level that becomes 1"))
     rows.append(("  gain", f"{measured.gain:.3f} between the normalised cohorts"))
     rows.append(
-        ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same person, by degrading HR")
+        ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same subject, by degrading HR")
     )
     return _table(rows)
 

@@ -78,7 +78,7 @@ LINK = "source"
 UNTRUE_OF_SR = """SliceThickness SpacingBetweenSlices AcquisitionMatrix AcquisitionMatrixPE ReconMatrixPE
 BaseResolution ConversionSoftware ConversionSoftwareVersion ImageType Sources RawSources Resolution Description
 SeriesInstanceUID SeriesNumber"""
-"""What a sidecar says of the LR file and not of the person, the scanner or the sequence."""
+"""What a sidecar says of the LR file and not of the subject, the scanner or the sequence."""
 
 _README = """# {name}
 
@@ -130,7 +130,7 @@ def bids_targets(given: Path, output: Path, suffixes: Sequence[str] = ANAT_SUFFI
     """The anatomical images of a BIDS dataset, and where what is made of each goes.
 
     Args:
-        given: a dataset, a folder in one (a person, a session), or one image.
+        given: a dataset, a folder in one (a subject, a session), or one image.
         output: the derivative dataset to be; nothing is written.
         suffixes: which images, ``["T1w"]``.
     Raises:
@@ -218,7 +218,7 @@ def _target(image: Path, name: BidsName, root: Path, output: Path, raw: bool) ->
 
 
 def _anat_images(root: Path, given: Path) -> list[Path]:
-    """NIfTI images in the folders anat of the people that lie under a path; derivatives within are other datasets."""
+    """NIfTI images in the folders anat of the subjects that lie under a path; derivatives within are other datasets."""
     found = [file for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*") for file in root.glob(pattern)]
     wanted = [file for file in found if given in (file, *file.parents)]
     return sorted(file for file in wanted if image_suffix(file).startswith(".nii") and not file.name.startswith("."))

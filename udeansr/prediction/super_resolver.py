@@ -180,7 +180,7 @@ class SuperResolver:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether uncertainty is the error to expect, measured on people that the model had not seen."""
+        """Whether uncertainty is the error to expect, measured on subjects that the model had not seen."""
         return self.predictor.is_calibrated
 
     @overload

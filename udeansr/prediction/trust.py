@@ -164,7 +164,7 @@ def _outside(
     found = []
     if measured.residual > MARGIN * domain.residual:
         found.append(
-            f"its spectrum differs by {measured.residual:.2f} decades from the people's (LR of theirs by "
+            f"its spectrum differs by {measured.residual:.2f} decades from the subjects' (LR of theirs by "
             f"{domain.residual:.2f}): another contrast, part of the body, field of view or shape of k-space"
         )
     if measured.noise > MARGIN * domain.noise:

@@ -35,14 +35,14 @@ FORMAT = 1
 """Counts the changes of how pairs are made; pairs of another format are made again."""
 
 LARGE_DEGREES, LARGE_MM = 10.0, 20.0
-"""A motion beyond these is rarely one of a person who was scanned twice."""
+"""A motion beyond these is rarely one of a subject who was scanned twice."""
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """An HR and an LR of one person, and the folder of what becomes of them."""
+    """An HR and an LR of one subject, and the folder of what becomes of them."""
 
     hr: PreprocessedCase
     lr: PreprocessedCase
@@ -57,7 +57,7 @@ def pair_cases(
     register: bool = False,
     processes: int = 1,
 ) -> tuple[PreprocessedCase, ...]:
-    """Make training cases of the people who are in both groups: their HR, and as its ``degraded`` their real LR.
+    """Make training cases of the subjects who are in both groups: their HR, and as its ``degraded`` their real LR.
 
     The voxels are the HR on the grid of the SR of the LR, found by the places in the world, and brought to the level
     of the LR. Both are cut to the field of view that they share. A pair whose HR and LR are those that it was made of
@@ -66,7 +66,7 @@ def pair_cases(
     Args:
         dataset: gets the pairs, in ``pairs/<case>/`` or ``pairs_registered/<case>/`` of its folder.
         hr_cases: of ``sourceHR``.
-        lr_cases: of ``targetLR``; those of equal name show one person.
+        lr_cases: of ``targetLR``; those of equal name show one subject.
         configuration: the dataset's.
         register: whether each HR is first moved rigidly onto its LR.
         processes: worker processes; up to 1, the work is done in this one.
@@ -75,9 +75,9 @@ def pair_cases(
         UdeansrError: if there is no pair, an HR does not show what its LR shows, or the disk refuses.
     """
     check_partners(dataset, hr_cases, lr_cases)
-    people = {case.name: case for case in lr_cases}
+    subjects = {case.name: case for case in lr_cases}
     folder = dataset.folder / (PAIRS_REGISTERED if register else PAIRS)
-    tasks = [_Task(hr, people[hr.name], folder / hr.name) for hr in hr_cases if hr.name in people]
+    tasks = [_Task(hr, subjects[hr.name], folder / hr.name) for hr in hr_cases if hr.name in subjects]
     if len(hr_cases) + len(lr_cases) > 2 * len(tasks):
         _logger.info(
             "%d of %d %s and %d of %d %s have no partner of their name and are left out of the pairs",
@@ -106,8 +106,8 @@ def check_partners(
     if {case.name for case in hr_cases}.isdisjoint(case.name for case in lr_cases):
         raise UdeansrError(
             f"{dataset.folder.parent.name}: none of {len(hr_cases)} names of {SOURCE_HR} to train on is one of the "
-            f"{len(lr_cases)} of {TARGET_LR}; expected LR and HR of the same people under equal names, as "
-            "udeansr_simulate --pairing misaligned gives them; supervised without pairs: --set supervised.pairs=made"
+            f"{len(lr_cases)} of {TARGET_LR}; expected LR and HR of the same subjects under equal names, as "
+            "udeansr_simulate --pairing misaligned gives them; or pairs made of HR: --set supervised.pairs=synthetic"
         )
 
 
@@ -145,7 +145,7 @@ def _make(task: _Task, configuration: Configuration, register: bool) -> RigidMot
     if gain is None or not len(foreground):
         raise UdeansrError(
             f"{task.hr.name}: its HR of {SOURCE_HR} and its LR of {TARGET_LR} have no foreground in one place; "
-            "expected scans of one person that overlap in the world; check their headers"
+            "expected scans of one subject that overlap in the world; check their headers"
         )
     record = CaseRecord(
         geometry=grid,
@@ -172,7 +172,7 @@ def _shared_box(hr: Volume, motion: RigidMotion, lr: Volume, configuration: Conf
 def _gain(hr: np.ndarray, lr: np.ndarray, scale: Scale) -> float | None:
     """The mean of the LR over that of the HR, where both show anatomy; None where they never do.
 
-    Blur and truncation keep the mean, so HR times this has the level of its LR, person by person. That a person's HR
+    Blur and truncation keep the mean, so HR times this has the level of its LR, subject by subject. That a subject's HR
     and LR were each divided by a percentile of their own leaves them some percent apart.
     """
     coarse = truncate_kspace(hr, scale)
@@ -181,13 +181,13 @@ def _gain(hr: np.ndarray, lr: np.ndarray, scale: Scale) -> float | None:
 
 
 def _tell(name: str, motion: RigidMotion) -> None:
-    """Say how far a person moved, louder where it is hard to believe."""
+    """Say how far a subject moved, louder where it is hard to believe."""
     shift_mm = float(np.linalg.norm(motion.translation_mm))
     degrees = float(np.degrees(motion.rotation.magnitude()))
     _logger.info("%s: HR lies %.2f mm and %.2f degrees off its LR", name, shift_mm, degrees)
     if shift_mm > LARGE_MM or degrees > LARGE_DEGREES:
         _logger.warning(
-            "%s: a motion of %.0f mm and %.0f degrees was found; expected at most %.0f mm and %.0f degrees of a person "
-            "scanned twice: look whether both scans show one person, and whether their headers are right",
+            "%s: a motion of %.0f mm and %.0f degrees was found; expected at most %.0f mm and %.0f degrees of a "
+            "subject scanned twice: look whether both scans show one subject, and whether their headers are right",
             name, shift_mm, degrees, LARGE_MM, LARGE_DEGREES,
         )  # fmt: skip

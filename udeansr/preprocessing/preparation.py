@@ -114,7 +114,7 @@ def prepare_pair(
 
     Args:
         lr: LR as read.
-        hr: HR as read, of the same person at the same place in the world.
+        hr: HR as read, of the same subject at the same place in the world.
         plan: gives orientation and gain.
         configuration: gives the scale.
         lr_path: the LR file, for messages.

@@ -20,7 +20,7 @@ EXPLANATIONS = "explanations"
 
 
 def write_explanations(method: Method, split: Split, device: torch.device, precision: str, folder: Path) -> list[Path]:
-    """Keep and draw the method's maps of the people who validate: an ``.npz`` and a PNG of its middle for each HR.
+    """Keep and draw the method's maps of the subjects who validate: an ``.npz`` and a PNG of its middle for each HR.
 
     Args:
         method: on the device, with the weights to be explained.

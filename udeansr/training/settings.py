@@ -28,7 +28,7 @@ class RunSettings:
         iterations_per_epoch: None takes the plan's.
         batch_size: slabs of each cohort in a batch; None takes the plan's.
         learning_rate: learning rate of the first epoch; None takes the method's.
-        seed: of the first weights, of the batches and of the people held out.
+        seed: of the first weights, of the batches and of the subjects held out.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ...
         workers: processes that prepare batches; 0 prepares them in the training process.
         precision: ``auto``, ``bf16``, ``fp16`` or ``fp32``.

@@ -75,7 +75,7 @@ def train(
     method = build_method(method_name, configuration, settings)
     method.domain = dataset.domain()
     _check_batch_size(method, run)
-    if method.pairs != "made":
+    if method.pairs != "synthetic":
         check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
     state = open_run_folder(output_folder, mode)  # nothing is removed before all else is known to be right
     identity = {
@@ -101,7 +101,7 @@ def train(
         if method.is_zero_shot:
             return save_beginning(output_folder, trainer, identity)
         split = split_cases(dataset, run.seed, run.validation_cases)
-        if method.pairs != "made":
+        if method.pairs != "synthetic":
             cases, registered = (split.train_hr, split.train_lr), method.pairs == "registered"
             pairs = pair_cases(dataset, *cases, configuration, registered, run.workers)
             split = replace(split, train_hr=pairs)

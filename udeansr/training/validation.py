@@ -24,7 +24,7 @@ from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, Preproc
 
 HELD_OUT_SHARE = 0.1
 FEWEST_TO_HOLD_OUT = 3
-"""People below which a group is too small to give one away."""
+"""Subjects below which a group is too small to give one away."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Split:
     Attributes:
         train_hr, train_lr: source HR and target LR that are learnt from.
         validation_hr, validation_lr: volumes that scores are taken on.
-        paired: whether those two are pairs of the same people, in one order; else they are unrelated.
+        paired: whether those two are pairs of the same subjects, in one order; else they are unrelated.
     """
 
     train_hr: Cases
@@ -49,9 +49,9 @@ class Split:
 
 
 def split_cases(dataset: PreprocessedDataset, seed: int, limit: int) -> Split:
-    """Set validation cases aside: the pairs where the dataset has some, else a tenth of the people of each cohort.
+    """Set validation cases aside: the pairs where the dataset has some, else a tenth of the subjects of each cohort.
 
-    Of a cohort of fewer than three nobody is held out: it is validated on people it was trained on, with a warning.
+    Of a cohort of fewer than three nobody is held out: it is validated on subjects it was trained on, with a warning.
 
     Args:
         dataset: the preprocessed dataset.
@@ -72,7 +72,7 @@ def _hold_out(cases: Cases, seed: int, group: str) -> tuple[Cases, Cases]:
     """Part a group into those who train and those who validate."""
     if len(cases) < FEWEST_TO_HOLD_OUT:
         logger.warning(
-            "%s has %d people: too few to hold one out, so validation scores are of people that were trained on",
+            "%s has %d subjects: too few to hold one out, so validation scores are of subjects that were trained on",
             group,
             len(cases),
         )
