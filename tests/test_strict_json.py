@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from udeansr.errors import UdeansrError
-from udeansr.strict_json import as_json, from_json, from_text, read_json, read_json_as, write_json
+from udeansr.strict_json import as_json, differences, from_json, from_text, read_json, read_json_as, write_json
 
 
 @dataclass(frozen=True)
@@ -124,3 +124,13 @@ def test_help_waits_for_no_heavy_import(command):
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
     assert json.loads(said.splitlines()[-1]) == []
+
+
+def test_differences_are_named_from_the_outside_in() -> None:
+    former, now = {"a": 1, "b": {"c": 2, "d": [3]}}, {"b": {"c": 2, "d": [1, 2, 3, 4]}, "e": None, "f": 5}
+    found = differences(former, now)
+    assert [(one.name, one.former, one.now) for one in found] == [
+        ("a", 1, None), ("b.d", [3], [1, 2, 3, 4]), ("f", None, 5),
+    ]  # fmt: skip
+    assert [str(one) for one in found] == ["a 1 -> None", "b.d", "f None -> 5"]
+    assert differences(now, now) == []

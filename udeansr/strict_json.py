@@ -6,7 +6,7 @@ import functools
 import json
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -139,6 +139,38 @@ def from_text(kind: type[Record], values: Mapping[str, str], where: str, remedy:
         UdeansrError: as :func:`from_json`.
     """
     return _validated(kind, lambda adapter: adapter.validate_strings(dict(values)), where, remedy)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is not the same in two objects of JSON.
+
+    Attributes:
+        name: its key, ``outer.inner`` within other objects.
+        former, now: both values; None where it is missing.
+    """
+
+    name: str
+    former: Any
+    now: Any
+
+    def __str__(self) -> str:
+        """The difference in words; of lists and objects the name alone."""
+        values = (self.former, self.now)
+        long = any(isinstance(value, list | dict) and len(value) > 3 for value in values)
+        return self.name if long else f"{self.name} {' -> '.join(map(str, values))}"
+
+
+def differences(former: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[Difference]:
+    """What differs between two objects of JSON, objects within them compared key by key."""
+    found: list[Difference] = []
+    for name in {**former, **now}:
+        one, other = former.get(name), now.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differences(one, other, f"{within}{name}.")
+        elif one != other:
+            found.append(Difference(f"{within}{name}", one, other))
+    return found
 
 
 @functools.cache

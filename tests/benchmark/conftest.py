@@ -8,7 +8,7 @@ import pytest
 from udeansr.benchmark.comparison import COLUMNS
 from udeansr.benchmark.dataset import SimulatedDataset, with_variants
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
-from udeansr.benchmark.row_result import RowResult, Training
+from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import ROWS, Row
 from udeansr.benchmark.scenario import Scenario
 from udeansr.planning.plan import Configuration, Plan
@@ -68,7 +68,7 @@ def result() -> Callable[..., RowResult]:
             scenario.dataset,
             scenario,
             "test",
-            {"subjects": SUBJECTS},
+            RowIdentity("udean", {}, SUBJECTS, "x2x2x1", {}, {}),
             cost,
             12.3,
             {"sub-4": one, "sub-5": {key: score + 1 for key, score in one.items()}},

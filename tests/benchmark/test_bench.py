@@ -133,6 +133,6 @@ def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(w
     limited = replace(wanted_of_bench, settings=settings, options=RunSettings(device="cpu"), rows=rows)
     run(limited)
     results = [result for results in read_results(wanted_of_bench.folder).values() for result in results]
-    lengths = [result.identity["run"] for result in results if result.training is not None and "run" in result.identity]
+    lengths = [result.identity.run for result in results if result.identity.run]
     assert sorted(one["epochs"] * one["iterations_per_epoch"] for one in lengths) == [80, 165]
     assert len(run(limited).there) == 4

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from filelock import Timeout
 
-from udeansr.benchmark.folder import BenchmarkFolder, differences
+from udeansr.benchmark.folder import BenchmarkFolder
 from udeansr.errors import UdeansrError
 
 
@@ -57,9 +57,3 @@ def test_no_two_things_lie_in_one_place(folder):
         for row in ("c", "d")
     }
     assert len(places) == 24 and all(place.is_relative_to(folder.root) for place in places)
-
-
-def test_differences_are_named_from_the_outside_in():
-    then, now = {"a": 1, "b": {"c": 2, "d": [3]}}, {"b": {"c": 2, "d": [4]}, "e": None, "f": 5}
-    assert differences(then, now) == [("a", 1, None), ("b.d", [3], [4]), ("f", None, 5)]
-    assert differences(now, now) == []

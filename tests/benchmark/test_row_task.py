@@ -1,18 +1,20 @@
-import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from udeansr.benchmark import row_task
-from udeansr.benchmark.row_task import OF_THE_RUN, RowTask, do_row
+from udeansr.benchmark.row_task import RowTask, do_row
 from udeansr.benchmark.rows import ROWS, parse_row
 from udeansr.errors import UdeansrError
 from udeansr.methods import build_method
 from udeansr.prediction.predict import Outcome
-from udeansr.training.checkpoint import KEYS, save_checkpoint
-from udeansr.training.settings import RunSettings
+from udeansr.strict_json import as_json
+from udeansr.training.checkpoint import KEYS, Progress, save_checkpoint
+from udeansr.training.log import EpochRecord
+from udeansr.training.run_folder import Computed, write_run
+from udeansr.training.settings import RunSettings, TrainingRecord
 
 
 @pytest.fixture
@@ -129,21 +131,15 @@ def stages(monkeypatch):
 def leave_training(output, plan, configuration, method, settings, run, iterations):
     output.mkdir(parents=True, exist_ok=True)
     state = {key: {} for key in KEYS if key not in ("format", "version")}
-    state |= {
-        "plan": plan.as_dict(),
-        "configuration": configuration,
-        "method": method,
-        "settings": vars(settings),
-        "run": {name: getattr(run, name) for name in OF_THE_RUN},
-        "progress": {"epoch": iterations // 3, "iteration": iterations, "seconds": 100.0},
-    }
+    record = TrainingRecord(plan, configuration, method, as_json(settings), run)
+    state |= {**record.as_dict(), "progress": asdict(Progress(iterations // 3, iterations, seconds=100.0))}
     save_checkpoint(output / "latest.pt", state)
     if iterations == 6:
         for name in ("best.pt", "final.pt"):
             save_checkpoint(output / name, state)
-    lines = [json.dumps({"epoch": epoch, "seconds": {"validation": 10.0}}) for epoch in range(3)]
-    (output / "metrics.jsonl").write_text("\n".join(lines))
-    (output / "run.json").write_text(json.dumps({"computed": {"device": "cpu", "precision": "fp32"}}))
+    epochs = [EpochRecord(epoch, 3, {}, {}, 1e-4, {"validation": 10.0}) for epoch in range(3)]
+    (output / "metrics.jsonl").write_text("".join(epoch.line() for epoch in epochs))
+    write_run(output, record, Computed("cpu", "fp32"))
 
 
 def left_by(task_of_row_run, iterations):

@@ -162,7 +162,7 @@ def test_an_option_with_a_typo_is_refused(monkeypatch, capsys) -> None:
 @pytest.mark.slow
 def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch) -> None:
     """Ctrl-C reaches the workers as well: the terminal sends it to all."""
-    configuration = replace(CONFIGURATION, iterations_per_epoch=1000)
+    configuration = CONFIGURATION.changed(iterations_per_epoch=1000)
     replace(PLAN, configurations={"x2x2x1": configuration}).save(dataset / "plans.json")
     command = [sys.executable, "-c", "from udeansr.cli.train import main; main()", "1", "x2x2x1", *CPU]
     process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True, start_new_session=True)

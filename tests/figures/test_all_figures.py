@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from udeansr.benchmark.folder import BenchmarkFolder
-from udeansr.benchmark.row_result import RowResult, Training
+from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
@@ -43,7 +43,7 @@ def result(row: str, training: bool) -> RowResult:
     other = {key: score + 1 for key, score in one.items()}
     cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
     subjects = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}
-    identity = {"subjects": subjects, "plan": {"name": "x2x2x1"}}
+    identity = RowIdentity(ROWS[row].method, {}, subjects, "x2x2x1", {}, {})
     scenario = Scenario("x2x2x1", "unpaired", "shifted", 1)
     return RowResult(ROWS[row], DATASET, scenario, "test", identity, cost, 12.3, {"sub-4": one, "sub-5": other})
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from dataclasses import replace
 
 import matplotlib
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.training.interruption import StoppedError
 from udeansr.training.log import (
+    EpochRecord,
     RunLog,
     by_player,
     check_tensorboard,
@@ -22,13 +24,9 @@ from udeansr.training.log import (
 )
 
 
-def entry(epoch: int, losses: dict, **validation) -> dict:
-    return {
-        "epoch": epoch,
-        "losses": losses,
-        "validation": {"shift_voxels": [0, 0, 0], **validation},
-        "learning_rate": 1e-4,
-    }
+def entry(epoch: int, losses: dict, **validation) -> EpochRecord:
+    scores = {"shift_voxels": [0.0, 0.0, 0.0], **validation}
+    return EpochRecord(epoch, 3, losses, scores, 1e-4, {"computing": 1.0, "waiting": 0.5, "validation": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -60,18 +58,19 @@ def test_a_duration_in_words(seconds, text) -> None:
 
 
 def test_an_epoch_is_one_line_with_losses_scores_shift_and_times() -> None:
-    entry = {
-        "epoch": 2,
-        "losses": {"g.l1": 0.25, "g.adversarial": 0.5, "d.tell": 1.0},
-        "validation": {"score": 0.9, "psnr": None, "shift_voxels": [0.0, -0.25, 0.125]},
-        "learning_rate": 5e-5,
-        "seconds": {"computing": 50.0, "waiting": 8.0, "validation": 2.0},
-    }
+    entry = EpochRecord(
+        epoch=2,
+        iterations=10,
+        losses={"g.l1": 0.25, "g.adversarial": 0.5, "d.loss": 1.0},
+        validation={"score": 0.9, "psnr": None, "shift_voxels": [0.0, -0.25, 0.125]},
+        learning_rate=5e-5,
+        seconds={"computing": 50.0, "waiting": 8.0, "validation": 2.0},
+    )
     assert epoch_line(entry, 4) == (
         "epoch 2/4: g 0.7500, d 1.0000, score 0.9000, shift 0.000 -0.250 0.125 HR voxels, "
         "learning rate 5e-05; 60 s (8 s waiting for data), about 2 min left"
     )
-    assert "left" not in epoch_line({**entry, "epoch": 4}, 4)
+    assert "left" not in epoch_line(replace(entry, epoch=4), 4)
     assert epoch_line(entry, 4, seconds_left=30.2).endswith("about 30 s left")
     assert "left" not in epoch_line(entry, 4, seconds_left=-1)
 
@@ -93,19 +92,10 @@ def no_pictures(monkeypatch) -> None:
     monkeypatch.setattr("udeansr.training.log.draw_progress", lambda history, path: None)
 
 
-def entry_of_log(epoch: int, **losses: float) -> dict:
-    return {
-        "epoch": epoch,
-        "losses": losses,
-        "validation": {"psnr": float("inf"), "shift_voxels": [0.0]},
-        "learning_rate": 1e-4,
-    }
-
-
 def test_each_epoch_is_a_line_of_json_without_what_json_cannot_say(tmp_path) -> None:
     with RunLog(tmp_path, -1, False) as log:
-        log.record(entry_of_log(0))
-        log.record(entry_of_log(1, l1=0.5))
+        log.record(entry(0, {}, psnr=float("inf")))
+        log.record(entry(1, {"l1": 0.5}, psnr=float("inf")))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1]
     assert lines[1]["losses"] == {"l1": 0.5}
@@ -115,17 +105,17 @@ def test_each_epoch_is_a_line_of_json_without_what_json_cannot_say(tmp_path) -> 
 def test_continued_it_drops_what_the_checkpoint_does_not_know_and_half_lines(tmp_path, caplog) -> None:
     with RunLog(tmp_path, -1, False) as log:
         for epoch in range(4):
-            log.record(entry_of_log(epoch))
+            log.record(entry(epoch, {}, psnr=float("inf")))
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "los')
     with caplog.at_level(logging.WARNING):
         log = RunLog(tmp_path, 2, False)
     assert "a line is broken and is left out" in caplog.text
     with log:
-        log.record(entry_of_log(3))
+        log.record(entry(3, {}, psnr=float("inf")))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
-    assert [line["epoch"] for line in log.history] == [0, 1, 2, 3]
+    assert [epoch.epoch for epoch in log.history] == [0, 1, 2, 3]
 
 
 def test_training_log_takes_what_the_library_says_with_its_time(tmp_path) -> None:
@@ -168,6 +158,6 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr("udeansr.training.log._open_tensorboard", lambda folder: Board())
     with RunLog(tmp_path, -1, True) as log:
-        log.record({**entry_of_log(1, l1=0.5), "validation": {"ssim": 0.9, "shift_voxels": [0.0]}})
+        log.record(entry(1, {"l1": 0.5}, ssim=0.9))
     assert Board.scalars == [("losses/l1", 0.5, 1), ("validation/ssim", 0.9, 1), ("learning_rate", 1e-4, 1)]
     assert Board.closed

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.methods.udean import Udean, UdeanPaper
 from udeansr.strict_json import as_json, from_json
-from udeansr.training.settings import LASTING, RunSettings, check_continuation
+from udeansr.training.settings import LASTING, RunSettings, TrainingRecord, check_same_training
 
 
 @pytest.mark.parametrize(
@@ -44,27 +46,40 @@ def test_the_paper_is_run_to_the_letter(configuration) -> None:
     assert (said.ema_decay, said.augment) == (0.5, True)
 
 
+@pytest.fixture
+def record(plan, configuration) -> TrainingRecord:
+    return TrainingRecord(plan, "x2x2x2", "udean", {"beta": 0.01}, RunSettings().resolved(configuration, Udean))
+
+
+def test_a_record_is_read_as_a_checkpoint_holds_it(record) -> None:
+    assert TrainingRecord.from_dict(json.loads(json.dumps(record.as_dict())), "latest.pt") == record
+
+
 @pytest.mark.parametrize("name", LASTING)
-def test_a_lasting_setting_may_not_change(configuration, name) -> None:
-    saved = RunSettings().resolved(configuration, Udean)
-    value = getattr(saved, name)
-    wanted = replace(saved, **{name: value / 2 if isinstance(value, float) else value + 1})
-    with pytest.raises(
-        UdeansrError, match=rf"latest.pt was begun with other settings: {name} {value} -> .*--overwrite"
-    ):
-        check_continuation(saved, wanted, "latest.pt")
+def test_a_lasting_setting_may_not_change(record, name) -> None:
+    saved = getattr(record.run, name)
+    other = replace(record.run, **{name: saved / 2 if isinstance(saved, float) else saved + 1})
+    with pytest.raises(UdeansrError, match=rf"^folder .*: run.{name} {saved} -> .*--overwrite"):
+        check_same_training(record, replace(record, run=other), "folder")
 
 
-def test_epochs_may_only_grow_and_how_it_is_computed_may_change(configuration) -> None:
-    saved = RunSettings().resolved(configuration, Udean)
-    free = {
-        "device": "cuda",
-        "precision": "bf16",
-        "workers": 4,
-        "clip": 1.0,
-        "compile": True,
-        "checkpoint_minutes": 1.0,
-    }
-    check_continuation(saved, replace(saved, epochs=3, **free), "latest.pt")
-    with pytest.raises(UdeansrError, match=r"epochs 2 -> 1 \(they may only grow\)"):
-        check_continuation(saved, replace(saved, epochs=1), "latest.pt")
+def test_epochs_may_only_grow_and_how_it_is_computed_may_change(record) -> None:
+    free = {"device": "cuda", "precision": "bf16", "workers": 4, "clip": 1.0, "compile": True}
+    longer = replace(record.run, epochs=3, checkpoint_minutes=1.0, **free)
+    check_same_training(record, replace(record, run=longer), "folder")
+    with pytest.raises(UdeansrError, match=r"run.epochs 2 -> 1 \(they may only grow\)"):
+        check_same_training(record, replace(record, run=replace(record.run, epochs=1)), "folder")
+
+
+def test_the_plan_may_change_in_length_and_words_and_in_nothing_else(record, longer) -> None:
+    check_same_training(record, replace(record, plan=longer(epochs=9, reasons={"a": "b"})), "folder")
+    with pytest.raises(UdeansrError, match=r"folder .*: plan.patch_size \[8, 8\] -> \[9, 8\]"):
+        check_same_training(record, replace(record, plan=longer(patch_size=(9, 8))), "folder")
+    flat = MeasuredDegradation((0.5,), ((1.0,), (1.0,), (1.0,)), (1.0, 1.0, 1.0), 0.0, 1.0, 0.0)
+    with pytest.raises(UdeansrError, match=r"folder .*: plan.degradation"):
+        check_same_training(record, replace(record, plan=replace(record.plan, degradation=flat)), "folder")
+
+
+def test_another_method_and_its_settings_are_named(record) -> None:
+    with pytest.raises(UdeansrError, match=r"method udean -> dasr, settings.beta 0.01 -> 0.1"):
+        check_same_training(record, replace(record, method="dasr", settings={"beta": 0.1}), "folder")

@@ -76,12 +76,12 @@ def test_a_second_run_needs_to_be_told(dataset_folder, plan, tiny, tmp_path, run
 def test_continuing_with_other_settings_is_refused(dataset_folder, plan, longer, tiny, tmp_path, run_tiny) -> None:
     output = tmp_path / "results"
     run_tiny(dataset_folder, plan, output, epochs=1)
-    with pytest.raises(UdeansrError, match=r"other settings: learning_rate 0.0001 -> 0.01, seed 0 -> 3"):
+    with pytest.raises(UdeansrError, match=r"results .*run.learning_rate 0.0001 -> 0.01, run.seed 0 -> 3"):
         run_tiny(dataset_folder, plan, output, "continue", epochs=2, learning_rate=0.01, seed=3)
-    with pytest.raises(UdeansrError, match=r"other values: lr_gain 1.0 -> 2.0"):
+    with pytest.raises(UdeansrError, match=r"plan.lr_gain 1.0 -> 2.0"):
         other = Plan(plan.dataset, plan.orientation, 2.0, plan.configurations)
         run_tiny(dataset_folder, other, output, "continue", epochs=2)
-    with pytest.raises(UdeansrError, match=r"other values: weight 1.0 -> 2.0"):
+    with pytest.raises(UdeansrError, match=r"settings.weight 1.0 -> 2.0"):
         settings = parse_settings("tiny", ["tiny.weight=2"])
         train(
             dataset_folder,

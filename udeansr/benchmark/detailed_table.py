@@ -30,7 +30,7 @@ def markdown(tables: dict[tuple[str, str], list[RowResult]], rule: str) -> str:
     lines = ["# Benchmark", ""]
     shown = {}
     for (dataset, split), results in tables.items():
-        groups = results[0].identity["subjects"]
+        groups = results[0].identity.subjects
         counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
         lines += [f"## {dataset}, {split} subjects ({counts})", "", *_table(results), ""]
         shown |= {result.row.name: result.row for result in results}

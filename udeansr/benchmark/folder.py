@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
-from udeansr.strict_json import NonNegativeFloat, PositiveFloat, PositiveInt, read_json_as, write_json
+from udeansr.strict_json import NonNegativeFloat, PositiveFloat, PositiveInt, differences, read_json_as, write_json
 
 SETTINGS_FILE = "benchmark.json"
 
@@ -67,9 +67,9 @@ class BenchmarkFolder:
             return
         former = self.settings()
         changes = [
-            f"--{name.replace('_', '-')} {_said(then)} -> {_said(now)}"
-            for name, then, now in differences(asdict(former), asdict(settings))
-            if name != "scans"
+            f"--{change.name.replace('_', '-')} {_said(change.former)} -> {_said(change.now)}"
+            for change in differences(asdict(former), asdict(settings))
+            if change.name != "scans"
         ]
         if former.scans != settings.scans:
             changes.insert(0, f"other scans ({len(former.scans)} -> {len(settings.scans)})")
@@ -123,18 +123,6 @@ class BenchmarkFolder:
     def row_file(self, dataset: str, split: str, row: str) -> Path:
         """What came of a row."""
         return self.root / "rows" / dataset / split / f"{row}.json"
-
-
-def differences(then: dict[str, Any], now: dict[str, Any], within: str = "") -> list[tuple[str, Any, Any]]:
-    """Names whose values differ in two objects of JSON, ``outer.inner`` for objects in them, with both values."""
-    found: list[tuple[str, Any, Any]] = []
-    for name in {**then, **now}:
-        old, new = then.get(name), now.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{within}{name}.")
-        elif old != new:
-            found.append((f"{within}{name}", old, new))
-    return found
 
 
 def _said(value: Any) -> str:

@@ -34,6 +34,27 @@ class Training:
 
 
 @dataclass(frozen=True)
+class RowIdentity:
+    """Everything that decides the scores of a row, as JSON.
+
+    Attributes:
+        method: its name.
+        settings: of the method.
+        subjects: by group, source, target, validation, test.
+        configuration: name of the plan's.
+        plan: the numbers of the plan that the row depends on.
+        run: the settings of the training that change what is learned; empty where nothing is.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    subjects: dict[str, list[str]]
+    configuration: str
+    plan: dict[str, Any]
+    run: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class RowResult:
     """One row of one dataset's table.
 
@@ -42,7 +63,7 @@ class RowResult:
         dataset: its folder name.
         scenario: what was simulated in it.
         split: "test" or "validation": who was scored.
-        identity: everything that decides the scores, as JSON gives it back.
+        identity: what decided the scores.
         training: None for a method that learns nothing.
         prediction_seconds: for the SR of one volume, the mean of all.
         cases: subject's scan -> metric -> score; not a number where a metric has none.
@@ -53,7 +74,7 @@ class RowResult:
     dataset: str
     scenario: Scenario
     split: str
-    identity: dict[str, Any]
+    identity: RowIdentity
     training: Training | None
     prediction_seconds: NonNegativeFloat
     cases: dict[str, dict[str, float]]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from udeansr.benchmark.dataset import SimulatedDataset
-from udeansr.benchmark.folder import BenchmarkFolder, differences
-from udeansr.benchmark.row_result import RowResult, Training
+from udeansr.benchmark.folder import BenchmarkFolder
+from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import Row
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import evaluate
@@ -23,14 +22,12 @@ from udeansr.planning.plan import Configuration
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.preprocessing.preprocessed_dataset import planned_values
-from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
-from udeansr.training.log import METRICS
-from udeansr.training.run_folder import RUN_FILE, check_same_training
-from udeansr.training.settings import LASTING, RunSettings
+from udeansr.strict_json import as_json, differences
+from udeansr.training.checkpoint import BEST, FINAL, LATEST, Progress, load_checkpoint
+from udeansr.training.log import METRICS, read_epochs
+from udeansr.training.run_folder import read_run
+from udeansr.training.settings import LASTING, RunSettings, TrainingRecord
 from udeansr.training.train import train
-
-NOT_OF_THE_SCORES = ("epochs", "iterations_per_epoch", "batch_size")
-"""Of a configuration: words, and what the run's own settings hold."""
 
 MOST_IN_PREDICTION = 3000
 """Iterations that learning on a single volume is given at most: its authors' number."""
@@ -99,21 +96,20 @@ class RowTask:
         return self.folder.training(self.dataset.name, self.configuration.name, self.row.name)
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def record(self) -> TrainingRecord:
+        """What is trained and how."""
+        plan, settings = self.dataset.plan, as_json(self.settings)
+        return TrainingRecord(plan, self.configuration.name, self.row.method, settings, self.run)
+
+    @cached_property
+    def identity(self) -> RowIdentity:
         """Everything that decides the scores; how it is computed is not among it."""
-        plan, configuration = self.dataset.plan, self.configuration
-        values = {"method": self.row.method, "settings": asdict(self.settings), "subjects": self.dataset.subjects}
+        values, configuration = self.record.lasting(OF_THE_RUN), self.configuration
         if self.learns:
-            planned = {
-                name: value
-                for name, value in (asdict(configuration.task) | asdict(configuration.size)).items()
-                if name not in NOT_OF_THE_SCORES
-            }
-            values["plan"] = planned | planned_values(plan, configuration)
-            values["run"] = {name: getattr(self.run, name) for name in OF_THE_RUN}
+            values["plan"] |= planned_values(self.dataset.plan, configuration)
         else:
-            values["plan"] = {"scale": configuration.task.scale}
-        return json.loads(json.dumps(values))
+            values |= {"plan": {"scale": configuration.task.scale}, "run": {}}
+        return RowIdentity(subjects=self.dataset.subjects, configuration=configuration.name, **values)
 
     def result(self) -> RowResult | None:
         """What was done before; None if nothing was.
@@ -124,7 +120,7 @@ class RowTask:
         if not self.file.is_file():
             return None
         result = RowResult.load(self.file)
-        self._refuse_changes(self.file, result.identity)
+        self._refuse_changes(self.file, as_json(result.identity), as_json(self.identity))
         return result
 
     @property
@@ -147,27 +143,19 @@ class RowTask:
         """
         if not self.learns or not (self.training / LATEST).is_file():
             return self.iterations
-        state = load_checkpoint(self.training / LATEST)
-        names = {"configuration": self.configuration.name, "method": self.row.method}
-        identity = {**names, "settings": asdict(self.settings)}
-        check_same_training(state, identity, self.dataset.plan, str(self.training))
-        self._refuse_changes(self.training, {"run": {name: state["run"].get(name) for name in OF_THE_RUN}})
-        return self.iterations - state["progress"]["iteration"]
+        state, where = load_checkpoint(self.training / LATEST), str(self.training)
+        former = TrainingRecord.from_dict(state, where)
+        self._refuse_changes(self.training, former.lasting(OF_THE_RUN), self.record.lasting(OF_THE_RUN))
+        return self.iterations - Progress.from_dict(state, where).iteration
 
-    def _refuse_changes(self, path: Path, former: dict[str, Any]) -> None:
-        """Refuse what was made with other values than this row's: of the identity, the parts in ``former``."""
-        now = {name: self.identity.get(name) for name in former}
-        changes = [_change(*change) for change in differences(former, now)]
+    def _refuse_changes(self, path: Path, former: dict[str, Any], now: dict[str, Any]) -> None:
+        """Refuse what was made with other values than this row's."""
+        changes = [str(difference) for difference in differences(former, now)]
         if changes:
             raise UdeansrError(
                 f"{path}: was made with other values: {', '.join(changes)}. "
                 "Do it again with --overwrite, or give the row another name"
             )
-
-
-def _change(name: str, then: Any, now: Any) -> str:
-    """A difference in words; curves and lists of subjects are only named."""
-    return name if isinstance(then, (list, dict)) or isinstance(now, (list, dict)) else f"{name} {then} -> {now}"
 
 
 _logger = logging.getLogger(__name__)
@@ -227,19 +215,18 @@ def _trained(task: RowTask, overwrite: bool) -> Training:
 def _account(task: RowTask) -> Training:
     """What the finished training took, out of its own records."""
     folder = task.training
-    progress = load_checkpoint(folder / FINAL)["progress"]
+    progress = Progress.from_dict(load_checkpoint(folder / FINAL), str(folder / FINAL))
     validating = 0.0
     if not task.is_zero_shot:  # which has no epochs
-        epochs = [json.loads(line) for line in (folder / METRICS).read_text(encoding="utf-8").splitlines()]
-        validating = sum(epoch["seconds"]["validation"] for epoch in epochs)
+        validating = sum(epoch.seconds["validation"] for epoch in read_epochs(folder / METRICS))
     method = build_method(task.row.method, task.configuration, task.settings)
     weights = [weight for player in method.players for weight in method.get_submodule(player).parameters()]
-    computed = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["computed"]
+    computed = read_run(folder).computed
     return Training(
-        iterations=task.iterations if task.is_zero_shot else progress["iteration"],
-        seconds=round(max(0.0, progress["seconds"] - validating), 1),
+        iterations=task.iterations if task.is_zero_shot else progress.iteration,
+        seconds=round(max(0.0, progress.seconds - validating), 1),
         weights=sum(weight.numel() for weight in weights),
         checkpoint="best" if (folder / BEST).is_file() else "final",
-        device=computed["device"],
-        precision=computed["precision"],
+        device=computed.device,
+        precision=computed.precision,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -120,30 +120,23 @@ def benchmark(
     from udeansr.strict_json import from_json
     from udeansr.training.settings import RunSettings
 
-    length: dict[str, Any] = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch}
-    computing = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
-    counts: dict[str, Any] = {"source": source, "target": target, "validation": validation, "test": test}
+    counts, length = (source, target, validation, test), (epochs, iterations_per_epoch)
+    options = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "workers": workers}
+    options |= {"device": device, "precision": precision, "compile": compile_}
     benchmark = Benchmark(
         hr=hr,
         folder=BenchmarkFolder(output),
-        settings=BenchmarkSettings(
-            scans=scan_names(hr), memory_gb=memory_gb, budget_seconds=budget_seconds, **length, **counts
-        ),
+        settings=BenchmarkSettings(scan_names(hr), *counts, memory_gb, *length, budget_seconds),
         scenarios=_scenarios(hr, scales, pairings, degradations, seeds),
         rows=choose_rows(rows, row or []),
         split=split,
-        options=from_json(RunSettings, length | computing, "the options"),
+        options=from_json(RunSettings, options, "the options"),
         memory_gb=planning_memory(memory_gb)[0],
         processes=worker_processes(processes),
         part=Part(num_parts, part_id),
         overwrite=overwrite,
     )
-    if dry_run:
-        _tell_what_is_left(benchmark)
-    elif merge:
-        _merge(benchmark, merge)
-    else:
-        _run(benchmark)
+    _print_what_is_left(benchmark) if dry_run else _merge(benchmark, merge) if merge else _run(benchmark)
 
 
 def _scenarios(
@@ -162,7 +155,7 @@ def _scenarios(
     return scenarios(*map(_words, options))
 
 
-def _tell_what_is_left(benchmark: Benchmark) -> None:
+def _print_what_is_left(benchmark: Benchmark) -> None:
     """Print what is left to do."""
     from udeansr.benchmark.dry_run import work_left
 

@@ -116,7 +116,7 @@ def _train(
     plan = Plan.load(folder / PLANS_FILE)
     chosen = plan.configuration(configuration)
     from udeansr.methods import load_settings, method_type, parse_settings
-    from udeansr.strict_json import from_json
+    from udeansr.strict_json import as_json, from_json
     from udeansr.training.interruption import StoppedError
     from udeansr.training.run_folder import read_run
     from udeansr.training.train import RunSettings, train
@@ -126,9 +126,9 @@ def _train(
     run = from_json(RunSettings, flags, "the options")
     if mode == "continue":
         saved = read_run(output)
-        run = from_json(RunSettings, {**saved["run"], "max_minutes": None, **flags}, str(output))
+        run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
         if not assignments:
-            settings = load_settings(method, saved["settings"])
+            settings = load_settings(method, saved.settings)
     run = run.resolved(chosen, method_type(method))
     length = f"{run.epochs} epochs of {run.iterations_per_epoch} iterations"
     if method_type(method).is_zero_shot:

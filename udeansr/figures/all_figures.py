@@ -159,7 +159,7 @@ def _shows_anything(kind: type[Method]) -> bool:
 def _checkpoint(folder: BenchmarkFolder, result: RowResult) -> Path:
     """The checkpoint that made a row's SR."""
     assert result.training is not None
-    configuration = str(result.identity["plan"]["name"])
+    configuration = result.identity.configuration
     return folder.training(result.dataset, configuration, result.row.name) / f"{result.training.checkpoint}.pt"
 
 

@@ -11,10 +11,11 @@ from udeansr.inference.deployment import keep_deployed
 from udeansr.models.calibration import Calibration
 from udeansr.models.card import ModelCard
 from udeansr.models.description import ModelDescription, one_configuration
-from udeansr.models.model import plan_of, trained_method
+from udeansr.models.model import trained_method
 from udeansr.models.model_file import write_model
-from udeansr.planning.domain import Domain
+from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import checkpoint_file, load_checkpoint
+from udeansr.training.settings import TrainingRecord
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,19 @@ def export_model(training: Path, output: Path, settings: ExportSettings | None =
         raise UdeansrError(f"{output}: a model is one zip; expected a name that ends in .zip")
     path = checkpoint_file(training)
     state = load_checkpoint(path)
-    method = trained_method(path, state)
-    plan, configuration = plan_of(path, state)
-    domain: Domain | None = method.domain
-    contrast = settings.contrast or (domain and domain.contrast)
+    record = TrainingRecord.from_dict(state, str(path))
+    method = trained_method(path, state, record)
+    contrast = settings.contrast or (record.domain and record.domain.contrast)
     if not contrast:
         raise UdeansrError(f"{path}: does not tell the contrast of its images; give it: --contrast T1w")
     description = ModelDescription(
-        name=settings.name or _name(plan.dataset, contrast, configuration.task.scale),
+        name=settings.name or _name(record.plan.dataset, contrast, record.planned.task.scale),
         contrast=contrast,
-        plan=one_configuration(plan, configuration.name),
-        method=state["method"],
-        settings=state["settings"],
-        run=state["run"],
-        domain=domain,
+        plan=one_configuration(record.plan, record.configuration),
+        method=record.method,
+        settings=record.settings,
+        run=as_json(record.run),
+        domain=record.domain,
         calibration=settings.calibration,
     )
     keep_deployed(method)

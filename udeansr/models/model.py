@@ -18,7 +18,7 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Configuration, Plan
 from udeansr.strict_json import from_json
 from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint
-from udeansr.training.settings import RunSettings
+from udeansr.training.settings import RunSettings, TrainingRecord
 
 LARGEST_METHOD = 2**28
 """Weights of a method in a model file, those that only training needs among them: some hundred times the paper's."""
@@ -118,30 +118,23 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
     )
 
 
-def trained_method(path: Path, state: dict[str, Any]) -> Method:
+def trained_method(path: Path, state: dict[str, Any], record: TrainingRecord) -> Method:
     """The method of a checkpoint with the averaged weights; networks that only training needs are left out.
 
     Args:
         path: the checkpoint, for messages.
         state: as :func:`load_checkpoint` gave it.
+        record: of the state.
     Raises:
         UdeansrError: if it is of a method or weights this version lacks.
     """
-    _, configuration = plan_of(path, state)
-    method = _empty(path, state["method"], configuration, state["settings"])
+    method = _empty(path, record.method, record.planned, record.settings)
     check_weights(state, method.state_dict(), str(path))
     keep_averaged(method)
     weights = {**state["weights"], **state["averaged"]}
     fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
-    if state.get("domain") is not None:
-        method.domain = from_json(Domain, state["domain"], str(path))
+    method.domain = record.domain
     return method
-
-
-def plan_of(path: Path, state: dict[str, Any]) -> tuple[Plan, Configuration]:
-    """The plan and the configuration of a checkpoint."""
-    plan = Plan.from_dict(state["plan"], str(path))
-    return plan, plan.configuration(state["configuration"])
 
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> Model:
@@ -169,18 +162,10 @@ def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") ->
 def _trained(path: Path, device: torch.device | str) -> Model:
     """A checkpoint, ready."""
     state = load_checkpoint(path)
-    method = trained_method(path, state).to(device)
-    plan, configuration = plan_of(path, state)
-    run = from_json(RunSettings, state["run"], str(path)) if method.is_zero_shot else None
-    return Model(
-        method,
-        configuration.task.factors,
-        plan,
-        configuration,
-        str(device),
-        run=run,
-        file=path,
-    )
+    record = TrainingRecord.from_dict(state, str(path))
+    method = trained_method(path, state, record).to(device)
+    run = record.run if method.is_zero_shot else None
+    return Model(method, record.planned.task.factors, record.plan, record.planned, str(device), run=run, file=path)
 
 
 def _empty(path: Path, method: str, configuration: Configuration, settings: dict[str, Any]) -> Method:

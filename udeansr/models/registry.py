@@ -35,10 +35,11 @@ class TrainedModel:
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""
-        from udeansr.models.model import plan_of  # torch; a model file tells its plan without
-        from udeansr.training.checkpoint import load_checkpoint
+        from udeansr.training.checkpoint import load_checkpoint  # torch; a model file gives its plan without
+        from udeansr.training.settings import TrainingRecord
 
-        return plan_of(self.path, load_checkpoint(self.path))
+        record = TrainingRecord.from_dict(load_checkpoint(self.path), str(self.path))
+        return record.plan, record.planned
 
 
 def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:

@@ -22,7 +22,7 @@ from udeansr.preprocessing.case_folder import (
     read_array,
     read_record,
 )
-from udeansr.strict_json import as_json
+from udeansr.strict_json import as_json, differences
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
@@ -124,10 +124,10 @@ class PreprocessedDataset:
             expected = planned_values(Plan.load(folder / PLANS_FILE), configuration)
         else:
             expected = json.loads(json.dumps({"format": FORMAT, **_configured_values(configuration)}))
-        for name, value in expected.items():
-            if made_with.get(name) != value:
-                found = f"'{name}' {made_with.get(name)}, the plan says {value}"
-                raise UdeansrError(f"{own}: the arrays were made with {found}; {again}")
+        changes = differences({name: made_with.get(name) for name in expected}, expected)
+        if changes:
+            named = ", ".join(map(str, changes))
+            raise UdeansrError(f"{own}: the arrays were made with other values than the plan's: {named}; {again}")
         return cls(own)
 
     def domain(self) -> Domain | None:

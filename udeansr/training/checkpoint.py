@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import pickle
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
@@ -18,6 +19,8 @@ from torch import Tensor
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import whole_file
+from udeansr.strict_json import from_json
+from udeansr.training.settings import TrainingRecord
 from udeansr.training.trainer import Trainer
 
 LATEST, BEST, FINAL = "latest.pt", "best.pt", "final.pt"
@@ -27,7 +30,43 @@ KEYS = (
     *("optimizers", "scaler", "schedule", "random", "progress"),
 )
 OPTIONAL_KEYS = ("domain",)
-"""Checkpoints of before 0.2 lack them."""
+"""Left out where it was not measured."""
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The epoch of the best checkpoint, and its score."""
+
+    epoch: int
+    score: float
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: epochs complete, with their validation.
+        iteration: iterations done in all.
+        best: that of ``best.pt``; None before there is one.
+        seconds: spent in all calls.
+        losses: sums over the iterations of the epoch that is not complete.
+    """
+
+    epoch: int = 0
+    iteration: int = 0
+    best: BestEpoch | None = None
+    seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any], where: str) -> Progress:
+        """The progress of a checkpoint.
+
+        Raises:
+            UdeansrError: naming what is unknown, missing or of no sense.
+        """
+        return from_json(cls, state["progress"], where)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -156,19 +195,18 @@ def seed_everything(seed: int) -> None:
 _logger = logging.getLogger(__name__)
 
 
-def save_beginning(folder: Path, trainer: Trainer, identity: dict[str, Any]) -> Path:
+def save_beginning(folder: Path, trainer: Trainer, record: TrainingRecord) -> Path:
     """Write the checkpoints of a training that has nothing to learn from until a volume comes.
 
     Args:
         folder: for the checkpoints; it is there.
         trainer: with the method's first weights, which the run's seed decides.
-        identity: the keys of a checkpoint that say what is trained and how.
+        record: what is trained and how.
     Returns: ``final.pt``. ``best.pt`` and ``latest.pt`` hold the same, so that it is found like any other model.
     """
-    progress = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
-    parts = {"schedule": {}, "random": random_state(), "progress": progress}
+    parts = {"schedule": {}, "random": random_state(), "progress": asdict(Progress())}
     for name in (FINAL, BEST, LATEST):  # the latest last: with it, all are there
-        save_checkpoint(folder / name, {**identity, **trainer.state_dict(), **parts})
+        save_checkpoint(folder / name, {**record.as_dict(), **trainer.state_dict(), **parts})
     _logger.info(
         "%s learns in prediction, on each volume anew; there is nothing to learn before, so the first weights are the "
         "model", trainer.method.name,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from udeansr.errors import UdeansrError
 from udeansr.files import whole_file, write_whole
 from udeansr.progress import ProgressBar, progress_bar
+from udeansr.strict_json import from_json
 from udeansr.training.interruption import StoppedError
 
 _SCORES = {
@@ -26,38 +29,63 @@ _SCORES = {
 """What is drawn into one panel of validation, by the panel's label."""
 
 
-def draw_progress(history: list[dict[str, Any]], path: Path) -> None:
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of ``metrics.jsonl``.
+
+    Attributes:
+        epoch: its number; 0 before any training.
+        iterations: that it had.
+        losses: means over them, named ``player.loss``.
+        validation: scores of the averaged weights; None where one is no finite number.
+        learning_rate: of the epoch.
+        seconds: "computing", "waiting" for batches, "validation".
+    """
+
+    epoch: int
+    iterations: int
+    losses: dict[str, float]
+    validation: dict[str, float | list[float | None] | None]
+    learning_rate: float
+    seconds: dict[str, float]
+
+    def line(self) -> str:
+        """The epoch as JSON, in one line."""
+        return json.dumps(_finite(vars(self)), allow_nan=False) + "\n"
+
+
+def draw_progress(history: list[EpochRecord], path: Path) -> None:
     """Draw the epochs so far, whole or not at all.
 
     Args:
-        history: the lines of ``metrics.jsonl``, in order.
+        history: in order.
         path: the PNG.
     """
     figure = Figure(figsize=(11, 11))
     canvas = FigureCanvasAgg(figure)  # not pyplot: no display, no state shared with the caller
     figure.subplots_adjust(left=0.08, right=0.75, top=0.98, bottom=0.05, hspace=0.08)
     losses, *scores, rate = figure.subplots(2 + len(_SCORES), 1, sharex=True)
-    names = dict.fromkeys(name for entry in history for name in entry["losses"])
-    _panel(losses, "loss, mean of the epoch", history, "losses", tuple(names))
-    if any(value > 0 for entry in history for value in entry["losses"].values()):
+    names = dict.fromkeys(name for entry in history for name in entry.losses)
+    _panel(losses, "loss, mean of the epoch", [(entry.epoch, entry.losses) for entry in history], tuple(names))
+    if any(value > 0 for entry in history for value in entry.losses.values()):
         losses.set_yscale("log")
     for axes, (label, kinds) in zip(scores, _SCORES.items(), strict=True):
-        _panel(axes, label, history, "validation", kinds)
-    rate.plot([entry["epoch"] for entry in history], [1e4 * entry["learning_rate"] for entry in history], marker=".")
+        _panel(axes, label, [(entry.epoch, entry.validation) for entry in history], kinds)
+    rate.plot([entry.epoch for entry in history], [1e4 * entry.learning_rate for entry in history], marker=".")
     rate.set(ylabel="learning rate (1e-4)", xlabel="epoch", ylim=(0, None))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     with whole_file(path) as partial:
         canvas.print_png(str(partial))
 
 
-def _panel(axes: Axes, label: str, history: list[dict[str, Any]], part: str, names: tuple[str, ...]) -> None:
+def _panel(axes: Axes, label: str, values: Sequence[tuple[int, Mapping[str, Any]]], names: tuple[str, ...]) -> None:
     """One curve for each name, where it is known; what tricubic reaches is a dotted line."""
     axes.set_ylabel(label)
     for name in names:
-        points = [(entry["epoch"], entry[part][name]) for entry in history if entry[part].get(name) is not None]
+        points = [(epoch, known[name]) for epoch, known in values if known.get(name) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), marker=".", label=name)
-        for reference in (entry[part].get(f"tricubic_{name}") for entry in history):
+        for reference in (known.get(f"tricubic_{name}") for _, known in values):
             if reference is not None:
                 axes.axhline(reference, linestyle=":", color="gray", label=f"{name} of tricubic")
     if axes.lines:
@@ -82,24 +110,25 @@ def show_losses(bar: ProgressBar, losses: dict[str, float]) -> None:
     bar.update()
 
 
-def epoch_line(entry: dict[str, Any], epochs: int, seconds_left: float = float("inf")) -> str:
+def epoch_line(entry: EpochRecord, epochs: int, seconds_left: float = float("inf")) -> str:
     """One epoch in one line.
 
     Args:
-        entry: its line of ``metrics.jsonl``.
+        entry: of the epoch.
         epochs: in all.
         seconds_left: after which training ends, whatever is left to do.
     """
-    scores, seconds = entry["validation"], entry["seconds"]
-    parts = [f"{player} {loss:.4f}" for player, loss in by_player(entry["losses"]).items()]
+    scores, seconds = entry.validation, entry.seconds
+    parts = [f"{player} {loss:.4f}" for player, loss in by_player(entry.losses).items()]
     parts += [f"{name} {value:.4f}" for name, value in scores.items() if isinstance(value, float)]
-    parts.append("shift " + " ".join(f"{number:.3f}" for number in scores["shift_voxels"]) + " HR voxels")
+    shift: Any = scores["shift_voxels"]
+    parts.append("shift " + " ".join(f"{number:.3f}" for number in shift) + " HR voxels")
     spent = sum(seconds.values())
     times = f"{duration(spent)} ({duration(seconds['waiting'])} waiting for data)"
-    left = max(0.0, min((epochs - entry["epoch"]) * spent, seconds_left))
-    ahead = f", about {duration(left)} left" if left and entry["epoch"] else ""
-    parts.append(f"learning rate {entry['learning_rate']:.2g}")
-    return f"epoch {entry['epoch']}/{epochs}: {', '.join(parts)}; {times}{ahead}"
+    left = max(0.0, min((epochs - entry.epoch) * spent, seconds_left))
+    ahead = f", about {duration(left)} left" if left and entry.epoch else ""
+    parts.append(f"learning rate {entry.learning_rate:.2g}")
+    return f"epoch {entry.epoch}/{epochs}: {', '.join(parts)}; {times}{ahead}"
 
 
 def by_player(losses: dict[str, float]) -> dict[str, float]:
@@ -134,8 +163,8 @@ class RunLog:
             tensorboard: whether to write TensorBoard events as well.
         """
         self._folder = folder
-        self.history = [entry for entry in _read_lines(folder / METRICS) if entry["epoch"] <= epochs_done]
-        write_whole(folder / METRICS, "".join(_line(entry) for entry in self.history))
+        self.history = [entry for entry in read_epochs(folder / METRICS) if entry.epoch <= epochs_done]
+        write_whole(folder / METRICS, "".join(entry.line() for entry in self.history))
         self._board = _open_tensorboard(folder / TENSORBOARD) if tensorboard else None
         self._handler = logging.FileHandler(folder / LOG, encoding="utf-8", delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -163,19 +192,19 @@ class RunLog:
         if self._board is not None:
             self._board.close()
 
-    def record(self, entry: dict[str, Any]) -> None:
-        """Add an epoch: its number, ``losses``, ``validation``, ``lr`` and times; redraw the picture."""
-        entry = _finite(entry)
+    def record(self, entry: EpochRecord) -> None:
+        """Add an epoch; redraw the picture."""
+        entry = EpochRecord(**_finite(vars(entry)))
         self.history.append(entry)
         with (self._folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(_line(entry))
+            file.write(entry.line())
         draw_progress(self.history, self._folder / PROGRESS)
         if self._board is not None:
-            numbers = {f"losses/{name}": value for name, value in entry["losses"].items()}
-            numbers |= {f"validation/{name}": value for name, value in entry["validation"].items()}
-            for name, value in {**numbers, "learning_rate": entry["learning_rate"]}.items():
+            numbers = {f"losses/{name}": value for name, value in entry.losses.items()}
+            numbers |= {f"validation/{name}": value for name, value in entry.validation.items()}
+            for name, value in {**numbers, "learning_rate": entry.learning_rate}.items():
                 if isinstance(value, float):
-                    self._board.add_scalar(name, value, entry["epoch"])
+                    self._board.add_scalar(name, value, entry.epoch)
 
 
 def check_tensorboard() -> None:
@@ -192,19 +221,15 @@ def check_tensorboard() -> None:
         ) from error
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The entries of ``metrics.jsonl``; a last line that a killed run left half-written is left out."""
+def read_epochs(path: Path) -> list[EpochRecord]:
+    """The epochs of ``metrics.jsonl``; a last line that a killed run left half-written is left out."""
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            entries.append(json.loads(line))
-        except ValueError:
+            entries.append(from_json(EpochRecord, json.loads(line), str(path)))
+        except (ValueError, UdeansrError):
             logging.getLogger(__name__).warning("%s: a line is broken and is left out: %.40s", path, line)
     return entries
-
-
-def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

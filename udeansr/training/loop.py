@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,20 @@ from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import Configuration
-from udeansr.training.checkpoint import BEST, FINAL, LATEST, random_state, random_state_kept, save_checkpoint
+from udeansr.training.checkpoint import (
+    BEST,
+    FINAL,
+    LATEST,
+    BestEpoch,
+    Progress,
+    random_state,
+    random_state_kept,
+    save_checkpoint,
+)
 from udeansr.training.explanations import write_explanations
 from udeansr.training.interruption import Interruption, StoppedError
-from udeansr.training.log import RunLog, epoch_bar, epoch_line, show_losses
-from udeansr.training.settings import RunSettings
+from udeansr.training.log import EpochRecord, RunLog, epoch_bar, epoch_line, show_losses
+from udeansr.training.settings import TrainingRecord
 from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate
 from udeansr.training.validation import Split, Validator, warn_of_shift
 
@@ -29,60 +38,52 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingLoop:
-    """One call of training, from where its progress stands to its last epoch or the end of its time.
-
-    The progress, as checkpoints hold it: ``epoch`` (epochs complete, with their validation), ``iteration``
-    (iterations done in all), ``best`` (epoch and score of the best checkpoint, or None), ``seconds`` (time spent in
-    all calls), ``losses`` (sums over the iterations of the epoch that is not complete).
-    """
+    """One call of training, from where its progress stands to its last epoch or the end of its time."""
 
     def __init__(
         self,
         trainer: Trainer,
         split: Split,
-        configuration: Configuration,
-        run: RunSettings,
         validator: Validator,
         log: RunLog,
         folder: Path,
-        identity: dict[str, Any],
+        record: TrainingRecord,
     ) -> None:
         """Keep what it works with.
 
         Args:
             trainer: with the method, as begun or as loaded.
             split: who trains.
-            configuration: with the batch size of the run.
-            run: resolved.
             validator: gives each epoch its scores.
             log: takes each epoch's record.
             folder: for the checkpoints.
-            identity: the keys of a checkpoint that say what is trained.
+            record: what is trained and how, its run resolved.
         """
+        run = record.run
         assert run.epochs and run.iterations_per_epoch and run.learning_rate, "settings are not resolved"
         self._epochs, self._length, self._learning_rate = run.epochs, run.iterations_per_epoch, run.learning_rate
-        self._trainer, self._split, self._configuration, self._run = trainer, split, configuration, run
-        self._validator, self._log, self._folder, self._identity = validator, log, folder, identity
-        self._progress: dict[str, Any] = {"epoch": 0, "iteration": 0, "best": None, "seconds": 0.0, "losses": {}}
+        self._trainer, self._split, self._run = trainer, split, run
+        self._validator, self._log, self._folder, self._record = validator, log, folder, record
+        self._progress = Progress()
         self._interruption = Interruption()
         self._begun = self._last_saved = time.monotonic()
         self._seconds_before = 0.0
         self._validation_seconds = 0.0
         self._times = {"computing": 0.0, "waiting": 0.0}
 
-    def load_progress(self, progress: dict[str, Any]) -> None:
+    def load_progress(self, progress: Progress) -> None:
         """Go on from the progress of a checkpoint.
 
         Raises:
             UdeansrError: if that training has no epoch left.
         """
-        if progress["epoch"] >= self._epochs and (self._folder / FINAL).is_file():
+        if progress.epoch >= self._epochs and (self._folder / FINAL).is_file():
             raise UdeansrError(
                 f"{self._folder}: all {self._epochs} epochs are done; predict with it, "
                 "or go on for longer: --continue --epochs N with a larger N"
             )
-        self._progress = {**progress, "losses": dict(progress["losses"])}
-        self._seconds_before = progress["seconds"]
+        self._progress = replace(progress, losses=dict(progress.losses))
+        self._seconds_before = progress.seconds
 
     def run(self) -> Path:
         """Train; returns the path of ``final.pt``.
@@ -95,23 +96,23 @@ class TrainingLoop:
         logger.info("%s", self._validator.rule)
         with self._interruption:
             try:
-                if progress["iteration"] == 0:
+                if progress.iteration == 0:
                     self._save(LATEST)
                     self._validate_first()
                 batches = slab_batches(
                     self._split.train_hr,
                     self._split.train_lr,
-                    self._configuration,
+                    self._record.planned.changed(batch_size=self._run.batch_size),
                     seed=self._run.seed,
-                    first=progress["iteration"],
-                    count=self._epochs * self._length - progress["iteration"],
+                    first=progress.iteration,
+                    count=self._epochs * self._length - progress.iteration,
                     workers=self._run.workers,
                     augment=bool(self._run.augment),
                     degraded=self._trainer.method.uses_degraded,
                     pin_memory=self._trainer.device.type == "cuda",
                 )
                 with closing(batches):  # type: ignore[type-var]
-                    while progress["epoch"] < self._epochs:
+                    while progress.epoch < self._epochs:
                         self._epoch(batches)
                         if self._time_is_over():
                             logger.info("the %g minutes of this call are over", self._run.max_minutes)
@@ -126,11 +127,11 @@ class TrainingLoop:
         """Finish the epoch that is under way, or as much of it as there is time for; validate, save."""
         progress = self._progress
         starts = self._trainer.method.stage_starts
-        learning_rate = cosine_learning_rate(progress["epoch"], self._epochs, self._learning_rate, stage_starts=starts)
+        learning_rate = cosine_learning_rate(progress.epoch, self._epochs, self._learning_rate, stage_starts=starts)
         self._trainer.set_learning_rate(learning_rate)
         self._times = {"computing": 0.0, "waiting": 0.0}
-        done = progress["iteration"] - progress["epoch"] * self._length
-        with epoch_bar(progress["epoch"] + 1, self._epochs, done, self._length) as bar:
+        done = progress.iteration - progress.epoch * self._length
+        with epoch_bar(progress.epoch + 1, self._epochs, done, self._length) as bar:
             while done < self._length:
                 show_losses(bar, self._iteration(batches))
                 done += 1
@@ -141,15 +142,15 @@ class TrainingLoop:
                     self._save(LATEST)
         scores = self._validate()
         whole = done == self._length
-        means = {name: total / done for name, total in progress["losses"].items()}
-        self._record(progress["epoch"] + 1, done, means, scores, learning_rate)
-        best = progress["best"]
-        is_best = math.isfinite(scores["score"]) and (best is None or scores["score"] > best["score"])
+        means = {name: total / done for name, total in progress.losses.items()}
+        self._log_epoch(progress.epoch + 1, done, means, scores, learning_rate)
+        best = progress.best
+        is_best = math.isfinite(scores["score"]) and (best is None or scores["score"] > best.score)
         if is_best:
-            progress["best"] = {"epoch": progress["epoch"] + 1, "score": scores["score"]}
+            progress.best = BestEpoch(progress.epoch + 1, scores["score"])
         if whole:
-            progress["epoch"] += 1
-            progress["losses"] = {}
+            progress.epoch += 1
+            progress.losses = {}
         if is_best:
             self._save(BEST)
         self._save(LATEST)
@@ -158,8 +159,8 @@ class TrainingLoop:
     def _explain_at_the_end_of_a_stage(self) -> None:
         """Keep and draw what the averaged weights have to show, when a stage or the whole training is over."""
         method, total = self._trainer.method, self._epochs * self._length
-        stage, method.progress = method.stage, self._progress["iteration"] / total
-        if method.stage == stage and self._progress["iteration"] < total:
+        stage, method.progress = method.stage, self._progress.iteration / total
+        if method.stage == stage and self._progress.iteration < total:
             return
         with random_state_kept(), self._trainer.average.in_place() as averaged:
             trainer = self._trainer
@@ -173,16 +174,16 @@ class TrainingLoop:
         start = time.perf_counter()
         batch = next(batches)
         received = time.perf_counter()
-        self._trainer.method.progress = progress["iteration"] / (self._epochs * self._length)
+        self._trainer.method.progress = progress.iteration / (self._epochs * self._length)
         with memory_guard(self._trainer.device, f"{len(batch.lr)} slabs of each cohort in a batch", _LESS_MEMORY):
-            losses = self._trainer.play(batch, progress["iteration"])
+            losses = self._trainer.play(batch, progress.iteration)
         self._times["waiting"] += received - start
         self._times["computing"] += time.perf_counter() - received
         if trouble := non_finite(losses):
-            raise self._spoilt(trouble, progress["iteration"] + 1)
-        progress["iteration"] += 1
+            raise self._spoilt(trouble, progress.iteration + 1)
+        progress.iteration += 1
         for name, loss in losses.items():
-            progress["losses"][name] = progress["losses"].get(name, 0.0) + loss
+            progress.losses[name] = progress.losses.get(name, 0.0) + loss
         return losses
 
     def _validate(self) -> dict[str, Any]:
@@ -200,20 +201,14 @@ class TrainingLoop:
             logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
         scores = self._validate()
         scores |= {f"tricubic_{name}": value for name, value in reference.items()}
-        self._record(0, 0, {}, scores, self._learning_rate)
+        self._log_epoch(0, 0, {}, scores, self._learning_rate)
 
-    def _record(
+    def _log_epoch(
         self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
     ) -> None:
         times = {**self._times, "validation": self._validation_seconds}
-        entry = {
-            "epoch": epoch,
-            "iterations": iterations,
-            "losses": losses,
-            "validation": scores,
-            "learning_rate": learning_rate,
-        }
-        entry["seconds"] = {name: round(seconds, 3) for name, seconds in times.items()}
+        rounded = {name: round(seconds, 3) for name, seconds in times.items()}
+        entry = EpochRecord(epoch, iterations, losses, scores, learning_rate, rounded)
         self._log.record(entry)
         logger.info("%s", epoch_line(entry, self._epochs, self._seconds_left()))
         if epoch:
@@ -222,17 +217,17 @@ class TrainingLoop:
     def _save(self, name: str) -> None:
         """Write a checkpoint, unless the weights are spoilt: the last good one stays."""
         if not self._trainer.is_finite():
-            raise self._spoilt("a weight is not finite", self._progress["iteration"])
+            raise self._spoilt("a weight is not finite", self._progress.iteration)
         now = time.monotonic()
-        self._progress["seconds"] = self._seconds_before + now - self._begun
+        self._progress.seconds = self._seconds_before + now - self._begun
         schedule = {
             "name": "cosine",
             "learning_rate": self._learning_rate,
             "last_learning_rate": LAST_LEARNING_RATE,
             "epochs": self._epochs,
         }
-        parts = {"schedule": schedule, "random": random_state(), "progress": self._progress}
-        save_checkpoint(self._folder / name, {**self._identity, **self._trainer.state_dict(), **parts})
+        parts = {"schedule": schedule, "random": random_state(), "progress": asdict(self._progress)}
+        save_checkpoint(self._folder / name, {**self._record.as_dict(), **self._trainer.state_dict(), **parts})
         self._last_saved = now
 
     def _seconds_left(self) -> float:
@@ -254,6 +249,6 @@ class TrainingLoop:
 
     def _say_interrupted(self) -> str:
         return (
-            f"stopped after iteration {self._progress['iteration']}; {self._folder / LATEST} is written, "
+            f"stopped after iteration {self._progress.iteration}; {self._folder / LATEST} is written, "
             "go on with the same command and --continue"
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,14 @@ import torch
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials
-from udeansr.planning.plan import Plan
-from udeansr.strict_json import write_json
+from udeansr.strict_json import read_json_as, write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD
+from udeansr.training.settings import RunSettings, TrainingRecord
 
 RUN_FILE = "run.json"
 MODES = ("new", "continue", "overwrite")
-
-_FREE = ("epochs", "iterations_per_epoch", "batch_size", "inherits_from", "reasons")
-"""Of a configuration: what the run's own settings hold, and words."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,22 +60,51 @@ def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
     return None
 
 
-def write_run(folder: Path, identity: dict[str, Any], device: str, precision: str) -> None:
-    """Write ``run.json``: what is trained and how, and on what it was computed last."""
-    machine = {
-        "device": device,
-        "precision": precision,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    values = {"version": udeansr.__version__, "dataset": identity["plan"]["dataset"], **identity, "computed": machine}
-    for name in ("plan", "domain"):  # they lie beside the arrays, and in every checkpoint
-        values.pop(name, None)
-    write_json(values, folder / RUN_FILE)
+@dataclass(frozen=True)
+class Computed:
+    """On what a training was computed last.
+
+    Attributes:
+        device: in torch's words.
+        precision: of its networks.
+        torch, python: their versions.
+    """
+
+    device: str
+    precision: str
+    torch: str = torch.__version__
+    python: str = platform.python_version()
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """What ``run.json`` says, ``settings`` of the method and ``run`` among it.
+@dataclass(frozen=True)
+class RunFile:
+    """What ``run.json`` says of a training, for people and for ``--continue``.
+
+    Attributes:
+        version: of udeansr.
+        dataset, configuration, method: names.
+        settings: of the method, as JSON.
+        run: resolved.
+        computed: on what.
+    """
+
+    version: str
+    dataset: str
+    configuration: str
+    method: str
+    settings: dict[str, Any]
+    run: RunSettings
+    computed: Computed
+
+
+def write_run(folder: Path, record: TrainingRecord, computed: Computed) -> None:
+    """Write ``run.json``; the plan and the domain lie beside the arrays, and in every checkpoint."""
+    names = (record.plan.dataset, record.configuration, record.method)
+    write_json(RunFile(udeansr.__version__, *names, record.settings, record.run, computed), folder / RUN_FILE)
+
+
+def read_run(folder: Path) -> RunFile:
+    """What ``run.json`` says.
 
     Raises:
         UdeansrError: if there is none, or it is broken.
@@ -86,44 +112,4 @@ def read_run(folder: Path) -> dict[str, Any]:
     path = folder / RUN_FILE
     if not path.is_file():
         raise UdeansrError(f"{folder}: there is no training to continue; leave --continue out to begin one")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {"settings": dict(values["settings"]), "run": dict(values["run"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UdeansrError(f"{path}: no record of a training ({error}); begin again with --overwrite") from error
-
-
-def check_same_training(state: dict[str, Any], identity: dict[str, Any], plan: Plan, where: str) -> None:
-    """Hold what is continued to what was begun: method, method settings, and the plan's numbers.
-
-    Args:
-        state: the checkpoint.
-        identity: what is asked for now, under the checkpoint's keys.
-        plan: the plan as it is now.
-        where: the folder, for messages.
-    Raises:
-        UdeansrError: naming what differs.
-    """
-    former = Plan.from_dict(state["plan"], where)
-    name = identity["configuration"]
-    then, now = former.configuration(state["configuration"]), plan.configuration(name)
-    changes = _changes(
-        {"method": state["method"], **state["settings"]}, {"method": identity["method"], **identity["settings"]}
-    )
-    changes += _changes(
-        {"orientation": former.orientation, "lr_gain": former.lr_gain, **then.values()},
-        {"orientation": plan.orientation, "lr_gain": plan.lr_gain, **now.values()},
-    )
-    if former.degradation != plan.degradation:
-        changes.append("the measured degradation of the plan")
-    if changes:
-        raise UdeansrError(
-            f"{where} was begun with other values: {', '.join(changes)}. Continue with the saved ones "
-            "(same method, same --set, same plan), or begin again with --overwrite"
-        )
-
-
-def _changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs, in words."""
-    names = [name for name in {**then, **now} if name not in _FREE and then.get(name) != now.get(name)]
-    return [f"{name} {then.get(name)} -> {now.get(name)}" for name in names]
+    return read_json_as(RunFile, path, "record of a training", "begin again with --overwrite")

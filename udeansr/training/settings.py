@@ -1,20 +1,26 @@
-"""The settings of one run, and which of them may change when it is continued."""
+"""What is trained and how: the settings of a run, the record of a training, and what may change when it goes on."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
 
 from udeansr.device import Precision
 from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration
-from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt
+from udeansr.planning.domain import Domain
+from udeansr.planning.plan import Configuration, Plan
+from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt, as_json, differences, from_json
 
 LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_decay", "augment", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
+
+RUN_OVER_PLAN = ("epochs", "iterations_per_epoch", "batch_size")
+"""Values of the plan's configuration that a run's own settings stand in for."""
 
 
 @dataclass(frozen=True)
@@ -72,25 +78,83 @@ class RunSettings:
         )
 
 
-def check_continuation(saved: RunSettings, wanted: RunSettings, where: str) -> None:
-    """Hold a continued run to what it began with; epochs may grow, and how it is computed may change.
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What is trained and how; it is in every checkpoint.
+
+    Attributes:
+        plan: of the dataset.
+        configuration: name of the plan's configuration.
+        method: name of the method.
+        settings: of the method, as JSON.
+        run: resolved.
+        domain: of the LR that are learned from; None where it was not measured.
+    """
+
+    plan: Plan
+    configuration: str
+    method: str
+    settings: dict[str, Any]
+    run: RunSettings
+    domain: Domain | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON takes it, the keys of a checkpoint."""
+        return {**as_json(replace(self, plan=None)), "plan": self.plan.as_dict()}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any], where: str) -> TrainingRecord:
+        """The record of a checkpoint.
+
+        Args:
+            state: all of the checkpoint.
+            where: its file, for messages.
+        Raises:
+            UdeansrError: naming what is unknown, missing or of no sense.
+        """
+        return cls(
+            Plan.from_dict(state["plan"], where),
+            state["configuration"],
+            state["method"],
+            state["settings"],
+            from_json(RunSettings, state["run"], where),
+            None if state.get("domain") is None else from_json(Domain, state["domain"], where),
+        )
+
+    @property
+    def planned(self) -> Configuration:
+        """The plan's configuration that is trained."""
+        return self.plan.configuration(self.configuration)
+
+    def lasting(self, run_settings: tuple[str, ...] = LASTING) -> dict[str, Any]:
+        """All that decides what is learned, as JSON: method and settings, the numbers of the plan, those of the run.
+
+        Args:
+            run_settings: names of the run's settings among it.
+        """
+        numbers = {name: value for name, value in self.planned.values().items() if name not in RUN_OVER_PLAN}
+        plan = {"orientation": self.plan.orientation, "lr_gain": self.plan.lr_gain, **numbers}
+        plan["degradation"] = self.plan.degradation and as_json(self.plan.degradation)
+        run = {name: getattr(self.run, name) for name in run_settings}
+        values = {"method": self.method, "settings": self.settings, "plan": plan, "run": run}
+        return json.loads(json.dumps(values, default=as_json))
+
+
+def check_same_training(former: TrainingRecord, now: TrainingRecord, where: str) -> None:
+    """Hold a continued training to what it began with; epochs may grow, and how it is computed may change.
 
     Args:
-        saved: the settings of the checkpoint, resolved.
-        wanted: the settings asked for now, resolved.
-        where: the checkpoint, for messages.
+        former: of the checkpoint.
+        now: what is asked for.
+        where: the folder, for messages.
     Raises:
-        UdeansrError: naming every lasting setting that differs.
+        UdeansrError: naming everything that differs.
     """
-    changes = [
-        f"{name} {getattr(saved, name)} -> {getattr(wanted, name)}"
-        for name in LASTING
-        if getattr(saved, name) != getattr(wanted, name)
-    ]
-    if (wanted.epochs or 0) < (saved.epochs or 0):
-        changes.append(f"epochs {saved.epochs} -> {wanted.epochs} (they may only grow)")
+    changes = [str(difference) for difference in differences(former.lasting(), now.lasting())]
+    if (now.run.epochs or 0) < (former.run.epochs or 0):
+        changes.append(f"run.epochs {former.run.epochs} -> {now.run.epochs} (they may only grow)")
     if changes:
         raise UdeansrError(
-            f"{where} was begun with other settings: {', '.join(changes)}. "
-            "Continue with the saved ones (leave those flags out), or begin again with --overwrite"
+            f"{where} was begun with other values: {', '.join(changes)}. Continue with the saved ones (the same plan, "
+            "--method and --set; leave the other flags out), or begin again with --overwrite"
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,17 @@ from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.plan import Plan
+from udeansr.planning.plan import Configuration, Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
-from udeansr.strict_json import as_json, from_json
-from udeansr.training.checkpoint import check_weights, restore_random_state, save_beginning, seed_everything
+from udeansr.strict_json import as_json
+from udeansr.training.checkpoint import Progress, check_weights, restore_random_state, save_beginning, seed_everything
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
-from udeansr.training.run_folder import check_same_training, open_run_folder, write_run
-from udeansr.training.settings import RunSettings, check_continuation
+from udeansr.training.run_folder import Computed, open_run_folder, write_run
+from udeansr.training.settings import RunSettings, TrainingRecord, check_same_training
 from udeansr.training.trainer import Trainer
-from udeansr.training.validation import Validator, split_cases
+from udeansr.training.validation import Split, Validator, split_cases
 
 __all__ = ["RunSettings", "train"]
 
@@ -71,55 +70,44 @@ def train(
     if run.tensorboard:
         check_tensorboard()
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
-    seed_everything(run.seed)
-    method = build_method(method_name, configuration, settings)
-    method.domain = dataset.domain()
-    _check_batch_size(method, run)
-    if method.pairs != "synthetic":
-        check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
+    method = _method(method_name, configuration, settings, dataset, run)
     state = open_run_folder(output_folder, mode)  # nothing is removed before all else is known to be right
-    identity = {
-        "plan": plan.as_dict(),
-        "configuration": configuration_name,
-        "method": method_name,
-        "settings": json.loads(json.dumps(asdict(settings))),
-        "run": as_json(run),
-        "domain": method.domain and as_json(method.domain),
-    }
-    if state is not None:
-        where = str(output_folder)
-        check_same_training(state, identity, plan, where)
-        check_weights(state, method.state_dict(), where)
-        check_continuation(from_json(RunSettings, state["run"], where), run, where)
-    epochs_done = -1 if state is None or state["progress"]["iteration"] == 0 else state["progress"]["epoch"]
+    record = TrainingRecord(plan, configuration_name, method_name, as_json(settings), run, method.domain)
+    progress = None if state is None else _progress(state, record, method, str(output_folder))
+    epochs_done = progress.epoch if progress and progress.iteration else -1
     with RunLog(output_folder, epochs_done, run.tensorboard) as log:
-        write_run(output_folder, identity, device=str(device), precision=precision)
+        write_run(output_folder, record, Computed(str(device), precision))
         logger.info(
             "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
         )
         trainer = _trainer(method, run, device, precision)
         if method.is_zero_shot:
-            return save_beginning(output_folder, trainer, identity)
-        split = split_cases(dataset, run.seed, run.validation_cases)
-        if method.pairs != "synthetic":
-            cases, registered = (split.train_hr, split.train_lr), method.pairs == "registered"
-            pairs = pair_cases(dataset, *cases, configuration, registered, run.workers)
-            split = replace(split, train_hr=pairs)
-        loop = TrainingLoop(
-            trainer,
-            split,
-            configuration.changed(batch_size=run.batch_size),  # type: ignore[arg-type]
-            run,
-            Validator(split, configuration.task.factors, device, precision),
-            log,
-            output_folder,
-            identity,
-        )
-        if state is not None:
+            return save_beginning(output_folder, trainer, record)
+        split = _split(dataset, method, record)
+        validator = Validator(split, configuration.task.factors, device, precision)
+        loop = TrainingLoop(trainer, split, validator, log, output_folder, record)
+        if state is not None and progress is not None:
             trainer.load_state_dict(state)
             restore_random_state(state["random"])
-            loop.load_progress(state["progress"])
+            loop.load_progress(progress)
         return loop.run()
+
+
+def _progress(state: dict[str, Any], record: TrainingRecord, method: Method, where: str) -> Progress:
+    """How far the training of a checkpoint has come, which has to be the same training."""
+    check_same_training(TrainingRecord.from_dict(state, where), record, where)
+    check_weights(state, method.state_dict(), where)
+    return Progress.from_dict(state, where)
+
+
+def _split(dataset: PreprocessedDataset, method: Method, record: TrainingRecord) -> Split:
+    """Who trains and who validates; for a method of real pairs, those are made of who trains."""
+    split = split_cases(dataset, record.run.seed, record.run.validation_cases)
+    if method.pairs == "synthetic":
+        return split
+    registered = method.pairs == "registered"
+    pairs = pair_cases(dataset, split.train_hr, split.train_lr, record.planned, registered, record.run.workers)
+    return replace(split, train_hr=pairs)
 
 
 def _check_learns(method_name: str, scale: str, mode: str) -> None:
@@ -136,12 +124,20 @@ def _check_learns(method_name: str, scale: str, mode: str) -> None:
         )
 
 
-def _check_batch_size(method: Method, run: RunSettings) -> None:
-    """Refuse a batch of one slab where its statistics are needed."""
+def _method(
+    name: str, configuration: Configuration, settings: Any, dataset: PreprocessedDataset, run: RunSettings
+) -> Method:
+    """The method with the first weights of the run's seed; refuses a dataset or a batch that it cannot learn from."""
+    seed_everything(run.seed)
+    method = build_method(name, configuration, settings)
+    method.domain = dataset.domain()
+    if method.pairs != "synthetic":
+        check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
     if run.batch_size == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules()):
         raise UdeansrError(
             f"batch-size is 1, but {method.name} normalises over the slabs of a batch; expected at least 2"
         )
+    return method
 
 
 def _trainer(method: Method, run: RunSettings, device: torch.device, precision: str) -> Trainer:
