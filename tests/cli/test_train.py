@@ -105,7 +105,7 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
     assert saved["run"]["max_minutes"] is None
     assert saved["settings"]["beta"] == 0.5
     assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 3, "--learning-rate", 1e-5) == 2
-    assert "begun with other settings: learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
+    assert "run.learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
 
 
 def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> None:
