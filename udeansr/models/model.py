@@ -15,7 +15,8 @@ from udeansr.methods import Method, build_method, parse_settings
 from udeansr.models.calibration import Calibration
 from udeansr.models.model_file import read_model
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import Configuration, Plan, Task
+from udeansr.planning.training_size import CPU
 from udeansr.strict_json import from_json
 from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint
 from udeansr.training.settings import RunSettings, TrainingRecord
@@ -139,23 +140,8 @@ def trained_method(path: Path, state: dict[str, Any], record: TrainingRecord) ->
 
 def interpolator(name: str, scale: Scale, device: torch.device | str = "cpu") -> Model:
     """A method that learns nothing, for any grid."""
-    untrained = Configuration.of(
-        name=str(scale),
-        scale=str(scale),
-        lr_spacing_mm=(1.0, 1.0, 1.0),
-        hr_spacing_mm=(1.0, 1.0, 1.0),
-        slab_slices=1,
-        patch_size=(1, 1),
-        rotate90=False,
-        batch_size=1,
-        features=1,
-        groups=1,
-        blocks=1,
-        discriminator_features=1,
-        epochs=1,
-        iterations_per_epoch=1,
-    )
-    method = build_method(name, untrained, parse_settings(name, []))
+    task = Task(str(scale), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), slab_slices=1, rotate90=False)
+    method = build_method(name, Configuration(str(scale), task, CPU), parse_settings(name, []))
     return Model(method.eval(), scale, device=str(device))
 
 

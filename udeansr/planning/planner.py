@@ -7,8 +7,8 @@ from udeansr.errors import UdeansrError
 from udeansr.image.grid import SPACING_TOLERANCE, format_spacing
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan
-from udeansr.planning.training_size import ITERATIONS_PER_EPOCH, size_for_cpu, size_for_memory
+from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan, SourceDegradation, Task
+from udeansr.planning.training_size import size_for_cpu, size_for_memory
 
 LARGEST_FACTOR = 8
 SLAB_SLICES = 3
@@ -35,26 +35,11 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
     grid = fingerprint.grid
     rotate90, why_rotate90 = _rotate90(fingerprint)
     source_degradation, why_degradation = _source_degradation(fingerprint)
-    # The sizes are placeholders of 1 until the memory decides them.
-    base = Configuration.of(
-        name=str(grid.scale),
-        scale=str(grid.scale),
-        lr_spacing_mm=grid.lr_spacing_mm,
-        hr_spacing_mm=grid.sr_spacing_mm,
-        slab_slices=SLAB_SLICES,
-        patch_size=(1, 1),
-        rotate90=rotate90,
-        batch_size=1,
-        features=1,
-        groups=1,
-        blocks=1,
-        discriminator_features=1,
-        epochs=1,
-        iterations_per_epoch=ITERATIONS_PER_EPOCH,
-        source_degradation=source_degradation,
-        reasons=_data_reasons(fingerprint) | {"rotate90": why_rotate90, "source_degradation": why_degradation},
-    )
-    configuration = size_for_cpu(base, smallest) if memory_gb is None else size_for_memory(base, smallest, memory_gb)
+    task = Task(str(grid.scale), grid.lr_spacing_mm, grid.sr_spacing_mm, SLAB_SLICES, rotate90, source_degradation)
+    size, why_size = size_for_cpu(task, smallest) if memory_gb is None else size_for_memory(task, smallest, memory_gb)
+    why_task = {"rotate90": why_rotate90, "source_degradation": why_degradation}
+    reasons = _data_reasons(fingerprint) | why_task | why_size
+    configuration = Configuration(task.scale, task, size, reasons=reasons)
     return Plan(
         fingerprint.dataset,
         fingerprint.orientation,
@@ -93,7 +78,7 @@ def _rotate90(fingerprint: Fingerprint) -> tuple[bool, str]:
     return True, f"spacing and factors in the plane are equal, and the blur along Y and X agrees within {apart:.2f}"
 
 
-def _source_degradation(fingerprint: Fingerprint) -> tuple[str, str]:
+def _source_degradation(fingerprint: Fingerprint) -> tuple[SourceDegradation, str]:
     """What makes LR of the source HR: as measured, unless there may be nothing to measure."""
     p = fingerprint.degradation_p
     if p is None:

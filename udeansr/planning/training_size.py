@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import Configuration
+from udeansr.planning.plan import Task, TrainingSize
 
 AUTOCAST_BYTES = 2
 """A feature map under autocast, bf16 or fp16, bytes a number. A training in fp32 takes twice as much."""
@@ -51,83 +52,74 @@ class Memory:
         return WORKSPACE * self.kept_gb + self.weights_gb + CONTEXT_GB
 
 
-def training_memory(configuration: Configuration) -> Memory:
+def training_memory(task: Task, size: TrainingSize) -> Memory:
     """The memory of training UDEAN, the largest of the methods, under autocast; grows with every size in it.
 
     Args:
-        configuration: scale, slab, patch, batch and the networks' size are read.
+        task: its scale and slabs.
+        size: of patches, batches and networks.
     """
-    return Memory(kept_bytes(configuration) / 2**30, WEIGHT_BYTES * weights(configuration) / 2**30)
+    return Memory(kept_bytes(task, size) / 2**30, WEIGHT_BYTES * weights(task, size) / 2**30)
 
 
-def kept_bytes(configuration: Configuration) -> float:
+def kept_bytes(task: Task, size: TrainingSize) -> float:
     """What an iteration keeps for the way back under autocast, weights left out: the larger of its two turns."""
-    generators = AUTOCAST_BYTES * _generators_turn(configuration) + 4 * _loss_numbers(configuration)
-    return max(generators, AUTOCAST_BYTES * _discriminators_turn(configuration))
+    generators = AUTOCAST_BYTES * _generators_turn(task, size) + 4 * _loss_numbers(task, size)
+    return max(generators, AUTOCAST_BYTES * _discriminators_turn(task, size))
 
 
-def weights(configuration: Configuration) -> int:
+def weights(task: Task, size: TrainingSize) -> int:
     """How many weights the four networks and three discriminators have, biases and the last layers left out."""
-    scale, features = configuration.task.factors, configuration.size.features
-    body = 2 * configuration.size.groups * configuration.size.blocks + configuration.size.groups + 2
-    attention = configuration.size.groups * configuration.size.blocks * features * features // 8
+    scale, features = task.factors, size.features
+    body = 2 * size.groups * size.blocks + size.groups + 2
+    attention = size.groups * size.blocks * features * features // 8
     convolutions = 2 * 5 + 2 * body + scale.y * scale.x
     widths = (1, 2, 2, 4, 4, 8, 8, 8, 8)
-    judge = sum(a * b for a, b in zip((1, *widths), widths, strict=False))
-    return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * judge * configuration.size.discriminator_features**2
+    discriminator = sum(a * b for a, b in zip((1, *widths), widths, strict=False))
+    return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * discriminator * size.discriminator_features**2
 
 
-def _generators_turn(configuration: Configuration) -> float:
-    """Numbers kept while the generators play: 1 + 2 encoders, 2 + 2 decoders, 2 + 2 + 2 judgements."""
-    lr, hr = _pixels(configuration)
-    blocks = configuration.size.groups * configuration.size.blocks
-    body = BLOCK_MAPS * blocks + GROUP_MAPS * configuration.size.groups + BODY_MAPS
-    networks = configuration.size.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
-    return networks + configuration.size.discriminator_features * DISCRIMINATOR_MAPS * (2 * hr + 4 * lr)
+def _generators_turn(task: Task, size: TrainingSize) -> float:
+    """Numbers kept while the generators play: 1 + 2 encoders, 2 + 2 decoders, 2 + 2 + 2 discriminators."""
+    lr, hr = _pixels(task, size)
+    blocks = size.groups * size.blocks
+    body = BLOCK_MAPS * blocks + GROUP_MAPS * size.groups + BODY_MAPS
+    networks = size.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
+    return networks + size.discriminator_features * DISCRIMINATOR_MAPS * (2 * hr + 4 * lr)
 
 
-def _discriminators_turn(configuration: Configuration) -> float:
+def _discriminators_turn(task: Task, size: TrainingSize) -> float:
     """Numbers kept while the discriminators play: HR slabs three times, LR slabs three times, features twice."""
-    lr, hr = _pixels(configuration)
-    return configuration.size.discriminator_features * DISCRIMINATOR_MAPS * (3 * hr + 5 * lr)
+    lr, hr = _pixels(task, size)
+    return size.discriminator_features * DISCRIMINATOR_MAPS * (3 * hr + 5 * lr)
 
 
-def _loss_numbers(configuration: Configuration) -> float:
+def _loss_numbers(task: Task, size: TrainingSize) -> float:
     """Numbers kept by the losses between slabs: two pairs of HR, one of LR."""
-    lr, hr = _pixels(configuration)
-    slices = configuration.task.slab_slices
-    return LOSS_MAPS * slices * (2 * hr * configuration.task.factors.z + lr)
+    lr, hr = _pixels(task, size)
+    slices = task.slab_slices
+    return LOSS_MAPS * slices * (2 * hr * task.factors.z + lr)
 
 
-def _pixels(configuration: Configuration) -> tuple[int, int]:
+def _pixels(task: Task, size: TrainingSize) -> tuple[int, int]:
     """In-plane pixels of a batch on the LR grid and on the HR grid."""
-    rows, columns = configuration.size.patch_size
-    lr = configuration.size.batch_size * rows * columns
-    return lr, lr * configuration.task.factors.y * configuration.task.factors.x
+    rows, columns = size.patch_size
+    lr = size.batch_size * rows * columns
+    return lr, lr * task.factors.y * task.factors.x
 
 
-PAPER_EPOCHS, CPU_EPOCHS, ITERATIONS_PER_EPOCH = 200, 20, 250
+PAPER = TrainingSize(
+    patch_size=(64, 64), batch_size=8, features=64, groups=5, blocks=5, discriminator_features=64,
+    epochs=200, iterations_per_epoch=250,
+)  # fmt: skip
+"""The paper's patches, batch and networks, in a tenth of its iterations."""
 
+CPU = replace(PAPER, patch_size=(32, 32), features=32, groups=2, blocks=2, discriminator_features=32, epochs=20)
 
-@dataclass(frozen=True)
-class Size:
-    """What the memory decides: side of a patch (LR voxels), slabs in a batch, width and depth of the networks."""
-
-    patch: int
-    batch: int
-    features: int
-    groups: int
-    blocks: int
-    discriminator_features: int
-
-
-PAPER = Size(patch=64, batch=8, features=64, groups=5, blocks=5, discriminator_features=64)
-CPU = Size(patch=32, batch=8, features=32, groups=2, blocks=2, discriminator_features=32)
-
-SACRIFICES: tuple[tuple[str, dict[str, int]], ...] = (
-    ("half the batch", {"batch": 4}),
-    ("a quarter of the batch", {"batch": 2}),
-    ("half the side of a patch", {"patch": 32}),
+SACRIFICES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("half the batch", {"batch_size": 4}),
+    ("a quarter of the batch", {"batch_size": 2}),
+    ("half the side of a patch", {"patch_size": (32, 32)}),
     ("fewer groups and blocks", {"groups": 3, "blocks": 3}),
     ("narrower networks", {"features": 48, "discriminator_features": 48}),
     ("the networks of the CPU preset", {"features": 32, "groups": 2, "blocks": 2, "discriminator_features": 32}),
@@ -135,58 +127,62 @@ SACRIFICES: tuple[tuple[str, dict[str, int]], ...] = (
 """What is given up, in this order, each on top of those before, until a training fits. Last comes what SR quality hangs
 on most. Two slabs stay in a batch, since the discriminators normalise over it."""
 
-
 Shape = tuple[int, int, int]
+Reasons = dict[str, str]
 
 
-def size_for_cpu(base: Configuration, smallest: Shape) -> Configuration:
+def size_for_cpu(task: Task, smallest: Shape) -> tuple[TrainingSize, Reasons]:
     """The size that two cores train well within an hour.
 
     Args:
-        base: a configuration whose data side (scale, spacings, slab, turns) is decided.
+        task: what is learned.
         smallest: (Z, Y, X) LR voxels that every image holds.
-    Returns: the configuration with sizes, length and their reasons.
+    Returns: the size, and why each of its values is so.
     """
-    paper = "smaller than the paper's {}, so that a CPU trains it in reasonable time"
-    reasons = {
-        "patch_size": "half the paper's side, a quarter of the time" + _cut_note(base, CPU, smallest),
+    smaller = "smaller than the paper's {}, so that a CPU trains it in reasonable time"
+    size = replace(CPU, patch_size=_patch(task, CPU, smallest))
+    return size, {
+        "patch_size": "half the paper's side, a quarter of the time" + _cut_note(task, CPU, smallest),
         "batch_size": "the paper's",
-        "features": paper.format(PAPER.features),
-        "groups": paper.format(PAPER.groups),
-        "blocks": paper.format(PAPER.blocks),
-        "discriminator_features": paper.format(PAPER.discriminator_features),
-        "epochs": f"with {ITERATIONS_PER_EPOCH} iterations each well within an hour on 2 cores at x2x2x2",
-        "iterations_per_epoch": "short epochs: validation and a checkpoint after each",
+        **{name: smaller.format(getattr(PAPER, name)) for name in _OF_THE_NETWORKS},
+        "epochs": f"with {size.iterations_per_epoch} iterations each well within an hour on 2 cores at x2x2x2",
+        "iterations_per_epoch": _WHY_SHORT_EPOCHS,
     }
-    return _sized(base.changed(epochs=CPU_EPOCHS, reasons=base.reasons | reasons), CPU, smallest)
 
 
-def size_for_memory(base: Configuration, smallest: Shape, memory_gb: float) -> Configuration:
+def size_for_memory(task: Task, smallest: Shape, memory_gb: float) -> tuple[TrainingSize, Reasons]:
     """The paper's size where it fits, else the first of ``SACRIFICES`` that does.
 
     Args:
-        base: a configuration whose data side (scale, spacings, slab, turns) is decided.
+        task: what is learned.
         smallest: (Z, Y, X) LR voxels that every image holds.
         memory_gb: what a training may take.
-    Returns: the configuration with sizes, length and their reasons.
+    Returns: the size, and why each of its values is so.
     Raises:
         UdeansrError: if not even the smallest size fits.
     """
     needed = float("inf")
-    for size, given_up in _sizes():
-        configuration = _sized(base, size, smallest)
-        needed = training_memory(configuration).total_gb
+    for whole, given_up in _sizes():
+        size = replace(whole, patch_size=_patch(task, whole, smallest))
+        needed = training_memory(task, size).total_gb
         if needed <= memory_gb:
-            reasons = base.reasons | _memory_reasons(configuration, size, given_up, memory_gb)
-            reasons["patch_size"] += _cut_note(base, size, smallest)
-            return configuration.changed(epochs=PAPER_EPOCHS, reasons=reasons)
+            takes = f"training takes about {needed:.1f} of {memory_gb:.3g} GB"
+            reasons = {name: _why(whole, name, given_up, takes) for name in ("patch_size", "batch_size")}
+            reasons["patch_size"] += _cut_note(task, whole, smallest)
+            reasons |= {name: _why(whole, name, given_up, takes) for name in _OF_THE_NETWORKS}
+            reasons["epochs"] = f"with {size.iterations_per_epoch} iterations each a tenth of the paper's length"
+            return size, {**reasons, "iterations_per_epoch": _WHY_SHORT_EPOCHS}
     raise UdeansrError(
-        f"--memory-gb {memory_gb:g}: the smallest training of {base.name} takes {needed:.1f} GB; "
+        f"--memory-gb {memory_gb:g}: the smallest training of {task.scale} takes {needed:.1f} GB; "
         "give more, or plan for a CPU with --memory-gb 0"
     )
 
 
-def _sizes() -> Iterator[tuple[Size, str]]:
+_OF_THE_NETWORKS = ("features", "groups", "blocks", "discriminator_features")
+_WHY_SHORT_EPOCHS = "short epochs: validation and a checkpoint after each"
+
+
+def _sizes() -> Iterator[tuple[TrainingSize, str]]:
     """The paper's size, then smaller ones, with what was given up."""
     size, given_up = PAPER, ""
     yield size, given_up
@@ -196,21 +192,10 @@ def _sizes() -> Iterator[tuple[Size, str]]:
         yield size, given_up
 
 
-def _sized(base: Configuration, size: Size, smallest: Shape) -> Configuration:
-    return base.changed(
-        patch_size=_patch(base, size, smallest),
-        batch_size=size.batch,
-        features=size.features,
-        groups=size.groups,
-        blocks=size.blocks,
-        discriminator_features=size.discriminator_features,
-    )
-
-
-def _patch(base: Configuration, size: Size, smallest: Shape) -> tuple[int, int]:
+def _patch(task: Task, size: TrainingSize, smallest: Shape) -> tuple[int, int]:
     """The patch of a size, cut to what every image holds; square where it may be turned."""
-    rows, columns = (_side(min(size.patch, available)) for available in smallest[1:])
-    if base.task.rotate90:
+    rows, columns = (_side(min(side, here)) for side, here in zip(size.patch_size, smallest[1:], strict=True))
+    if task.rotate90:
         rows = columns = min(rows, columns)
     return rows, columns
 
@@ -220,27 +205,16 @@ def _side(longest: int) -> int:
     return longest // 32 * 32 if longest >= 32 else longest // 8 * 8
 
 
-def _cut_note(base: Configuration, size: Size, smallest: Shape) -> str:
-    if _patch(base, size, smallest) == (size.patch, size.patch):
+def _cut_note(task: Task, size: TrainingSize, smallest: Shape) -> str:
+    if _patch(task, size, smallest) == size.patch_size:
         return ""
     return f"; cut, as the smallest foreground has {smallest[1]} x {smallest[2]} LR voxels in the plane"
 
 
-def _memory_reasons(configuration: Configuration, size: Size, given_up: str, memory_gb: float) -> dict[str, str]:
-    takes = f"training takes about {training_memory(configuration).total_gb:.1f} of {memory_gb:.3g} GB"
-
-    def why(value: int, paper: int) -> str:
-        return (
-            f"the paper's; {takes}" if value == paper else f"the paper's is {paper}; given up are {given_up}; {takes}"
-        )
-
-    return {
-        "patch_size": why(size.patch, PAPER.patch),
-        "batch_size": why(size.batch, PAPER.batch),
-        "features": why(size.features, PAPER.features),
-        "groups": why(size.groups, PAPER.groups),
-        "blocks": why(size.blocks, PAPER.blocks),
-        "discriminator_features": why(size.discriminator_features, PAPER.discriminator_features),
-        "epochs": f"with {ITERATIONS_PER_EPOCH} iterations each a tenth of the paper's length",
-        "iterations_per_epoch": "short epochs: validation and a checkpoint after each",
-    }
+def _why(size: TrainingSize, name: str, given_up: str, takes: str) -> str:
+    """Why a value is that of the paper, or what it was given up for."""
+    value, paper = getattr(size, name), getattr(PAPER, name)
+    if value == paper:
+        return f"the paper's; {takes}"
+    paper = paper[0] if isinstance(paper, tuple) else paper
+    return f"the paper's is {paper}; given up are {given_up}; {takes}"
