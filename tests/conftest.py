@@ -2,6 +2,7 @@
 
 import locale
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from udeansr.image.volume import Volume
     from udeansr.planning.plan import Configuration, Plan
+
+EXAMPLE = Path(__file__).parents[1] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 
 # Before torch is imported, here or in a command that a test starts: its threads wait for one another on tiny tensors,
 # the more so on a computer shared with other work.
@@ -58,6 +61,28 @@ def tiny_configuration() -> "Callable[..., Configuration]":
         return Configuration.of(name=scale, scale=scale, **({"hr_spacing_mm": spacing_mm} | numbers))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_example() -> "Callable[..., Path]":
+    """Writes a copy of the example, of each image its middle alone: of HR twice the sides of LR, which are given."""
+    from udeansr.image.cropping import crop
+    from udeansr.image.files import read_volume, write_volume
+
+    def write(folder: Path, lr_sides: tuple[int, int, int] = (16, 24, 24)) -> Path:
+        copy = folder / EXAMPLE.name
+        for path in EXAMPLE.rglob("*.*"):
+            if path.suffix == ".json":
+                copy.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+                continue
+            volume, factor = read_volume(path), 2 if path.parent.name.endswith("HR") else 1
+            sides = [factor * side for side in lr_sides]
+            start = [(n - side) // 2 for n, side in zip(volume.voxels.shape, sides, strict=True)]
+            write_volume(crop(volume, (tuple(start), tuple(sides))), copy / path.parent.name / path.name)
+        return copy
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from udeansr.image.files import read_geometry, read_volume, write_volume
 from udeansr.image.grid import Scale, same_grid, sr_geometry
 from udeansr.image.volume import Geometry, Volume
 
-ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 STAGES = ("simulate", "plan_and_preprocess", "train", "predict", "evaluate", "benchmark", "demo")
 
@@ -31,9 +30,8 @@ def succeed(folder: Path, *words: str) -> str:
 
 
 @pytest.mark.slow
-def test_three_commands_take_two_folders_to_super_resolved_scans(tmp_path):
-    (tmp_path / "udeansr_raw_example").symlink_to(ROOT / "udeansr_raw_example")
-    example = ROOT / "udeansr_raw_example" / "Dataset001_BrainT1w"
+def test_three_commands_take_two_folders_to_super_resolved_scans(tmp_path, small_example):
+    example = small_example(tmp_path / "udeansr_raw_example")
     shutil.copytree(example / "testLR", tmp_path / "lr")
 
     shown = succeed(tmp_path, "udeansr_plan_and_preprocess", "-d", "001")

@@ -63,7 +63,7 @@ def test_a_degradation_that_was_told_is_the_truth_and_else_nobody_knows_it(raw):
     assert given_scenario(raw, "x2x2x1", "3").degradation == "shifted"
     write_simulation(raw, replace(SHIFTED, noise=0.02))
     own = given_scenario(raw, "x2x2x1", "3")
-    assert own.degradation == "own" and own.true_degradation == replace(SHIFTED, noise=0.02)
+    assert own.degradation == "other" and own.true_degradation == replace(SHIFTED, noise=0.02)
 
 
 def test_it_is_misaligned_where_subjects_are_in_both_groups(raw):

@@ -57,7 +57,7 @@ def given_scenario(folder: Path, scale: str, seed: str) -> Scenario:
     )
     subjects = subjects_of(raw)
     pairing = MISALIGNED if set(subjects["source"]) & set(subjects["target"]) else UNPAIRED
-    word = named or (UNKNOWN if truth is None else "own")
+    word = named or (UNKNOWN if truth is None else "other")
     return Scenario(str(Scale.parse(scale)), pairing, word, int(seed), given=raw.name, truth=truth)
 
 
