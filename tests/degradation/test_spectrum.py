@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
+from scipy.signal import windows
 
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.spectrum import (
     BINS,
+    TAPERED,
     foreground_spectrum,
     log_spectrum,
     mean_spectrum,
     permutation_p,
     spectrum_distance,
+    taper,
 )
 from udeansr.image.cropping import foreground_box
 from udeansr.image.grid import Scale
@@ -111,3 +114,14 @@ def test_empty_cells_are_left_out():
     one[2][0, 0, 0] = np.nan
     assert permutation_p(one, other) == pytest.approx(2 / 252)
     assert permutation_p([np.full((2, 2, 2), np.nan)] * 5, [np.zeros((2, 2, 2))] * 5) is None
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 17), (40, 101, 256), (1, 2, 5)])
+def test_volumes_are_tapered_by_tukeys_window(shape):
+    tapered, energy = taper(np.ones(shape))
+    expected = [windows.tukey(size + 2, TAPERED)[1:-1] for size in shape]
+    for axis, window in enumerate(expected):
+        inner = tuple(slice(None) if i == axis else n // 2 for i, n in enumerate(shape))
+        scale = np.prod([w[n // 2] for i, (w, n) in enumerate(zip(expected, shape, strict=True)) if i != axis])
+        assert np.allclose(tapered[inner], window * scale, rtol=1e-6)
+    assert energy == np.prod([np.sum(window**2) for window in expected])
