@@ -220,7 +220,7 @@ def main() -> None:
     card = replace(
         ModelCard.of(description),
         scores=tuple(rows),
-        scores_told=f"{len(test)} subjects never seen, quality fast, PSNR dB / SSIM 2-D. " + ". ".join(told),
+        scores_note=f"{len(test)} subjects never seen, quality fast, PSNR dB / SSIM 2-D. " + ". ".join(told),
         outside=outside,
         **words,
     )

@@ -96,14 +96,14 @@ def test_the_programs_of_python_work_as_written(tmp_path, monkeypatch, tiny_conf
     from udeansr.image.files import read_volume, write_volume
     from udeansr.image.volume import Geometry, Volume
     from udeansr.models.export import ExportSettings, export_model
-    from udeansr.models.registry import find_portable
+    from udeansr.models.registry import find_named
 
     page = (ROOT / "documentation" / "python.md").read_text(encoding="utf-8")
     (name,) = set(re.findall(r'SuperResolver\.load\("([\w-]+)"', page))
     spacing_mm = (2.0, 1.75, 1.75)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "models"))
-    if find_portable(name) is None:
+    if find_named(name) is None:
         training = tmp_path / "training" / "best.pt"
         write_training(training, tiny_configuration("x2x2x1", lr_spacing_mm=spacing_mm))
         export_model(training, tmp_path / "models" / f"{name}.zip", ExportSettings(name=name, contrast="T1w"))

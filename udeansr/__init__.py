@@ -1,4 +1,4 @@
-"""Super-resolution of MRI without pairs. Knows its names; the way of the data is the order of the folders.
+"""Super-resolution of MRI without pairs.
 
 degradation     HR scans -> RawDataset, for a trial (udeansr_simulate)
 planning        RawDataset -> Fingerprint -> Plan (udeansr_plan_and_preprocess)

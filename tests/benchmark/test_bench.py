@@ -66,11 +66,11 @@ def test_a_budget_of_seconds_goes_with_no_length(wanted, seconds, options, added
 
 SCENARIOS = scenarios(["x2x2x1"], ["unpaired"], ["truncation", "shifted"], ["1"])
 TRUNCATION, SHIFTED = SCENARIOS
-MISALIGNED_of_bench = (replace(TRUNCATION, pairing="misaligned"),)
+MOVED_SCENARIO = (replace(TRUNCATION, pairing="misaligned"),)
 
 
 @pytest.fixture
-def wanted_of_bench(folder, settings, tmp_path):
+def wanted_benchmark(folder, settings, tmp_path):
     rows = choose_rows("tricubic,udean,supervised_truncation,oracle", [])
     options = RunSettings(epochs=2, iterations_per_epoch=3, device="cpu")
     return Benchmark(tmp_path / "hr", folder, settings, SCENARIOS, rows, "test", options)
@@ -98,41 +98,41 @@ def done(monkeypatch, planned, result):
     return noted
 
 
-def test_a_row_that_fails_does_not_stop_the_others_and_what_is_done_is_not_done_again(wanted_of_bench, done):
-    outcome = run(wanted_of_bench)
+def test_a_row_that_fails_does_not_stop_the_others_and_what_is_done_is_not_done_again(wanted_benchmark, done):
+    outcome = run(wanted_benchmark)
     assert outcome.failed == (f"{TRUNCATION.dataset} udean", f"{SHIFTED.dataset} udean")
     assert len(outcome.done) == 5 and not outcome.there
     done.clear()
-    outcome = run(wanted_of_bench)
+    outcome = run(wanted_benchmark)
     assert len(outcome.there) == 5 and not outcome.done
     assert [row for _, row in done] == ["udean", "udean"]
     done.clear()
-    run(replace(wanted_of_bench, overwrite=True))
+    run(replace(wanted_benchmark, overwrite=True))
     assert len(done) == 7
 
 
-def test_the_oracle_under_truncation_shows_a_run_of_another_name(wanted_of_bench, done):
-    run(wanted_of_bench)
+def test_the_oracle_under_truncation_shows_a_run_of_another_name(wanted_benchmark, done):
+    run(wanted_benchmark)
     assert (TRUNCATION.dataset, "oracle") not in done and (SHIFTED.dataset, "oracle") in done
-    text = (wanted_of_bench.folder.root / "benchmark.md").read_text()
+    text = (wanted_benchmark.folder.root / "benchmark.md").read_text()
     assert text.count("oracle (the run of supervised_truncation)") == 1
 
 
-def test_a_row_that_another_process_is_at_is_left_to_it(wanted_of_bench, done):
-    with wanted_of_bench.folder.lock(f"{SHIFTED.dataset}.tricubic"):
-        outcome = run(wanted_of_bench)
+def test_a_row_that_another_process_is_at_is_left_to_it(wanted_benchmark, done):
+    with wanted_benchmark.folder.lock(f"{SHIFTED.dataset}.tricubic"):
+        outcome = run(wanted_benchmark)
     assert outcome.elsewhere == (f"{SHIFTED.dataset} tricubic",) and len(outcome.done) == 4
     assert (SHIFTED.dataset, "tricubic") not in done
 
 
-def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(wanted_of_bench, done, monkeypatch):
+def test_under_a_budget_each_row_has_the_length_that_was_measured_and_keeps_it(wanted_benchmark, done, monkeypatch):
     taken = iter([0.5, 1.0])
     monkeypatch.setattr(budget, "seconds_per_iteration", lambda _: next(taken))
-    settings = replace(wanted_of_bench.settings, budget_seconds=80.0)
+    settings = replace(wanted_benchmark.settings, budget_seconds=80.0)
     rows = choose_rows("tricubic,supervised_measured", [])
-    limited = replace(wanted_of_bench, settings=settings, options=RunSettings(device="cpu"), rows=rows)
+    limited = replace(wanted_benchmark, settings=settings, options=RunSettings(device="cpu"), rows=rows)
     run(limited)
-    results = [result for results in read_results(wanted_of_bench.folder).values() for result in results]
+    results = [result for results in read_results(wanted_benchmark.folder).values() for result in results]
     lengths = [result.identity.run for result in results if result.identity.run]
     assert sorted(one["epochs"] * one["iterations_per_epoch"] for one in lengths) == [80, 165]
     assert len(run(limited).there) == 4

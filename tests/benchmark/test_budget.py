@@ -52,7 +52,7 @@ def test_a_device_that_is_not_there_is_refused(task):
 
 
 @pytest.fixture
-def task_of_budget(planned, folder):
+def timed_task(planned, folder):
     def make(row="udean") -> RowTask:
         return RowTask(folder, planned("shifted"), ROWS[row], "test", RunSettings(device="cpu"))
 
@@ -76,30 +76,30 @@ def test_the_epochs_are_whole_equal_and_eight_at_least(budget_seconds, each, lon
     assert (made.epochs, made.iterations_per_epoch) == length
 
 
-def test_a_restart_takes_the_length_that_was_measured_first(task_of_budget, seconds):
-    first = within_budget(task_of_budget(), 160.0)
+def test_a_restart_takes_the_length_that_was_measured_first(timed_task, seconds):
+    first = within_budget(timed_task(), 160.0)
     assert first.iterations == 80 and length_file(first).is_file()
     seconds[0] = 1.0
-    assert within_budget(task_of_budget(), 160.0).iterations == 80
-    assert within_budget(task_of_budget("supervised_measured"), 160.0).iterations == 165
-    assert within_budget(task_of_budget(), 160.0, anew=True).iterations == 165
+    assert within_budget(timed_task(), 160.0).iterations == 80
+    assert within_budget(timed_task("supervised_measured"), 160.0).iterations == 165
+    assert within_budget(timed_task(), 160.0, anew=True).iterations == 165
 
 
-def test_learning_in_prediction_has_the_seconds_for_each_volume(task_of_budget, seconds):
-    assert within_budget(task_of_budget("zssr"), 160.0).settings.iterations == 80
+def test_learning_in_prediction_has_the_seconds_for_each_volume(timed_task, seconds):
+    assert within_budget(timed_task("zssr"), 160.0).settings.iterations == 80
     seconds[0] = 0.01
-    assert within_budget(task_of_budget("zssr"), 160.0, anew=True).settings.iterations == 3000
+    assert within_budget(timed_task("zssr"), 160.0, anew=True).settings.iterations == 3000
 
 
-def test_without_a_budget_or_anything_to_learn_nothing_is_measured(task_of_budget, seconds):
-    assert within_budget(task_of_budget(), None).iterations == 77
-    plain = task_of_budget("tricubic")
+def test_without_a_budget_or_anything_to_learn_nothing_is_measured(timed_task, seconds):
+    assert within_budget(timed_task(), None).iterations == 77
+    plain = timed_task("tricubic")
     assert within_budget(plain, 160.0) is plain
-    assert not length_file(task_of_budget()).exists()
+    assert not length_file(timed_task()).exists()
 
 
-def test_a_broken_record_is_told(task_of_budget, seconds):
-    within_budget(task_of_budget(), 160.0)
-    length_file(task_of_budget()).write_text("{}")
+def test_a_broken_record_is_told(timed_task, seconds):
+    within_budget(timed_task(), 160.0)
+    length_file(timed_task()).write_text("{}")
     with pytest.raises(UdeansrError, match=r"udean.json: the key '.+' is missing"):
-        within_budget(task_of_budget(), 160.0)
+        within_budget(timed_task(), 160.0)

@@ -18,7 +18,7 @@ def tables(result):
         KEY: [
             result("tricubic", psnr_db=20.0, ssim_2d=0.25, training=False),
             result("udean", psnr_db=29.0, ssim_2d=0.5),
-            result("supervised_truncation", psnr_db=30.0, ssim_2d=0.25).shown_by(ROWS["oracle"]),
+            result("supervised_truncation", psnr_db=30.0, ssim_2d=0.25).reported_as(ROWS["oracle"]),
             result(parse_row("mine=udean:beta=0.1"), psnr_db=28.0, ssim_2d=math.nan),
         ]
     }

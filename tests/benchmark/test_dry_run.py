@@ -23,11 +23,11 @@ def wanted(folder, settings, tmp_path, monkeypatch):
 
 
 def lines(wanted) -> list[str]:
-    return [line.removeprefix(f"{SCENARIO}: ") for line in dry_run.work_left(wanted)]
+    return [line.removeprefix(f"{SCENARIO}: ") for line in dry_run.remaining_rows(wanted)]
 
 
 def test_before_anything_is_there_it_is_told_what_the_options_say(wanted, folder):
-    assert list(dry_run.work_left(wanted)) == [
+    assert list(dry_run.remaining_rows(wanted)) == [
         f"{SCENARIO}: tricubic: prediction only",
         f"{SCENARIO}: supervised_truncation, shown as well as oracle: 6 iterations; time unknown before planning",
         f"{SCENARIO}: longer: 15 iterations; time unknown before planning",

@@ -72,7 +72,7 @@ def test_each_row_is_tested_against_udean_on_the_subjects_they_share(result):
     assert table.rows[0][1]["x2x2x1", "unpaired", "psnr_db"].p is None
 
 
-UNPAIRED_of_paper_table_text = Scenario("x2x2x1", "unpaired", "truncation", 1)
+UNPAIRED_SCENARIO = Scenario("x2x2x1", "unpaired", "truncation", 1)
 RULE = "Equal seconds: 100 % of 60_s & more"
 
 
@@ -80,7 +80,7 @@ RULE = "Equal seconds: 100 % of 60_s & more"
 def tables(result):
     subjects = [f"sub-{number}" for number in range(6)]
 
-    def row(name, psnr_db, scenario=UNPAIRED_of_paper_table_text, subjects=subjects):
+    def row(name, psnr_db, scenario=UNPAIRED_SCENARIO, subjects=subjects):
         one = result(name, scenario=scenario)
         cases = {who: {**one.cases["sub-4"], "psnr_db": psnr_db + i * psnr_db / 100} for i, who in enumerate(subjects)}
         return replace(one, cases=cases)
@@ -92,9 +92,9 @@ def tables(result):
             row("sinc", 20.0),
             row("udean_paper", math.nan),
             row("oracle", 40.0),
-            row("udean", 30.0, replace(UNPAIRED_of_paper_table_text, pairing="misaligned")),
+            row("udean", 30.0, replace(UNPAIRED_SCENARIO, pairing="misaligned")),
             row("dasr", 10.0, subjects=subjects[:2]),
-            row("udean", 25.0, replace(UNPAIRED_of_paper_table_text, degradation="shifted")),
+            row("udean", 25.0, replace(UNPAIRED_SCENARIO, degradation="shifted")),
         ],
     )
 

@@ -24,7 +24,7 @@ def test_what_is_no_number_is_null_in_the_file_and_no_number_again(result, tmp_p
 
 def test_shown_by_another_row_it_says_whose_run_it_is(result):
     made = result("supervised_truncation")
-    shown = made.shown_by(ROWS["oracle"])
+    shown = made.reported_as(ROWS["oracle"])
     assert shown.row.name == "oracle" and shown.same_as == "supervised_truncation"
     assert replace(shown, row=made.row, same_as=None) == made
 

@@ -98,7 +98,7 @@ def test_before_anything_is_trained_everything_is_left(task):
 
 
 @pytest.fixture
-def task_of_row_run(planned, folder):
+def trained_task(planned, folder):
     def make(row="supervised_measured", **options) -> RowTask:
         options = {"epochs": 2, "iterations_per_epoch": 3, "device": "cpu"} | options
         return RowTask(folder, planned("shifted"), ROWS[row], "test", RunSettings(**options))
@@ -142,40 +142,40 @@ def leave_training(output, plan, configuration, method, settings, run, iteration
     write_run(output, record, Computed("cpu", "fp32"))
 
 
-def left_by(task_of_row_run, iterations):
-    names = (task_of_row_run.configuration.name, task_of_row_run.row.method)
+def left_by(trained_task, iterations):
+    names = (trained_task.configuration.name, trained_task.row.method)
     leave_training(
-        task_of_row_run.training,
-        task_of_row_run.dataset.plan,
+        trained_task.training,
+        trained_task.dataset.plan,
         *names,
-        task_of_row_run.settings,
-        task_of_row_run.run,
+        trained_task.settings,
+        trained_task.run,
         iterations,
     )
 
 
-def test_a_row_is_trained_predicted_scored_and_written(task_of_row_run, stages):
-    made = do_row(task_of_row_run())
+def test_a_row_is_trained_predicted_scored_and_written(trained_task, stages):
+    made = do_row(trained_task())
     assert stages == [
         ("train", "x2x2x1", "overwrite"),
         ("predict", "testLR", "best", "overwrite"),
         ("evaluate", "testHR"),
     ]
-    assert made == task_of_row_run().result() and made.cases == {"sub-4": {"psnr_db": 30.0}}
+    assert made == trained_task().result() and made.cases == {"sub-4": {"psnr_db": 30.0}}
     assert made.prediction_seconds >= 0 and made.dataset == made.scenario.dataset
     assert made.training and made.training.iterations == 6 and made.training.seconds == 70.0
-    method = build_method("supervised", task_of_row_run().configuration, task_of_row_run().settings)
+    method = build_method("supervised", trained_task().configuration, trained_task().settings)
     assert made.training.weights == sum(weight.numel() for weight in method.parameters())
 
 
-def test_what_learns_nothing_is_not_trained(task_of_row_run, stages):
-    made = do_row(task_of_row_run("tricubic"))
+def test_what_learns_nothing_is_not_trained(trained_task, stages):
+    made = do_row(trained_task("tricubic"))
     assert [told[0] for told in stages] == ["predict", "evaluate"] and stages[0][2] == "tricubic"
     assert made.training is None
 
 
-def test_what_learns_in_prediction_says_what_it_takes_a_volume(task_of_row_run, stages):
-    made = do_row(task_of_row_run("zssr"))
+def test_what_learns_in_prediction_says_what_it_takes_a_volume(trained_task, stages):
+    made = do_row(trained_task("zssr"))
     assert [told[0] for told in stages] == ["train", "predict", "evaluate"]
     assert made.training and made.training.iterations == 6 and made.training.weights > 0
 
@@ -183,27 +183,27 @@ def test_what_learns_in_prediction_says_what_it_takes_a_volume(task_of_row_run, 
 @pytest.mark.parametrize(
     ("iterations", "overwrite", "mode"), [(2, False, "continue"), (6, False, None), (6, True, "overwrite")]
 )
-def test_a_training_goes_on_and_one_that_is_finished_is_used(task_of_row_run, stages, iterations, overwrite, mode):
-    left_by(task_of_row_run(), iterations)
-    do_row(task_of_row_run(), overwrite)
+def test_a_training_goes_on_and_one_that_is_finished_is_used(trained_task, stages, iterations, overwrite, mode):
+    left_by(trained_task(), iterations)
+    do_row(trained_task(), overwrite)
     assert [told[2] for told in stages if told[0] == "train"] == ([mode] if mode else [])
 
 
-def test_a_training_of_other_values_is_refused_before_anything_is_done(task_of_row_run, stages):
-    left_by(task_of_row_run(), 6)
+def test_a_training_of_other_values_is_refused_before_anything_is_done(trained_task, stages):
+    left_by(trained_task(), 6)
     with pytest.raises(UdeansrError, match=r"was made with other values: run.epochs 2 -> 4. Do it again with --overwr"):
-        do_row(task_of_row_run(epochs=4))
+        do_row(trained_task(epochs=4))
     assert stages == []
 
 
-def test_scans_that_cannot_be_predicted_make_no_row(task_of_row_run, stages, monkeypatch, tmp_path):
+def test_scans_that_cannot_be_predicted_make_no_row(trained_task, stages, monkeypatch, tmp_path):
     monkeypatch.setattr(row_task, "predict", lambda *_, **__: Outcome((), (), (tmp_path / "bad.nii",)))
     with pytest.raises(UdeansrError, match=r"0 of 1 done, 1 failed: bad.nii"):
-        do_row(task_of_row_run())
-    assert task_of_row_run().result() is None
+        do_row(trained_task())
+    assert trained_task().result() is None
 
 
-def test_iterations_that_are_left_are_counted(task_of_row_run):
-    left_by(task_of_row_run(), 2)
-    assert task_of_row_run().iterations_left() == 4
-    assert torch.load(task_of_row_run().training / "latest.pt", weights_only=True)["progress"]["iteration"] == 2
+def test_iterations_that_are_left_are_counted(trained_task):
+    left_by(trained_task(), 2)
+    assert trained_task().iterations_left() == 4
+    assert torch.load(trained_task().training / "latest.pt", weights_only=True)["progress"]["iteration"] == 2

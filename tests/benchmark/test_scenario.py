@@ -1,7 +1,7 @@
 import pytest
 
 from udeansr.benchmark.rows import ROWS, choose_rows, parse_row
-from udeansr.benchmark.scenario import Scenario, dealt, left_out, scenarios, shared_runs
+from udeansr.benchmark.scenario import Scenario, left_out, runs_of_part, scenarios, shared_runs
 from udeansr.degradation.kspace import SHIFTED
 from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
@@ -71,9 +71,9 @@ def test_rows_that_need_pairs_run_where_there_are_some():
 def test_parts_have_every_run_once_and_no_scenario_without_one():
     rows = choose_rows("table1,table2", [])
     wanted = (TRUNCATED, BLURRED, MISALIGNED)
-    whole = [(scenario, row.name) for scenario, runs in dealt(rows, wanted, Part()) for row, _ in runs]
-    parts = [dealt(rows, wanted, Part(3, number)) for number in range(3)]
+    whole = [(scenario, row.name) for scenario, runs in runs_of_part(rows, wanted, Part()) for row, _ in runs]
+    parts = [runs_of_part(rows, wanted, Part(3, number)) for number in range(3)]
     pieces = [(scenario, row.name) for part in parts for scenario, runs in part for row, _ in runs]
     assert sorted(map(str, pieces)) == sorted(map(str, whole)) and len(set(map(str, whole))) == len(whole)
-    lonely = dealt(choose_rows("udean", []), wanted, Part(3, 1))
+    lonely = runs_of_part(choose_rows("udean", []), wanted, Part(3, 1))
     assert [scenario for scenario, _ in lonely] == [BLURRED]

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from udeansr.figures.error_figure import MOST_COLUMNS, Answer, draw_errors, error_caption, error_figure, error_panels
+from udeansr.figures.error_figure import (
+    MOST_COLUMNS,
+    Reconstruction,
+    draw_errors,
+    error_caption,
+    error_figure,
+    error_panels,
+)
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.style import ANATOMY, ERRORS, caption_of, figure_style
 from udeansr.image.grid import Scale, lr_geometry, reorient
@@ -27,7 +34,7 @@ def lr(truth):
 
 
 def off_by(truth, amount, stored="SPL"):
-    return Answer(f"off by {amount}", reorient(Volume(truth.voxels + np.float32(amount), GRID), stored), "")
+    return Reconstruction(f"off by {amount}", reorient(Volume(truth.voxels + np.float32(amount), GRID), stored), "")
 
 
 def test_the_slice_the_cut_and_the_zoom_hang_on_hr_alone(truth, lr):
@@ -39,15 +46,15 @@ def test_the_slice_the_cut_and_the_zoom_hang_on_hr_alone(truth, lr):
 
 
 def test_errors_are_absolute_and_rows_are_compared_at_one_place_however_stored(truth, lr):
-    answers = [off_by(truth, 0.25), off_by(truth, -0.25, "RAS"), off_by(truth, 0.0, "PSL")]
+    reconstructions = [off_by(truth, 0.25), off_by(truth, -0.25, "RAS"), off_by(truth, 0.0, "PSL")]
     for view in VIEWS:
-        one, other, none = error_panels(truth, lr, answers, view).errors
+        one, other, none = error_panels(truth, lr, reconstructions, view).errors
         assert np.allclose(one, 0.25, atol=1e-6) and np.allclose(other, 0.25, atol=1e-6) and not none.any()
 
 
 def test_one_row_that_failed_does_not_end_the_scale(truth, lr):
-    answers = [off_by(truth, amount) for amount in (0.1, 0.2, 30.0)]
-    assert error_panels(truth, lr, answers, "axial").limit == pytest.approx(0.2, rel=1e-5)
+    reconstructions = [off_by(truth, amount) for amount in (0.1, 0.2, 30.0)]
+    assert error_panels(truth, lr, reconstructions, "axial").limit == pytest.approx(0.2, rel=1e-5)
     assert error_panels(truth, lr, [off_by(truth, 0.0)], "axial").limit > 0
 
 
@@ -66,33 +73,33 @@ def test_the_caption_says_what_and_by_which_rules(truth, lr):
     assert "from 0 to 0.125" in caption and "largest variance" in caption
 
 
-GRID_of_error_figure = Geometry((6, 40, 32), (2.0, 1.0, 1.0))
+FIGURE_GRID = Geometry((6, 40, 32), (2.0, 1.0, 1.0))
 
 
 @pytest.fixture
 def made():
-    """HR, LR and a maker of answers."""
+    """HR, LR and a maker of reconstructions."""
     rng = np.random.default_rng(2)
-    voxels = np.zeros(GRID_of_error_figure.shape, np.float32)
+    voxels = np.zeros(FIGURE_GRID.shape, np.float32)
     voxels[1:5, 4:36, 5:29] = rng.uniform(0.4, 1.0, (4, 32, 24))
-    hr = Volume(voxels, GRID_of_error_figure)
-    lr = Volume(voxels.reshape(6, 20, 2, 16, 2).mean(axis=(2, 4)), lr_geometry(GRID_of_error_figure, Scale(1, 2, 2)))
+    hr = Volume(voxels, FIGURE_GRID)
+    lr = Volume(voxels.reshape(6, 20, 2, 16, 2).mean(axis=(2, 4)), lr_geometry(FIGURE_GRID, Scale(1, 2, 2)))
 
-    def answers(count: int) -> list[Answer]:
+    def reconstructions(count: int) -> list[Reconstruction]:
         rows = range(1, count + 1)
         return [
-            Answer(f"row_{n}", Volume(voxels + np.float32(n / 10), GRID_of_error_figure), f"{n}.00 dB") for n in rows
+            Reconstruction(f"row_{n}", Volume(voxels + np.float32(n / 10), FIGURE_GRID), f"{n}.00 dB") for n in rows
         ]
 
-    return hr, lr, answers
+    return hr, lr, reconstructions
 
 
 @pytest.mark.parametrize("count", [1, 5, 7, 13])
 def test_all_errors_have_one_scale_all_images_another_and_no_panel_covers_another(made, count):
-    hr, lr, answers = made
-    panels = error_panels(hr, lr, answers(count), "axial")
+    hr, lr, reconstructions = made
+    panels = error_panels(hr, lr, reconstructions(count), "axial")
     with figure_style():
-        figure = error_figure(panels, answers(count), "axial")
+        figure = error_figure(panels, reconstructions(count), "axial")
     drawn = [axes.images[0] for axes in figure.axes if axes.images]
     grey = [image for image in drawn if image.get_cmap().name == ANATOMY]
     errors = [image for image in drawn if image.get_cmap().name == ERRORS]
@@ -106,10 +113,10 @@ def test_all_errors_have_one_scale_all_images_another_and_no_panel_covers_anothe
 
 
 def test_every_panel_has_the_box_and_the_inset_of_one_region(made):
-    hr, lr, answers = made
-    panels = error_panels(hr, lr, answers(2), "axial")
+    hr, lr, reconstructions = made
+    panels = error_panels(hr, lr, reconstructions(2), "axial")
     with figure_style():
-        figure = error_figure(panels, answers(2), "axial")
+        figure = error_figure(panels, reconstructions(2), "axial")
     for axes in figure.axes[:-1]:
         (box,), (inset,) = axes.patches, axes.child_axes
         zoom = panels.zoom
@@ -121,17 +128,17 @@ def test_every_panel_has_the_box_and_the_inset_of_one_region(made):
 
 
 def test_titles_and_scores_stand_in_the_order_of_the_rows(made):
-    hr, lr, answers = made
+    hr, lr, reconstructions = made
     with figure_style():
-        figure = error_figure(error_panels(hr, lr, answers(3), "axial"), answers(3), "axial")
+        figure = error_figure(error_panels(hr, lr, reconstructions(3), "axial"), reconstructions(3), "axial")
     words = [text.get_text() for text in figure.texts]
     assert words == ["HR", "LR (given)", "row 1", "1.00 dB", "row 2", "2.00 dB", "row 3", "3.00 dB"]
 
 
 def test_a_figure_is_written_twice_the_same(made, tmp_path):
-    hr, lr, answers = made
+    hr, lr, reconstructions = made
     for name in ("a", "b"):
-        draw_errors(hr, lr, answers(2), "sagittal", tmp_path / f"{name}.png", "sub-1")
+        draw_errors(hr, lr, reconstructions(2), "sagittal", tmp_path / f"{name}.png", "sub-1")
     for suffix in (".png", ".pdf"):
         one, other = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("a", "b"))
         assert one == other and one

@@ -53,7 +53,7 @@ def test_maps_of_either_grid_stand_beside_what_was_shown_twice_the_same(method, 
 
 
 @pytest.fixture
-def slabs_of_feature_figure():
+def figure_slabs():
     generator = torch.Generator().manual_seed(4)
     hr, lr = torch.rand(1, 3, 32, 40, generator=generator), torch.rand(1, 3, 24, 16, generator=generator)
     hr_grid, lr_grid = Geometry((9, 32, 40), (2.0, 1.0, 1.0)), Geometry((9, 24, 16), (2.0, 2.0, 2.0))
@@ -72,21 +72,21 @@ def make(tiny_configuration):
 
 @pytest.mark.parametrize(("name", "copied"), [("udean", 3), ("udean_paper", 0)])
 def test_the_channels_are_those_of_the_largest_variance_over_the_source_the_same_for_both(
-    make, slabs_of_feature_figure, name, copied
+    make, figure_slabs, name, copied
 ):
     method = make(name)
-    found = features_of(method, slabs_of_feature_figure.hr, slabs_of_feature_figure.lr)
+    found = features_of(method, figure_slabs.hr, figure_slabs.lr)
     with torch.inference_mode():
-        source = method.generators.hr_encoder(slabs_of_feature_figure.hr)[0]
-        target = method.generators.lr_encoder(slabs_of_feature_figure.lr)[0]
+        source = method.generators.hr_encoder(figure_slabs.hr)[0]
+        target = method.generators.lr_encoder(figure_slabs.lr)[0]
     learnt = range(copied, len(source))
     ordered = sorted(learnt, key=lambda channel: -float(source[channel].var()))[:3]
     assert [channel + copied for channel in found.channels] == ordered and found.learnt == len(learnt)
     assert torch.equal(found.source, source[ordered]) and torch.equal(found.target, target[ordered])
 
 
-def test_a_pair_has_one_scale_that_holds_both(make, slabs_of_feature_figure):
-    found = features_of(make("udean_paper"), slabs_of_feature_figure.hr, slabs_of_feature_figure.lr)
+def test_a_pair_has_one_scale_that_holds_both(make, figure_slabs):
+    found = features_of(make("udean_paper"), figure_slabs.hr, figure_slabs.lr)
     for number in range(3):
         low, high = found.limits(number)
         both = torch.cat([found.source[number].flatten(), found.target[number].flatten()])
@@ -94,16 +94,14 @@ def test_a_pair_has_one_scale_that_holds_both(make, slabs_of_feature_figure):
 
 
 @pytest.mark.parametrize("name", ["supervised", "tricubic"])
-def test_a_method_without_these_networks_is_refused(make, slabs_of_feature_figure, tmp_path, name):
+def test_a_method_without_these_networks_is_refused(make, figure_slabs, tmp_path, name):
     message = f"{name} has no encoders of HR and of LR .*; expected udean, udean_paper; choose such rows with --rows"
     with pytest.raises(UdeansrError, match=message):
-        draw_features(make(name), slabs_of_feature_figure, tmp_path / "a.png", "a row")
+        draw_features(make(name), figure_slabs, tmp_path / "a.png", "a row")
     assert not list(tmp_path.iterdir())
 
 
-def test_the_figure_shows_both_groups_with_the_common_scale_twice_the_same(
-    make, slabs_of_feature_figure, tmp_path, monkeypatch
-):
+def test_the_figure_shows_both_groups_with_the_common_scale_twice_the_same(make, figure_slabs, tmp_path, monkeypatch):
     from udeansr.figures import feature_figure
 
     figures = []
@@ -111,10 +109,7 @@ def test_the_figure_shows_both_groups_with_the_common_scale_twice_the_same(
     monkeypatch.setattr(feature_figure, "feature_figure", lambda *given: figures.append(drawn(*given)) or figures[-1])
     method = make("udean_paper")
     for name in ("a", "b"):
-        assert (
-            draw_features(method, slabs_of_feature_figure, tmp_path / f"{name}.png", "a row")
-            == tmp_path / f"{name}.png"
-        )
+        assert draw_features(method, figure_slabs, tmp_path / f"{name}.png", "a row") == tmp_path / f"{name}.png"
     for suffix in (".png", ".pdf"):
         one, other = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("a", "b"))
         assert one == other and one
@@ -128,6 +123,6 @@ def test_the_figure_shows_both_groups_with_the_common_scale_twice_the_same(
     assert "sub-1" in caption and "held both encoders to one language" in caption
 
 
-def test_it_says_when_nothing_tied_the_two_encoders(make, slabs_of_feature_figure, tmp_path):
-    draw_features(make("udean"), slabs_of_feature_figure, tmp_path / "a.png", "a row")
+def test_it_says_when_nothing_tied_the_two_encoders(make, figure_slabs, tmp_path):
+    draw_features(make("udean"), figure_slabs, tmp_path / "a.png", "a row")
     assert "No loss of this training compares the features" in caption_of(tmp_path / "a.png")

@@ -24,10 +24,10 @@ def noise(*shape: int) -> np.ndarray:
 def whole(slices: Iterator[Slices]) -> tuple[np.ndarray, np.ndarray | None]:
     """All slices, found to come in order and without a gap."""
     means, spreads = [], []
-    for first, mean, spread in slices:
+    for first, mean, std in slices:
         assert first == sum(map(len, means)) and mean.dtype == np.float32
         means.append(mean)
-        spreads.append(spread)
+        spreads.append(std)
     return np.concatenate(means), None if spreads[0] is None else np.concatenate(spreads)
 
 
@@ -41,8 +41,8 @@ def test_mean_and_spread_are_those_of_all_answers(length, slab, stride, margin):
     if stride > slab - 2 * margin:
         return
     volume, transforms = noise(1, length, 4, 5), all_transforms(False)[:4]
-    found, spread = whole(
-        walk(length=length, slab=slab, stride=stride, margin=margin).slices(lopsided, volume, transforms, spread=True)
+    found, std = whole(
+        walk(length=length, slab=slab, stride=stride, margin=margin).slices(lopsided, volume, transforms, std=True)
     )
     answers: dict[int, list[np.ndarray]] = {number: [] for number in range(length)}
     for start in range(-((slab - stride) // 2), length - (slab - stride) // 2, stride):
@@ -53,16 +53,16 @@ def test_mean_and_spread_are_those_of_all_answers(length, slab, stride, margin):
             for number, slice_ in list(zip(numbers, answer, strict=True))[margin : slab - margin]:
                 if number in answers:
                     answers[number].append(slice_)
-    assert spread is not None
+    assert std is not None
     np.testing.assert_allclose(found, [np.mean(answers[number], 0) for number in range(length)], rtol=1e-4)
-    np.testing.assert_allclose(spread, [np.std(answers[number], 0) for number in range(length)], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(std, [np.std(answers[number], 0) for number in range(length)], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("rotate90", [False, True])
 def test_a_network_that_mirrors_with_its_input_has_no_spread(rotate90):
     volume = noise(1, 6, 4, 4)
-    found, spread = whole(walk().slices(torch.square, volume, all_transforms(rotate90), spread=True))
-    assert spread is not None and spread.max() < 1e-6
+    found, std = whole(walk().slices(torch.square, volume, all_transforms(rotate90), std=True))
+    assert std is not None and std.max() < 1e-6
     np.testing.assert_allclose(found, volume[0] ** 2, rtol=1e-6)
 
 
@@ -78,20 +78,20 @@ def test_the_mean_over_all_mirrorings_mirrors_with_its_input(axis):
 
 def test_small_spread_on_a_high_level_is_not_lost():
     answers = iter([1000.0, 1000.25, 1000.5, 1000.75])
-    _, spread = whole(
-        walk(length=1).slices(lambda slabs: slabs * 0 + next(answers), noise(1, 1, 4, 5), [IDENTITY] * 4, spread=True)
+    _, std = whole(
+        walk(length=1).slices(lambda slabs: slabs * 0 + next(answers), noise(1, 1, 4, 5), [IDENTITY] * 4, std=True)
     )
-    np.testing.assert_allclose(spread, np.std([0, 0.25, 0.5, 0.75]), rtol=1e-5)
+    np.testing.assert_allclose(std, np.std([0, 0.25, 0.5, 0.75]), rtol=1e-5)
 
 
 def test_channels_go_side_by_side_each_moved_alike():
-    shown = noise(2, 6, 4, 5)
+    network_input = noise(2, 6, 4, 5)
 
     def second_minus_first(slabs: Tensor) -> Tensor:
         return slabs[:, 3:] - slabs[:, :3]
 
-    found, _ = whole(walk().slices(second_minus_first, shown, [FlipRotate((0, 2)), FlipRotate((1,), 1)]))
-    np.testing.assert_allclose(found, shown[1] - shown[0], atol=1e-6)
+    found, _ = whole(walk().slices(second_minus_first, network_input, [FlipRotate((0, 2)), FlipRotate((1,), 1)]))
+    np.testing.assert_allclose(found, network_input[1] - network_input[0], atol=1e-6)
 
 
 def test_only_slices_that_wait_for_an_answer_are_kept(monkeypatch):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from udeansr.batches.batch import Batch
 from udeansr.methods import build_method
-from udeansr.methods.dasr import RECEPTIVE_FIELD, BandDiscriminator, DasrSettings, haar, spread
+from udeansr.methods.dasr import RECEPTIVE_FIELD, BandDiscriminator, DasrSettings, haar, upsample_scores
 
 
 def test_bands_hold_all_there_is():
@@ -35,7 +35,7 @@ def test_odd_sides_are_the_callers_mistake():
 
 def test_a_place_of_the_judge_sees_its_receptive_field():
     judge = BandDiscriminator(1, 2).eval()
-    for layer in judge.layers:  # instance norm looks at the whole image: what lies beside it is what counts here
+    for layer in judge.layers:  # instance norm looks at the whole image: what lies extra it is what counts here
         if isinstance(layer, torch.nn.InstanceNorm2d):
             layer.track_running_stats, layer.running_mean = True, torch.zeros(layer.num_features)
             layer.running_var = torch.ones(layer.num_features)
@@ -50,10 +50,10 @@ def test_a_place_of_the_judge_sees_its_receptive_field():
 def test_a_verdict_is_spread_over_what_it_saw():
     scores = torch.zeros(1, 1, 33, 33)
     scores[..., 16, 16] = 1
-    seen = spread(scores, (33, 33))[0, 0]
+    seen = upsample_scores(scores, (33, 33))[0, 0]
     assert (seen > 0).sum() == RECEPTIVE_FIELD**2
     assert seen[16, 16].item() == pytest.approx(1 / RECEPTIVE_FIELD**2)
-    everywhere = spread(torch.full((1, 1, 9, 9), 0.3), (36, 18))
+    everywhere = upsample_scores(torch.full((1, 1, 9, 9), 0.3), (36, 18))
     torch.testing.assert_close(everywhere, torch.full_like(everywhere, 0.3))  # at the borders too
 
 

@@ -10,17 +10,17 @@ from udeansr.strict_json import as_json, from_json
 def voxels():
     """Spreads, and errors that are twice as large as they say, plus a floor."""
     rng = np.random.default_rng(0)
-    spread = rng.gamma(2, 0.01, 200_000)
-    return spread, rng.standard_normal(len(spread)) * (2 * spread + 0.005)
+    std = rng.gamma(2, 0.01, 200_000)
+    return std, rng.standard_normal(len(std)) * (2 * std + 0.005)
 
 
 def test_the_error_to_expect_is_that_which_was_found(voxels):
-    spread, error = voxels
-    curve = Calibration.fitted(spread, error)
+    std, error = voxels
+    curve = Calibration.fitted(std, error)
     assert len(curve.std) == KNOTS
     for value in (0.005, 0.02, 0.04):
         assert curve(np.array(value)) == pytest.approx(2 * value + 0.005, rel=0.06)
-    expected = curve(spread)
+    expected = curve(std)
     assert np.sqrt(np.mean((error / expected) ** 2)) == pytest.approx(1, abs=0.03)
 
 
@@ -31,8 +31,8 @@ def test_more_spread_never_means_less_error():
 
 
 def test_voxels_of_one_spread_share_a_knot():
-    spread = np.repeat([0.0, 1.0], 5 * KNOTS)
-    curve = Calibration.fitted(spread, np.where(spread == 0, 0.5, 2.0))
+    std = np.repeat([0.0, 1.0], 5 * KNOTS)
+    curve = Calibration.fitted(std, np.where(std == 0, 0.5, 2.0))
     assert curve.std == (0.0, 1.0)
     assert curve.error == pytest.approx((0.5, 2.0))
 
@@ -46,11 +46,11 @@ def test_beyond_the_ends_the_ends_hold():
 def test_a_steadied_spread_keeps_the_variance_and_loses_chance():
     rng = np.random.default_rng(0)
     answers = rng.standard_normal((4, 5, 60, 50))
-    spread = answers.std(axis=0, ddof=1)
-    calm = smoothed_std(spread)
-    assert calm.shape == spread.shape
-    assert np.mean(calm**2) == pytest.approx(np.mean(spread**2), rel=0.01)
-    assert calm.std() < 0.5 * spread.std()
+    std = answers.std(axis=0, ddof=1)
+    calm = smoothed_std(std)
+    assert calm.shape == std.shape
+    assert np.mean(calm**2) == pytest.approx(np.mean(std**2), rel=0.01)
+    assert calm.std() < 0.5 * std.std()
     flat = np.full((2, 4, 4), 3.0)
     np.testing.assert_allclose(smoothed_std(flat), flat)
     one = np.zeros((3, 9, 9))

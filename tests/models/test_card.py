@@ -15,7 +15,7 @@ CARD = ModelCard(
     weights_licence="cc0-1.0",
     made_by="udeansr_train 1 x2x2x1",
     scores=({"degradation": "a | b", "PSNR": 31.5}, {"degradation": "c", "PSNR": 30}),
-    scores_told="Of 8 subjects: `udeansr_evaluate`",
+    scores_note="Of 8 subjects: `udeansr_evaluate`",
     outside="worse",
     limits=("adults only",),
 )
@@ -36,7 +36,7 @@ def test_all_that_was_said_is_in_it():
     for said in ("a set", "cc0-1.0", "udeansr_train 1 x2x2x1", "8 subjects", "worse", "- adults only", "1 x 2 x 2 mm"):
         assert said in text
     assert "- Not a medical device" in text
-    assert text.count("not told") == 4
+    assert text.count("not said") == 4
 
 
 def test_tables_have_as_many_cells_in_each_row():
@@ -48,11 +48,11 @@ def test_tables_have_as_many_cells_in_each_row():
 
 
 def test_a_card_without_scores_says_so():
-    assert "## Scores\n\nnot told\n" in replace(CARD, scores=(), scores_told="").markdown()
+    assert "## Scores\n\nnot said\n" in replace(CARD, scores=(), scores_note="").markdown()
 
 
 def test_a_description_fills_in_what_it_knows(tiny_model_file):
     path = tiny_model_file(run={"epochs": 3, "iterations_per_epoch": 7})
     card = ModelCard.of(read_description(path))
-    assert (card.training, card.data, card.subjects) == ("3 epochs of 7 iterations", "Dataset007_Tiny", "not told")
+    assert (card.training, card.data, card.subjects) == ("3 epochs of 7 iterations", "Dataset007_Tiny", "not said")
     assert read_card(path) == card.markdown()

@@ -49,7 +49,7 @@ def test_the_file_tells_how_to_run_it_and_nothing_of_this_machine(tiny_configura
     model = onnx.load(tmp_path / "a.onnx")
     assert {entry.key: entry.value for entry in model.metadata_props} == told
     assert json.loads(told["scale_zyx"]) == [2, 2, 2] and told["orientation_zyx"] == "SPL"
-    assert (told["slices"], told["answered_slices"], told["margin_slices"]) == ("3", "1", "1")
+    assert (told["slices"], told["output_slices"], told["margin_slices"]) == ("3", "1", "1")
     assert json.loads(told["lr_gain"]) == 1.02 and json.loads(told["percentile"]) == 99.5
     assert b".py" not in (tmp_path / "a.onnx").read_bytes()
 

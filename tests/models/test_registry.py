@@ -6,7 +6,7 @@ from udeansr.errors import UdeansrError
 from udeansr.models import registry
 from udeansr.models.model import load_model
 from udeansr.models.model_file import read_card
-from udeansr.models.registry import BUNDLED, find_portable, import_model, model_path, portable_models, remove_model
+from udeansr.models.registry import BUNDLED, find_named, import_model, model_path, named_models, remove_model
 from udeansr.paths import models_root
 
 
@@ -22,22 +22,22 @@ def test_what_ships_with_the_package_is_whole():
 
 
 def test_models_are_found_by_name_the_bundled_first(tiny_model_file):
-    assert portable_models() == []
+    assert named_models() == []
     tiny_model_file("c-t1w-x2x2x2", folder="imported")
     tiny_model_file("a-t1w-x2x2x2", folder="imported")
     tiny_model_file("b-t1w-x2x2x2")
-    assert [(model.name, model.where) for model in portable_models()] == [
+    assert [(model.name, model.where) for model in named_models()] == [
         ("b-t1w-x2x2x2", "bundled"),
         ("a-t1w-x2x2x2", "imported"),
         ("c-t1w-x2x2x2", "imported"),
     ]
-    assert find_portable("a-t1w-x2x2x2") is not None and find_portable("d") is None
+    assert find_named("a-t1w-x2x2x2") is not None and find_named("d") is None
 
 
 def test_a_broken_file_among_them_is_told_of_and_does_not_stop_the_others(tiny_model_file, caplog):
     whole = tiny_model_file("b-t1w-x2x2x2")
     whole.with_name("a.zip").write_bytes(b"no zip")
-    assert [model.name for model in portable_models()] == ["b-t1w-x2x2x2"]
+    assert [model.name for model in named_models()] == ["b-t1w-x2x2x2"]
     assert len(caplog.messages) == 1 and "a.zip: no zip, or a broken one" in caplog.messages[0]
 
 
@@ -60,7 +60,7 @@ def test_an_imported_model_has_a_name_until_it_is_removed(tiny_model_file, tmp_p
     with pytest.raises(UdeansrError, match=r"there is an imported model a-t1w-x2x2x2 already; give --force to replace"):
         import_model(path)
     import_model(path, replace=True)
-    assert remove_model("a-t1w-x2x2x2") == model.path and portable_models() == []
+    assert remove_model("a-t1w-x2x2x2") == model.path and named_models() == []
     with pytest.raises(UdeansrError, match=r"a-t1w-x2x2x2: neither .* there: none"):
         remove_model("a-t1w-x2x2x2")
 

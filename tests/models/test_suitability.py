@@ -5,10 +5,10 @@ import pytest
 
 from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
-from udeansr.models.registry import portable_models
+from udeansr.models.registry import named_models
 from udeansr.models.suitability import (
     Image,
-    choose_portable,
+    choose_suitable,
     image_contrast,
     none_suits,
     suits,
@@ -67,7 +67,7 @@ def image(z: float = 4.0, y: float = 2.0, x: float = 2.0, contrast: str | None =
 
 
 def chosen(*images: Image) -> str | None:
-    model = choose_portable(images, portable_models())
+    model = choose_suitable(images, named_models())
     return model and model.name
 
 
@@ -77,7 +77,7 @@ def test_spacing_chooses_and_15_percent_is_the_end(tiny_model_file):
     assert chosen(image()) == "thick" and chosen(image(2.0)) == "thin"
     assert chosen(image(4.0 * 1.14)) == "thick" and chosen(image(4.0, 2.0 * 0.86, 2.0)) == "thick"
     assert chosen(image(4.0 * 1.16)) is None and chosen(image(4.0, 2.0, 2.0 * 0.84)) is None
-    thick = portable_models()[0]
+    thick = named_models()[0]
     assert thick.description.plan.spacing_deviation(
         image(4.4).geometry, thick.description.configuration
     ) == pytest.approx(0.1)
@@ -89,7 +89,7 @@ def test_another_contrast_is_not_taken_and_an_unknown_one_is(tiny_model_file):
     assert chosen(image(contrast=None)) == "brain"
     tiny_model_file("brain-t2w", contrast="T2w", spacing_mm=(4.2, 2.0, 2.0))
     assert chosen(image(contrast="T2w")) == "brain-t2w" and chosen(image(contrast=None)) == "brain"
-    assert not suits(image(contrast="FLAIR"), portable_models()[0])
+    assert not suits(image(contrast="FLAIR"), named_models()[0])
 
 
 def test_the_model_that_suits_most_images_is_taken(tiny_model_file):
@@ -127,7 +127,7 @@ def test_models_that_nothing_tells_apart_are_listed(tiny_model_file):
 
 def test_contrasts_that_do_not_fit_are_told_of(tiny_model_file, caplog):
     tiny_model_file("brain")
-    description = portable_models()[0].description
+    description = named_models()[0].description
     warn_of_contrast([Path("a_T1w.nii")], description)
     assert caplog.messages == []
     warn_of_contrast([Path(f"{name}.nii") for name in ("a", "b_T2w", "c", "d", "e")], description)
@@ -139,7 +139,7 @@ def test_contrasts_that_do_not_fit_are_told_of(tiny_model_file, caplog):
 
 def test_why_none_suits_is_told_with_numbers(tiny_model_file):
     tiny_model_file("brain")
-    assert none_suits(image(5.0, contrast=None), portable_models()) == (
+    assert none_suits(image(5.0, contrast=None), named_models()) == (
         "no bundled or imported model fits a.nii.gz (contrast unknown, 5 x 2 x 2 mm as SPL) to 15 %: brain (T1w, LR "
         "4 x 2 x 2 mm as SPL, 25 % off). To use one all the same, name it: -m brain"
     )

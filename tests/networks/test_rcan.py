@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from udeansr.networks.rcan import ChannelAttention, RcanBody, spread, window_means
+from udeansr.networks.rcan import ChannelAttention, RcanBody, upsample_scores, window_means
 
 
 def features(*shape: int) -> Tensor:
@@ -14,7 +14,7 @@ def test_a_patch_is_pooled_globally(shape):
     x = features(2, 3, *shape)
     means = window_means(x, (16, 24))
     torch.testing.assert_close(means, x.mean((2, 3), keepdim=True))
-    assert spread(means, (16, 24), shape).shape == means.shape
+    assert upsample_scores(means, (16, 24), shape).shape == means.shape
 
 
 def test_windows_move_by_an_eighth_and_count_only_what_is_there():
@@ -29,7 +29,7 @@ def test_windows_move_by_an_eighth_and_count_only_what_is_there():
 
 def test_each_pixel_gets_the_window_around_it():
     ramp = torch.arange(64.0).expand(1, 1, 48, 64)
-    around = spread(window_means(ramp, (16, 16)), (16, 16), (48, 64))
+    around = upsample_scores(window_means(ramp, (16, 16)), (16, 16), (48, 64))
     assert around.shape == (1, 1, 48, 64)
     # The mean of a ramp over a window is the ramp at its centre; the outer windows serve up to the ends.
     torch.testing.assert_close(around[0, 0], ramp[0, 0].clamp(7.5, 55.5))
@@ -39,7 +39,7 @@ def test_each_pixel_gets_the_window_around_it():
 @pytest.mark.parametrize("sides", [(8, 9), (14, 33), (31, 10), (5, 40)])
 def test_pooling_and_spreading_keep_a_constant_for_any_size(window, sides):
     x = torch.full((1, 2, *sides), 0.7)
-    kept = spread(window_means(x, window), window, sides)
+    kept = upsample_scores(window_means(x, window), window, sides)
     torch.testing.assert_close(kept.expand(x.shape), x)
 
 

@@ -61,7 +61,7 @@ def test_only_source_hr_is_resampled_for_its_spacing():
     assert warning.startswith("sourceHR: HR of 1 x 1 x 1.1 mm along SPL will be resampled to 1 x 1 x 1 mm")
 
 
-GRID_of_pair_checks = CohortGrid("SPL", (4.0, 2.0, 2.0), (2.0, 1.0, 1.0))
+PAIR_GRID = CohortGrid("SPL", (4.0, 2.0, 2.0), (2.0, 1.0, 1.0))
 COS, SIN = np.cos(0.3), np.sin(0.3)
 LR = Geometry((8, 20, 22), (4.0, 2.0, 2.0), (5.0, -3.0, 9.0), ((0.0, 0.0, 1.0), (-SIN, COS, 0.0), (COS, SIN, 0.0)))
 HR = sr_geometry(LR, Scale(2, 2, 2))
@@ -76,7 +76,7 @@ def pair(hr: Geometry, lr: Geometry = LR, hr_name: str = "one"):
 
 def test_an_oblique_pair_on_its_grid_has_neither_fault_nor_warning():
     raw, examined = pair(HR)
-    assert pair_faults(raw, examined) == pair_warnings(raw, examined, GRID_of_pair_checks) == []
+    assert pair_faults(raw, examined) == pair_warnings(raw, examined, PAIR_GRID) == []
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -93,7 +93,7 @@ def test_hr_may_end_within_one_lr_voxel_and_no_further(axis, end):
         assert all(
             fault.startswith(f"hr/one: ends {gap_mm:.1f} mm inside the field of view of lr/one") for fault in faults
         )
-        assert len(pair_warnings(raw, examined, GRID_of_pair_checks)) == 1
+        assert len(pair_warnings(raw, examined, PAIR_GRID)) == 1
 
 
 def test_the_field_of_view_does_not_depend_on_how_the_hr_is_stored():
@@ -104,7 +104,7 @@ def test_the_field_of_view_does_not_depend_on_how_the_hr_is_stored():
 def test_a_pair_of_two_names_is_two_faults_and_no_pair():
     raw, examined = pair(HR, hr_name="other")
     assert [line.split(": ")[1].split(";")[0] for line in pair_faults(raw, examined)] == ["no partner", "no partner"]
-    assert pair_warnings(raw, examined, GRID_of_pair_checks) == []
+    assert pair_warnings(raw, examined, PAIR_GRID) == []
 
 
 def faults(dataset) -> list[str]:

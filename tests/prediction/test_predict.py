@@ -271,7 +271,7 @@ def test_uncertainty_lies_beside_each_sr(tiny_checkpoint, folder, tmp_path, capl
     query = ModelQuery(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt"))
     with caplog.at_level("WARNING"):
         outcome = predict(folder, tmp_path / "sr", query, Options(quality="balanced", uncertainty=True, **ON_CPU))
-    assert "is not calibrated for quality balanced: uncertainty is the spread of its answers" in caplog.text
+    assert "is not calibrated for quality balanced: uncertainty is the standard deviation" in caplog.text
     assert str(outcome) == "4 of 4 done"
     assert names(tmp_path / "sr") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha", "uncertainty"]
     assert names(tmp_path / "sr" / "uncertainty") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha"]

@@ -265,10 +265,10 @@ def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsi
         answers.append(transform.invert(torch.from_numpy(sr)).numpy())
     above = np.min(answers, axis=0) > 0  # nothing is cut off at 0
     np.testing.assert_allclose(made.sr.voxels[above], np.mean(answers, axis=0)[above], rtol=1e-3, atol=0.1)
-    spread = smoothed_std(np.std(answers, axis=0))
+    std = smoothed_std(np.std(answers, axis=0))
     around = ndimage.binary_erosion(above, np.ones((1, 3, 3)), border_value=True)
     assert around.sum() > 100
-    np.testing.assert_allclose(made.uncertainty.voxels[around], spread[around], rtol=1e-2, atol=0.1)
+    np.testing.assert_allclose(made.uncertainty.voxels[around], std[around], rtol=1e-2, atol=0.1)
     doubled = resolve.predict(Volume(2 * lr.voxels, lr.geometry)).uncertainty
     assert doubled is not None
     np.testing.assert_allclose(doubled.voxels, 2 * made.uncertainty.voxels, rtol=1e-3, atol=0.1)
@@ -276,14 +276,14 @@ def test_uncertainty_is_the_spread_of_the_answers_in_the_unit_of_the_image(lopsi
 
 def test_a_calibrated_model_says_the_error_to_expect(lopsided, lr):
     resolve = replace(lopsided, quality="balanced", uncertainty=True)
-    spread = resolve.predict(lr).uncertainty
+    std = resolve.predict(lr).uncertainty
     calibrated = (
         replace(resolve, model=replace(resolve.model, calibration=Calibration((0.0, 10.0), (0.0, 30.0), "balanced")))
         .predict(lr)
         .uncertainty
     )
-    assert spread is not None and calibrated is not None
-    np.testing.assert_allclose(calibrated.voxels, 3 * spread.voxels, rtol=1e-4)
+    assert std is not None and calibrated is not None
+    np.testing.assert_allclose(calibrated.voxels, 3 * std.voxels, rtol=1e-4)
 
 
 def test_uncertainty_needs_two_answers(lopsided):

@@ -200,7 +200,7 @@ def test_its_words_are_those_of_the_command(tiny_model_file, caplog):
     assert repr(loaded) == f"SuperResolver({NAME}, cpu, bf16, balanced)" and not loaded.is_calibrated
     assert SuperResolver.load(NAME, device="cpu").predictor.quality == "fast" and "calibrated" not in caplog.text
     assert SuperResolver.load(NAME, device="cpu", uncertainty=True).predictor.quality == "best"
-    assert f"{NAME} is not calibrated for quality best: uncertainty is the spread of its answers" in caplog.text
+    assert f"{NAME} is not calibrated for quality best: uncertainty is the standard deviation" in caplog.text
     with pytest.raises(UdeansrError, match="precision 'half' is none; expected auto"):
         SuperResolver.load(NAME, precision="half")
     with pytest.raises(UdeansrError, match="device 'gpu' is no device; expected auto or one of cpu"):

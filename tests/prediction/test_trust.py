@@ -28,7 +28,7 @@ def domain(subject) -> Domain:
     return find_domain(hr, lr, SPACING_MM, "T1w")
 
 
-def judged(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
+def assessed(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
     meter = TrustMeter(SCALE, len(lr))
     for first in range(0, len(sr), block):
         meter(first, sr[first : first + block])
@@ -38,7 +38,7 @@ def judged(sr: np.ndarray, lr: np.ndarray, block: int = 7, **known) -> Trust:
 def test_the_truth_is_consistent_wherever_the_slices_were_cut(subject):
     hr = subject(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
-    one, other = judged(hr, lr), judged(hr, lr, block=16)
+    one, other = assessed(hr, lr), assessed(hr, lr, block=16)
     assert one.consistency_db > 80
     assert one.shift_voxels < 0.01
     assert one.gain == pytest.approx(1, abs=1e-4)
@@ -49,7 +49,7 @@ def test_the_truth_is_consistent_wherever_the_slices_were_cut(subject):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_shift_is_told_in_hr_voxels(axis, subject):
     hr = subject(20)
-    found = judged(np.roll(hr, 1, axis), np.abs(truncate_kspace(hr, SCALE)))
+    found = assessed(np.roll(hr, 1, axis), np.abs(truncate_kspace(hr, SCALE)))
     assert found.shift_voxels == pytest.approx(1, abs=0.05)
     assert found.consistency_db < 45
 
@@ -57,22 +57,22 @@ def test_a_shift_is_told_in_hr_voxels(axis, subject):
 def test_a_wrong_level_and_what_lr_does_not_hold_are_told(subject):
     hr = subject(20)
     lr = np.abs(truncate_kspace(hr, SCALE))
-    assert judged(1.1 * hr, lr).gain == pytest.approx(1.1, abs=0.005)
+    assert assessed(1.1 * hr, lr).gain == pytest.approx(1.1, abs=0.005)
     invented = hr.copy()
     invented[16:24, 20:30, 20:30] += 0.3
-    assert judged(invented, lr).consistency_db < judged(hr, lr).consistency_db - 30
+    assert assessed(invented, lr).consistency_db < assessed(hr, lr).consistency_db - 30
 
 
 def test_sr_is_held_to_the_lr_as_it_was_measured_to_be(domain, subject):
     hr = subject(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.4, noise=0.01), np.random.default_rng(0))
-    assert judged(hr, lr, domain=domain).consistency_db > judged(hr, lr).consistency_db + 3
+    assert assessed(hr, lr, domain=domain).consistency_db > assessed(hr, lr).consistency_db + 3
 
 
 def test_lr_like_those_learnt_from_is_in_the_domain(domain, subject):
     for seed in (20, 21):
         hr = subject(seed)
-        found = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=domain)
+        found = assessed(hr, np.abs(truncate_kspace(hr, SCALE)), domain=domain)
         assert found.outside == ()
         assert str(found).endswith("in the model's domain")
         assert found.noise is not None and found.misfit is not None and found.width_mm is not None
@@ -81,17 +81,17 @@ def test_lr_like_those_learnt_from_is_in_the_domain(domain, subject):
 def test_what_is_unlike_is_told_with_its_number(domain, subject):
     hr = subject(20)
     noisy = degrade(hr, SCALE, Degradation(noise=0.3), np.random.default_rng(0))
-    told = judged(hr, noisy, domain=domain)
+    told = assessed(hr, noisy, domain=domain)
     assert told.outside and any(word.startswith(f"noise {told.noise:.4f} (learnt up to") for word in told.outside)
     assert "OUTSIDE the model's domain: " in str(told)
 
     blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
-    assert any("a mean transfer of" in word for word in judged(hr, blurred, domain=domain).outside or ())
+    assert any("a mean transfer of" in word for word in assessed(hr, blurred, domain=domain).outside or ())
     wide = replace(domain, lowest_transfer=(0.3, 0.3, 0.3))
-    assert not any("transfer" in word for word in judged(hr, blurred, domain=wide, deconvolves=True).outside or ())
+    assert not any("transfer" in word for word in assessed(hr, blurred, domain=wide, deconvolves=True).outside or ())
 
     plates = hr * (1 + np.sin(np.arange(60) * 2 * np.pi / 6)).astype(np.float32)
-    told = judged(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()
+    told = assessed(plates, np.abs(truncate_kspace(plates, SCALE)), domain=domain).outside or ()
     assert any(" decades from the subjects' (LR of theirs by " in word for word in told)
 
 
@@ -100,8 +100,8 @@ def test_a_model_of_a_blurring_scanner_is_told_of_a_sharp_lr(domain, subject):
     blurred = degrade(hr, SCALE, Degradation(apodization=0.5), np.random.default_rng(0))
     expected = domain.measure(blurred, SPACING_MM)
     own = replace(domain, lowest_transfer=(0.5, 0.5, 0.5))
-    assert not any("transfer" in w for w in judged(hr, blurred, domain=own, expected=expected).outside or ())
-    sharp = judged(hr, np.abs(truncate_kspace(hr, SCALE)), domain=own, expected=expected).outside or ()
+    assert not any("transfer" in w for w in assessed(hr, blurred, domain=own, expected=expected).outside or ())
+    sharp = assessed(hr, np.abs(truncate_kspace(hr, SCALE)), domain=own, expected=expected).outside or ()
     assert any("learnt from 0." in word for word in sharp)
 
 
@@ -123,10 +123,10 @@ def test_a_missing_slice_is_the_callers_mistake(subject):
 def test_of_large_slices_the_middle_is_judged(monkeypatch, subject):
     hr = subject(20)
     lr = degrade(hr, SCALE, Degradation(apodization=0.2), np.random.default_rng(0))
-    whole = judged(hr, lr)
+    whole = assessed(hr, lr)
     monkeypatch.setattr("udeansr.prediction.trust.WINDOW", 28)
-    middle = judged(hr, lr)
+    middle = assessed(hr, lr)
     assert middle.consistency_db == pytest.approx(whole.consistency_db, abs=3)
     assert middle.gain == pytest.approx(whole.gain, abs=0.02)
-    moved = judged(np.roll(hr, 1, 2), np.abs(truncate_kspace(hr, SCALE)))
+    moved = assessed(np.roll(hr, 1, 2), np.abs(truncate_kspace(hr, SCALE)))
     assert moved.shift_voxels == pytest.approx(1, abs=0.1)

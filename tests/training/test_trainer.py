@@ -110,7 +110,7 @@ CPU = {"device": torch.device("cpu"), "precision": "fp32"}
 
 
 @pytest.fixture
-def method_of_trainer(tiny, configuration):
+def small_method(tiny, configuration):
     torch.manual_seed(0)
     return tiny(configuration, tiny.settings_type())
 
@@ -121,63 +121,58 @@ def batch() -> Batch:
     return Batch(torch.rand(2, 6, 16, 16, generator=generator), torch.rand(2, 3, 8, 8, generator=generator))
 
 
-def copied(method_of_trainer) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in method_of_trainer.named_parameters()}
+def copied(small_method) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in small_method.named_parameters()}
 
 
-def changed(before: dict[str, Tensor], method_of_trainer) -> set[str]:
-    after = copied(method_of_trainer)
+def changed(before: dict[str, Tensor], small_method) -> set[str]:
+    after = copied(small_method)
     return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_each_turn_steps_its_player_alone_before_the_method_goes_on(method_of_trainer, batch, monkeypatch) -> None:
-    seen, turns = [], method_of_trainer.turns
+def test_each_turn_steps_its_player_alone_before_the_method_goes_on(small_method, batch, monkeypatch) -> None:
+    seen, turns = [], small_method.turns
 
     def watched(given: Batch) -> Iterator:
-        before = copied(method_of_trainer)
+        before = copied(small_method)
         for turn in turns(given):
-            assert not changed(before, method_of_trainer)
+            assert not changed(before, small_method)
             yield turn
-            seen.append((turn[0], changed(before, method_of_trainer)))
-            before = copied(method_of_trainer)
+            seen.append((turn[0], changed(before, small_method)))
+            before = copied(small_method)
 
-    monkeypatch.setattr(method_of_trainer, "turns", watched)
-    Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
+    monkeypatch.setattr(small_method, "turns", watched)
+    Trainer(small_method, learning_rate=1e-3, **CPU).play(batch, 0)
     assert seen == [("generators", {"generators"}), ("discriminators", {"discriminators"})]
 
 
-def test_gradients_that_reach_another_player_are_dropped(method_of_trainer, batch, monkeypatch) -> None:
+def test_gradients_that_reach_another_player_are_dropped(small_method, batch, monkeypatch) -> None:
     """A method that forgets to freeze leaves nothing behind in the other player's next step."""
 
     def careless(given: Batch) -> Iterator:
         yield (
             "generators",
-            {
-                "adversarial": method_of_trainer.discriminators(method_of_trainer.super_resolve(given.lr))
-                .square()
-                .mean()
-                * 1e6
-            },
+            {"adversarial": small_method.discriminators(small_method.super_resolve(given.lr)).square().mean() * 1e6},
         )
         yield (
             "discriminators",
-            {"still": sum(weight.sum() for weight in method_of_trainer.discriminators.parameters()) * 0.0},
+            {"still": sum(weight.sum() for weight in small_method.discriminators.parameters()) * 0.0},
         )
 
-    monkeypatch.setattr(method_of_trainer, "turns", careless)
-    before = copied(method_of_trainer)
-    Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
-    assert changed(before, method_of_trainer) == {"generators"}
+    monkeypatch.setattr(small_method, "turns", careless)
+    before = copied(small_method)
+    Trainer(small_method, learning_rate=1e-3, **CPU).play(batch, 0)
+    assert changed(before, small_method) == {"generators"}
 
 
-def test_losses_are_named_after_who_pays_them(method_of_trainer, batch) -> None:
-    losses = Trainer(method_of_trainer, learning_rate=1e-3, **CPU).play(batch, 0)
+def test_losses_are_named_after_who_pays_them(small_method, batch) -> None:
+    losses = Trainer(small_method, learning_rate=1e-3, **CPU).play(batch, 0)
     assert set(losses) == {"generators.l1", "generators.adversarial", "discriminators.loss"}
     assert all(isinstance(loss, float) for loss in losses.values())
 
 
-def test_the_method_is_autocast_and_backward_is_not(method_of_trainer, batch, monkeypatch) -> None:
-    states, backward, turns = [], Tensor.backward, method_of_trainer.turns
+def test_the_method_is_autocast_and_backward_is_not(small_method, batch, monkeypatch) -> None:
+    states, backward, turns = [], Tensor.backward, small_method.turns
 
     def watched(given: Batch) -> Iterator:
         for turn in turns(given):
@@ -189,19 +184,19 @@ def test_the_method_is_autocast_and_backward_is_not(method_of_trainer, batch, mo
         assert loss.dtype == torch.float32
         backward(loss)
 
-    monkeypatch.setattr(method_of_trainer, "turns", watched)
+    monkeypatch.setattr(small_method, "turns", watched)
     monkeypatch.setattr(Tensor, "backward", watched_backward)
-    Trainer(method_of_trainer, learning_rate=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
+    Trainer(small_method, learning_rate=1e-3, device=torch.device("cpu"), precision="bf16").play(batch, 0)
     assert states == [("turn", True), ("backward", False)] * 2
 
 
-def test_it_learns(method_of_trainer, batch) -> None:
-    trainer = Trainer(method_of_trainer, learning_rate=1e-2, **CPU)
+def test_it_learns(small_method, batch) -> None:
+    trainer = Trainer(small_method, learning_rate=1e-2, **CPU)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_clipped_gradient_has_at_most_that_norm(method_of_trainer, batch, monkeypatch) -> None:
+def test_a_clipped_gradient_has_at_most_that_norm(small_method, batch, monkeypatch) -> None:
     norms, step = [], torch.optim.Adam.step
 
     def watched(optimizer, *arguments):
@@ -210,26 +205,26 @@ def test_a_clipped_gradient_has_at_most_that_norm(method_of_trainer, batch, monk
         return step(optimizer, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    Trainer(copy.deepcopy(method_of_trainer), learning_rate=1e-3, **CPU).play(batch, 0)
-    Trainer(method_of_trainer, learning_rate=1e-3, clip=1e-3, **CPU).play(batch, 0)
+    Trainer(copy.deepcopy(small_method), learning_rate=1e-3, **CPU).play(batch, 0)
+    Trainer(small_method, learning_rate=1e-3, clip=1e-3, **CPU).play(batch, 0)
     assert min(norms[:2]) > 2e-3
     assert max(norms[2:]) <= 1.001e-3
 
 
-def test_the_learning_rate_is_that_of_all_players(method_of_trainer, batch) -> None:
-    trainer = Trainer(method_of_trainer, learning_rate=1.0, **CPU)
+def test_the_learning_rate_is_that_of_all_players(small_method, batch) -> None:
+    trainer = Trainer(small_method, learning_rate=1.0, **CPU)
     trainer.set_learning_rate(1e-12)
-    before = copied(method_of_trainer)
+    before = copied(small_method)
     trainer.play(batch, 0)
-    for name, weight in copied(method_of_trainer).items():
+    for name, weight in copied(small_method).items():
         torch.testing.assert_close(weight, before[name], rtol=0, atol=1e-9)
 
 
-def test_saved_and_loaded_it_goes_on_bit_for_bit(method_of_trainer, batch, tmp_path) -> None:
-    trainer = Trainer(method_of_trainer, learning_rate=1e-3, **CPU)
+def test_saved_and_loaded_it_goes_on_bit_for_bit(small_method, batch, tmp_path) -> None:
+    trainer = Trainer(small_method, learning_rate=1e-3, **CPU)
     trainer.play(batch, 0)
     torch.save(trainer.state_dict(), tmp_path / "state.pt")
-    other = Trainer(copy.deepcopy(method_of_trainer), learning_rate=5.0, **CPU)
+    other = Trainer(copy.deepcopy(small_method), learning_rate=5.0, **CPU)
     torch.nn.init.zeros_(other.method.discriminators[0].weight)
     other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     losses = []
@@ -237,37 +232,33 @@ def test_saved_and_loaded_it_goes_on_bit_for_bit(method_of_trainer, batch, tmp_p
         torch.manual_seed(5)
         losses.append(one.play(batch, 1))
     assert losses[0] == losses[1]
-    assert all(
-        torch.equal(a, b) for a, b in zip(method_of_trainer.parameters(), other.method.parameters(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(small_method.parameters(), other.method.parameters(), strict=True))
 
 
-def test_a_weight_that_is_no_number_is_seen(method_of_trainer) -> None:
-    trainer = Trainer(method_of_trainer, learning_rate=1e-3, **CPU)
+def test_a_weight_that_is_no_number_is_seen(small_method) -> None:
+    trainer = Trainer(small_method, learning_rate=1e-3, **CPU)
     assert trainer.is_finite()
     with torch.no_grad():
-        method_of_trainer.discriminators[0].weight[0, 0, 0, 0] = float("nan")
+        small_method.discriminators[0].weight[0, 0, 0, 0] = float("nan")
     assert not trainer.is_finite()
 
 
-def test_networks_are_compiled_where_they_have_a_forward(method_of_trainer, monkeypatch) -> None:
+def test_networks_are_compiled_where_they_have_a_forward(small_method, monkeypatch) -> None:
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
-    Trainer(method_of_trainer, learning_rate=1e-3, compile=True, **CPU)
+    Trainer(small_method, learning_rate=1e-3, compile=True, **CPU)
     assert compiled == [
-        method_of_trainer.generators["up"],
-        method_of_trainer.generators["down"],
-        method_of_trainer.discriminators,
+        small_method.generators["up"],
+        small_method.generators["down"],
+        small_method.discriminators,
     ]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
-def test_it_learns_on_cuda(method_of_trainer, batch, precision) -> None:
-    trainer = Trainer(method_of_trainer, learning_rate=1e-2, device=torch.device("cuda"), precision=precision)
+def test_it_learns_on_cuda(small_method, batch, precision) -> None:
+    trainer = Trainer(small_method, learning_rate=1e-2, device=torch.device("cuda"), precision=precision)
     losses = [trainer.play(batch, iteration)["generators.l1"] for iteration in range(60)]
     assert losses[-1] < 0.7 * losses[0]
-    other = Trainer(
-        copy.deepcopy(method_of_trainer), learning_rate=1e-2, device=torch.device("cuda"), precision=precision
-    )
+    other = Trainer(copy.deepcopy(small_method), learning_rate=1e-2, device=torch.device("cuda"), precision=precision)
     other.load_state_dict(trainer.state_dict())

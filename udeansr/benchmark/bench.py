@@ -15,7 +15,7 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowResult
 from udeansr.benchmark.row_task import RowTask, do_row
 from udeansr.benchmark.rows import Row
-from udeansr.benchmark.scenario import Scenario, dealt, left_out
+from udeansr.benchmark.scenario import Scenario, left_out, runs_of_part
 from udeansr.benchmark.tables import write_tables
 from udeansr.degradation.subjects import draw_groups, subject_of
 from udeansr.device import choose_device, choose_precision
@@ -148,20 +148,20 @@ def run(benchmark: Benchmark) -> Outcome:
     folder = benchmark.folder
     folder.claim(benchmark.settings)
     done, there, elsewhere, failed = [], [], [], []
-    for scenario, runs in dealt(benchmark.rows, benchmark.scenarios, benchmark.part):
+    for scenario, runs in runs_of_part(benchmark.rows, benchmark.scenarios, benchmark.part):
         if rows := left_out(benchmark.rows, scenario):
             _logger.info("%s: %s", scenario.dataset, rows)
         learnt = [row.source_degradation for row, _ in runs if METHODS[row.method].players]
         dataset = prepare_dataset(
             folder, benchmark.settings, benchmark.hr, scenario, benchmark.memory_gb, learnt, benchmark.processes
         )
-        for row, shown in runs:
+        for row, same in runs:
             task = row_task(benchmark, dataset, row)
             label = f"{dataset.name} {row.name}"
             try:
                 with folder.lock(f"{dataset.name}.{row.name}", wait=False):
                     task = within_budget(task, benchmark.settings.budget_seconds, benchmark.overwrite)
-                    was_there = _see_to(task, shown, benchmark.overwrite)
+                    was_done = _finish(task, same, benchmark.overwrite)
             except Timeout:
                 _logger.info("%s: left to another process, which is at it", label)
                 elsewhere.append(label)
@@ -169,8 +169,8 @@ def run(benchmark: Benchmark) -> Outcome:
                 _logger.error("%s: %s", label, error)
                 failed.append(label)
             else:
-                (there if was_there else done).append(label)
-                if not was_there:
+                (there if was_done else done).append(label)
+                if not was_done:
                     write_tables(folder)
     return Outcome(tuple(done), tuple(there), tuple(elsewhere), tuple(failed))
 
@@ -180,12 +180,12 @@ def row_task(benchmark: Benchmark, dataset: SimulatedDataset, row: Row) -> RowTa
     return RowTask(benchmark.folder, dataset, row, benchmark.split, benchmark.options, benchmark.processes)
 
 
-def _see_to(task: RowTask, shown: list[Row], overwrite: bool) -> bool:
+def _finish(task: RowTask, same: list[Row], overwrite: bool) -> bool:
     """See to a row and to those that show it; whether it was there before."""
     result = None if overwrite else task.result()
     finished = result or do_row(task, overwrite)
-    for row in shown:
+    for row in same:
         path = task.folder.row_file(task.dataset.name, task.split, row.name)
-        if not path.is_file() or RowResult.load(path) != finished.shown_by(row):
-            finished.shown_by(row).save(path)
+        if not path.is_file() or RowResult.load(path) != finished.reported_as(row):
+            finished.reported_as(row).save(path)
     return result is not None

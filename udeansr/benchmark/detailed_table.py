@@ -1,4 +1,4 @@
-"""The table of a dataset: all rows, all scores, all costs. Knows numbers and their notation; writes no file."""
+"""The table of a dataset: all rows, all scores, all costs."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def _table(results: list[RowResult]) -> list[str]:
 
 def _cell(result: RowResult, column: Column) -> str:
     if column.largest:
-        return _shown(largest(result, column.key), column.digits)
+        return _number(largest(result, column.key), column.digits)
     mean, std = result.scores.mean(column.key), result.scores.std(column.key)
-    return _shown(mean, column.digits) + ("" if math.isnan(std) else f" ± {std:.{column.digits}f}")
+    return _number(mean, column.digits) + ("" if math.isnan(std) else f" ± {std:.{column.digits}f}")
 
 
-def _shown(value: float, digits: int) -> str:
+def _number(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:z.{digits}f}"
 
 

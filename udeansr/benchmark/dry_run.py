@@ -1,4 +1,4 @@
-"""What is left to do of a benchmark, in words and seconds. Knows what lies there; does nothing."""
+"""What is left to do of a benchmark, in words and seconds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from udeansr.benchmark.budget import Length, length_file, load_length, measured,
 from udeansr.benchmark.dataset import SimulatedDataset, read_dataset
 from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.rows import Row
-from udeansr.benchmark.scenario import Scenario, dealt, left_out
+from udeansr.benchmark.scenario import Scenario, left_out, runs_of_part
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS
 from udeansr.training.log import duration
 
 
-def work_left(benchmark: Benchmark) -> Iterator[str]:
+def remaining_rows(benchmark: Benchmark) -> Iterator[str]:
     """What :func:`~udeansr.benchmark.bench.run` would do, a line a row, and what it would take; changes nothing.
 
     What an iteration takes is measured now, where the dataset is planned and no budget says it.
@@ -27,11 +27,11 @@ def work_left(benchmark: Benchmark) -> Iterator[str]:
     """
     check(benchmark)
     known, unknown = 0.0, 0
-    for scenario, runs in dealt(benchmark.rows, benchmark.scenarios, benchmark.part):
+    for scenario, runs in runs_of_part(benchmark.rows, benchmark.scenarios, benchmark.part):
         dataset = read_dataset(benchmark.folder, scenario)
-        for row, shown in runs:
-            label = ", shown as well as ".join([row.name, *(other.name for other in shown)])
-            words, seconds = _Work(benchmark, row, scenario, dataset).told()
+        for row, same in runs:
+            label = ", same as well as ".join([row.name, *(other.name for other in same)])
+            words, seconds = _RemainingRow(benchmark, row, scenario, dataset).told()
             known, unknown = known + (seconds or 0), unknown + (seconds is None)
             yield f"{scenario}: {label}: {words}{_taking(seconds)}"
     for scenario in benchmark.scenarios:
@@ -48,7 +48,7 @@ def _taking(seconds: float | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _RemainingRow:
     """A row in a scenario, whose dataset may not be there yet."""
 
     benchmark: Benchmark

@@ -1,4 +1,4 @@
-"""The folder of a benchmark: what it was made with, and where what lies in it. Knows files; runs nothing."""
+"""The folder of a benchmark: what it was made with, and where what lies in it."""
 
 from __future__ import annotations
 

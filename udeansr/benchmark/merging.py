@@ -1,4 +1,4 @@
-"""Rows that were done in other folders, taken over into one. Knows files; runs nothing."""
+"""Rows that were done in other folders, taken over into one."""
 
 from __future__ import annotations
 

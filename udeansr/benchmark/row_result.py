@@ -85,7 +85,7 @@ class RowResult:
         """Means and deviations over subjects."""
         return FolderScores(self.row.name, self.cases)
 
-    def shown_by(self, row: Row) -> RowResult:
+    def reported_as(self, row: Row) -> RowResult:
         """The same as the result of another row."""
         return replace(self, row=row, same_as=self.row.name)
 

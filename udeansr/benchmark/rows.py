@@ -246,10 +246,12 @@ def row_that_runs(row: Row, degradation: Degradation | None) -> Row:
 
     Under plain truncation the oracle is what is trained on truncation.
     """
-    return next((other for other in ROWS.values() if _work(other, degradation) == _work(row, degradation)), row)
+    return next(
+        (other for other in ROWS.values() if _what_decides(other, degradation) == _what_decides(row, degradation)), row
+    )
 
 
-def _work(row: Row, degradation: Degradation | None) -> tuple[Any, ...]:
+def _what_decides(row: Row, degradation: Degradation | None) -> tuple[Any, ...]:
     """What a row does, without its names."""
     return row.method, load_settings(row.method, row.settings), row.run, said(row.source_degradation, degradation)
 

@@ -103,11 +103,11 @@ Run = tuple[Row, list[Row]]
 """A row that runs, and the other rows that show the same run."""
 
 
-def dealt(rows: Sequence[Row], scenarios: Sequence[Scenario], part: Part) -> list[tuple[Scenario, list[Run]]]:
+def runs_of_part(rows: Sequence[Row], scenarios: Sequence[Scenario], part: Part) -> list[tuple[Scenario, list[Run]]]:
     """The runs of a part, scenario by scenario; a scenario of which it has none is left out.
 
-    Runs are dealt like cards, in the order of scenarios and rows: each machine that is told the same rows, scenarios
-    and number of parts deals the same way.
+    Runs are shared out in turn, in the order of scenarios and rows: each machine that is given the same rows, scenarios
+    and number of parts shares them out alike.
     """
     everything = [(scenario, run) for scenario in scenarios for run in shared_runs(rows, scenario)]
     mine: dict[Scenario, list[Run]] = {}
@@ -124,9 +124,9 @@ def shared_runs(rows: Sequence[Row], scenario: Scenario) -> list[Run]:
         if _hindrance(row, scenario):
             continue
         own = row_that_runs(row, scenario.true_degradation)
-        _, shown = shared.setdefault(own.name, (own, []))
+        _, same = shared.setdefault(own.name, (own, []))
         if row.name != own.name:
-            shown.append(row)
+            same.append(row)
     return list(shared.values())
 
 

@@ -1,4 +1,4 @@
-"""The tables of a benchmark, out of all row files that are there. Knows its folder; knows no notation."""
+"""The tables of a benchmark, out of all row files that are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The umbrella command: every stage as a subcommand of ``udeansr``. Knows the commands; does no work."""
+"""The umbrella command: every stage as a subcommand of ``udeansr``."""
 
 from __future__ import annotations
 

@@ -157,9 +157,9 @@ def _scenarios(
 
 def _print_what_is_left(benchmark: Benchmark) -> None:
     """Print what is left to do."""
-    from udeansr.benchmark.dry_run import work_left
+    from udeansr.benchmark.dry_run import remaining_rows
 
-    for line in work_left(benchmark):
+    for line in remaining_rows(benchmark):
         print(line)
 
 

@@ -1,4 +1,4 @@
-"""How every command starts and ends. Knows typer, exit statuses and the terminal; knows no stage."""
+"""How every command starts and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``udeansr_demo``: the main job on the example, by commands that a user would type. Knows commands; does no work."""
+"""``udeansr_demo``: the main job on the example, by commands that a user would type."""
 
 from __future__ import annotations
 

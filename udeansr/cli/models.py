@@ -1,4 +1,4 @@
-"""The command udeansr_models. Knows options and what to print; the work is in udeansr/prediction."""
+"""The command udeansr_models."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Named = Annotated[str, typer.Argument(metavar="NAME", help="Of a bundled or impo
 def list_models() -> None:
     """Show the models that have a name here."""
     from udeansr.image.grid import format_spacing
-    from udeansr.models.registry import portable_models
+    from udeansr.models.registry import named_models
     from udeansr.paths import models_root
 
     rows = [("name", "contrast", "scale", "LR spacing", "axes", "where", "MB")]
-    for model in portable_models():
+    for model in named_models():
         told, configuration = model.description, model.description.configuration
         size = f"{model.path.stat().st_size / 1e6:.1f}"
         spacing = format_spacing(configuration.task.lr_spacing_mm)
@@ -38,10 +38,10 @@ def info(
 ) -> None:
     """Print a model's card, and where it lies."""
     from udeansr.models.model_file import read_card, read_description
-    from udeansr.models.registry import named_portable
+    from udeansr.models.registry import named_model
     from udeansr.prediction.output import checksum
 
-    path = Path(model) if Path(model).is_file() else named_portable(model).path
+    path = Path(model) if Path(model).is_file() else named_model(model).path
     description, card = read_description(path), read_card(path)
     print(card)
     print(f"file:        {path}, {path.stat().st_size / 1e6:.1f} MB")
@@ -56,7 +56,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The model file to write, a .zip.")],
     name: Annotated[str | None, typer.Option(help="How it is called. Default: of dataset, contrast, scale.")] = None,
     contrast: Annotated[str | None, typer.Option(help="T1w, T2w, FLAIR, ... Default: the dataset's.")] = None,
-    card: Annotated[Path | None, typer.Option(help="Markdown for people. Default: what the training tells.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Markdown for people. Default: what the training says.")] = None,
     calibration: Annotated[Path | None, typer.Option(help="JSON of the uncertainty's calibration.")] = None,
     float32: Annotated[bool, typer.Option("--float32", help="Whole weights, not float16: twice the size.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Folders of SR images against a folder of HR images of the same names. Knows files and grids; prints nothing."""
+"""Folders of SR images against a folder of HR images of the same names."""
 
 from __future__ import annotations
 

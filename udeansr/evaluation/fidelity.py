@@ -1,4 +1,4 @@
-"""What an image keeps of its reference: spectrum, place, level. Knows arrays of one unit; knows no file, no grid."""
+"""What an image keeps of its reference: spectrum, place, level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near an image comes to its reference, as one number. Knows arrays of one unit; knows no file, grid or scale.
+"""How near an image comes to its reference, as one number.
 
 Every metric takes normalised intensities: both arrays divided by the reference's intensity scale, so that the range
 of the tissue is about 1 and the peak of PSNR and the range of SSIM are 1, as in the paper.

@@ -1,4 +1,4 @@
-"""Scores of many images, and the tables a person reads. Knows numbers and names; reads no image."""
+"""Scores of many images, and the tables a person reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All figures that the finished rows of a benchmark allow. Knows its folder and the order; draws nothing itself."""
+"""All figures that the finished rows of a benchmark allow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from udeansr.benchmark.rows import GROUPS
 from udeansr.benchmark.tables import read_results
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import difference
-from udeansr.figures.error_figure import Answer, draw_errors
+from udeansr.figures.error_figure import Reconstruction, draw_errors
 from udeansr.figures.feature_figure import draw_explanations, draw_features
 from udeansr.figures.plane import VIEWS
 from udeansr.figures.slabs import slabs_of
@@ -110,7 +110,7 @@ def _error_figures(folder: BenchmarkFolder, results: list[RowResult], case: str)
     except ValueError as error:
         raise UdeansrError(f"{hr_path}: {error}; expected a magnitude image; make the dataset again") from error
     truth = Volume(normalize(hr.voxels, level), hr.geometry)
-    answers = []
+    reconstructions = []
     for result in results:
         try:
             sr = _sr_on_grid(_image(folder.sr(dataset, split, result.same_as or result.row.name), case), hr)
@@ -119,12 +119,16 @@ def _error_figures(folder: BenchmarkFolder, results: list[RowResult], case: str)
             continue
         scores = result.cases[case]
         words = f"{scores['psnr_db']:.2f} dB, {scores['ssim_2d']:.4f}"
-        answers.append(Answer(result.row.title, Volume(normalize(sr.voxels, level), sr.geometry), words))
-    if not answers:
+        reconstructions.append(
+            Reconstruction(result.row.title, Volume(normalize(sr.voxels, level), sr.geometry), words)
+        )
+    if not reconstructions:
         return []
     given, what = Volume(normalize(lr.voxels, level), lr.geometry), f"{case} of {dataset}"
     place = folder.root / FIGURES_FOLDER / dataset
-    return [draw_errors(truth, given, answers, view, place / f"errors_{view}_{case}.png", what) for view in VIEWS]
+    return [
+        draw_errors(truth, given, reconstructions, view, place / f"errors_{view}_{case}.png", what) for view in VIEWS
+    ]
 
 
 def _method_figures(folder: BenchmarkFolder, results: list[RowResult], case: str) -> list[Path]:

@@ -47,7 +47,7 @@ failed does not hide the differences between the others."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reconstruction:
     """SR of a row, and the words under it.
 
     Attributes:
@@ -68,19 +68,19 @@ class ErrorPanels:
     Attributes:
         number: the slice, counted along the first axis of the view.
         of: slices there are.
-        shown: what of the slice is shown, in HR pixels.
-        zoom: what is zoomed, in pixels of what is shown.
-        hr: (rows, columns) of what is shown.
+        region: what of the slice is region, in HR pixels.
+        zoom: what is zoomed, in pixels of what is region.
+        hr: (rows, columns) of what is region.
         lr: the whole slice of the LR, in its own pixels.
-        lr_edges: left, right, bottom and top edge of that slice, in HR pixels of what is shown.
-        sr: the same of each answer, in HR pixels.
+        lr_edges: left, right, bottom and top edge of that slice, in HR pixels of what is region.
+        sr: the same of each reconstruction, in HR pixels.
         limit: the end of the colour scale of all errors.
         spacing_mm: of HR rows and columns.
     """
 
     number: int
     of: int
-    shown: Region
+    region: Region
     zoom: Region
     hr: np.ndarray
     lr: np.ndarray
@@ -91,34 +91,34 @@ class ErrorPanels:
 
     @property
     def errors(self) -> tuple[np.ndarray, ...]:
-        """|SR - HR| of each answer."""
+        """|SR - HR| of each reconstruction."""
         return tuple(np.abs(one - self.hr) for one in self.sr)
 
 
-def error_panels(hr: Volume, lr: Volume, answers: list[Answer], view: str) -> ErrorPanels:
+def error_panels(hr: Volume, lr: Volume, reconstructions: list[Reconstruction], view: str) -> ErrorPanels:
     """Choose slice, region and colour scale, all from HR but for the scale.
 
     Args:
         hr: the truth; its intensity scale is 1.
         lr: what was super-resolved, of the same field of view and unit.
-        answers: at least one.
+        reconstructions: at least one.
         view: a key of ``VIEWS``.
     """
     truth, coarse = on_screen(hr, view), on_screen(lr, view)
     foreground = foreground_mask(truth.voxels)
     number = largest_slice(foreground)
-    shown = cut_region(foreground[number])
+    region = cut_region(foreground[number])
     spacing_mm = truth.geometry.spacing_mm[1:]
-    reference = truth.voxels[number][shown.inside]
+    reference = truth.voxels[number][region.inside]
     coarse_number = number * coarse.voxels.shape[0] // truth.voxels.shape[0]
-    whole = Region(-shown.top, -shown.left, *foreground[number].shape)
-    sr = tuple(on_screen(answer.sr, view).voxels[number][shown.inside] for answer in answers)
+    whole = Region(-region.top, -region.left, *foreground[number].shape)
+    sr = tuple(on_screen(reconstruction.sr, view).voxels[number][region.inside] for reconstruction in reconstructions)
     ends = [np.percentile(np.abs(one - reference), ERROR_PERCENTILE) for one in sr]
     return ErrorPanels(
         number=number,
         of=len(truth.voxels),
-        shown=shown,
-        zoom=zoom_region(reference, foreground[number][shown.inside], spacing_mm),
+        region=region,
+        zoom=zoom_region(reference, foreground[number][region.inside], spacing_mm),
         hr=reference,
         lr=coarse.voxels[coarse_number],
         lr_edges=whole.edges,
@@ -129,7 +129,7 @@ def error_panels(hr: Volume, lr: Volume, answers: list[Answer], view: str) -> Er
 
 
 def error_caption(panels: ErrorPanels, view: str, what: str) -> str:
-    """What is shown and by which rule."""
+    """What is region and by which rule."""
     return (
         f"SR and its absolute error against HR, {what}, {view} slice {panels.number + 1} of {panels.of}: the one with "
         "the largest foreground of HR, cut to it. LR as it was given lies below HR. Under each SR: PSNR and SSIM "
@@ -137,7 +137,7 @@ def error_caption(panels: ErrorPanels, view: str, what: str) -> str:
         f"{ZOOM_PART:.0%} of the shorter one, foreground for the most part, the one with the largest variance; the "
         "inset covers the corner with the least foreground. Grey: from 0 to the 99.5th percentile of HR's "
         f"foreground, which is 1. One scale of errors for all rows, from 0 to {panels.limit:.3f}: the median over rows "
-        "of the 99th percentile of the errors shown; what is above has the last colour. The patient's right is on the "
+        "of the 99th percentile of the errors region; what is above has the last colour. The patient's right is on the "
         "left; anterior is up in axial slices and on the left in sagittal ones."
     )
 
@@ -150,13 +150,15 @@ INSET_PART = 0.4
 _GAP_IN, _TITLE_IN, _SCORES_IN, _BAR_IN = 0.04, 0.27, 0.17, 0.42
 
 
-def draw_errors(hr: Volume, lr: Volume, answers: list[Answer], view: str, path: Path, what: str) -> Path:
-    """Draw HR, LR and, for each answer, SR with the error below it.
+def draw_errors(
+    hr: Volume, lr: Volume, reconstructions: list[Reconstruction], view: str, path: Path, what: str
+) -> Path:
+    """Draw HR, LR and, for each reconstruction, SR with the error below it.
 
     Args:
         hr: the truth; its intensity scale is 1.
         lr: what was super-resolved, of the same field of view and unit.
-        answers: at least one.
+        reconstructions: at least one.
         view: a key of ``VIEWS``.
         path: of the PNG; a PDF lies beside it.
         what: whose image of which dataset it is, for the caption.
@@ -164,14 +166,14 @@ def draw_errors(hr: Volume, lr: Volume, answers: list[Answer], view: str, path: 
     Raises:
         UdeansrError: if it cannot be written.
     """
-    panels = error_panels(hr, lr, answers, view)
+    panels = error_panels(hr, lr, reconstructions, view)
     with figure_style():
-        return save_figure(error_figure(panels, answers, view), path, error_caption(panels, view, what))
+        return save_figure(error_figure(panels, reconstructions, view), path, error_caption(panels, view, what))
 
 
-def error_figure(panels: ErrorPanels, answers: list[Answer], view: str) -> Figure:
-    """The figure of what was chosen, within :func:`figure_style`; the answers are those of which it was."""
-    sheet = _Sheet(panels, len(answers))
+def error_figure(panels: ErrorPanels, reconstructions: list[Reconstruction], view: str) -> Figure:
+    """The figure of what was chosen, within :func:`figure_style`; the reconstructions are those of which it was."""
+    sheet = _Sheet(panels, len(reconstructions))
     figure = new_figure(WIDTH_IN, sheet.height_in)
     grey: dict = {"cmap": ANATOMY, "vmin": 0, "vmax": 1}
     errors: dict = {"cmap": ERRORS, "vmin": 0, "vmax": panels.limit}
@@ -181,10 +183,12 @@ def error_figure(panels: ErrorPanels, answers: list[Answer], view: str) -> Figur
     draw_sides(first, VIEWS[view])
     sheet.words_between(figure, 0, "LR (given)")
     _draw(sheet.panel(figure, 0, 1), panels.lr, panels, sheet.inset_corner, panels.lr_edges, **grey)
-    for number, (answer, sr, error) in enumerate(zip(answers, panels.sr, panels.errors, strict=True), 1):
-        sheet.title(figure, number, answer.title)
+    for number, (reconstruction, sr, error) in enumerate(
+        zip(reconstructions, panels.sr, panels.errors, strict=True), 1
+    ):
+        sheet.title(figure, number, reconstruction.title)
         _draw(sheet.panel(figure, number, 0), sr, panels, sheet.inset_corner, **grey)
-        sheet.words_between(figure, number, answer.scores)
+        sheet.words_between(figure, number, reconstruction.scores)
         _draw(sheet.panel(figure, number, 1), error, panels, sheet.inset_corner, **errors)
     scale = ScalarMappable(Normalize(0, panels.limit), ERRORS)
     colour_bar(sheet.bar(figure), scale, "|SR - HR|; 1 is the 99.5th percentile of HR's foreground", "max")
@@ -194,9 +198,9 @@ def error_figure(panels: ErrorPanels, answers: list[Answer], view: str) -> Figur
 class _Sheet:
     """Where everything lies, in inches: blocks of titles, SR, scores and errors, HR and LR first of all."""
 
-    def __init__(self, panels: ErrorPanels, answers: int) -> None:
-        self.blocks = ceil((answers + 1) / MOST_COLUMNS)
-        self.columns = max(ceil((answers + 1) / self.blocks), 4)
+    def __init__(self, panels: ErrorPanels, reconstructions: int) -> None:
+        self.blocks = ceil((reconstructions + 1) / MOST_COLUMNS)
+        self.columns = max(ceil((reconstructions + 1) / self.blocks), 4)
         self.width_in = (WIDTH_IN - (self.columns + 1) * _GAP_IN) / self.columns
         rows_mm, columns_mm = (n * mm for n, mm in zip(panels.hr.shape, panels.spacing_mm, strict=True))
         self.panel_in = self.width_in * rows_mm / columns_mm
@@ -254,13 +258,13 @@ def _draw(
     panels: ErrorPanels,
     corner: tuple[float, float, float, float],
     edges: tuple[float, float, float, float] | None = None,
-    **shown: object,
+    **properties: object,
 ) -> None:
-    """A panel with its inset, and the box where that lies; the edges are the plane's, if it is not what is shown."""
+    """A panel with its inset, and the box where that lies; the edges are the plane's, if it is not what is drawn."""
     whole = Region(0, 0, *panels.hr.shape)
     inset = axes.inset_axes(corner)
     for one, region in ((axes, whole), (inset, panels.zoom)):
-        draw_plane(one, plane, panels.spacing_mm, extent=edges or whole.edges, **shown)
+        draw_plane(one, plane, panels.spacing_mm, extent=edges or whole.edges, **properties)
         left, right, bottom, top = region.edges
         one.set(xlim=(left, right), ylim=(bottom, top))
     draw_region(axes, panels.zoom, MARK)

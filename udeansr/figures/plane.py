@@ -1,4 +1,4 @@
-"""A plane of a volume as a radiologist expects it, and what of it is shown. Knows arrays and grids; knows no row."""
+"""A plane of a volume as a radiologist expects it, and what of it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A slab of a source subject's HR and one of a real LR, as a trained method takes them. Knows files; draws nothing."""
+"""A slab of a source subject's HR and one of a real LR, as a trained method takes them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Slabs:
-    """What a method is shown: real LR around its slice of the largest foreground, source HR where it is most alike.
+    """What a method is given: real LR around its slice of the largest foreground, source HR where it is most alike.
 
     Attributes:
         source, target: whose HR and whose LR.
@@ -66,7 +66,7 @@ class Slabs:
     scale: Scale
 
     def drawn(self, plane: Tensor | np.ndarray, of_source: bool) -> Drawn:
-        """A plane (Y, X) on the source's or the target's HR or LR grid, as it is shown.
+        """A plane (Y, X) on the source's or the target's HR or LR grid, as it is pixels_on_screen.
 
         Raises:
             ValueError: if it is on neither grid.
@@ -80,8 +80,8 @@ class Slabs:
         z_mm, y_mm, x_mm = geometry.spacing_mm
         spacing_mm = (z_mm, y_mm * y / pixels.shape[0], x_mm * x / pixels.shape[1])  # the field of view is kept
         grid = Geometry((1, *pixels.shape), spacing_mm, geometry.origin_mm, geometry.axes)
-        shown, shown_grid = plane_on_screen(pixels, grid)
-        return Drawn(shown, shown_grid.spacing_mm[1:])
+        pixels_on_screen, grid_on_screen = plane_on_screen(pixels, grid)
+        return Drawn(pixels_on_screen, grid_on_screen.spacing_mm[1:])
 
 
 def slabs_of(model: Model, hr: Path, lr: Path) -> Slabs:
@@ -138,12 +138,12 @@ def _pattern(plane: np.ndarray) -> np.ndarray:
     """The foreground of a plane in few pixels, of mean 0 and power 1; zeros where there is nothing to see."""
     cut = plane[cut_region(foreground_mask(plane), 0.0).inside]
     few = np.asarray(resize(cut.astype(np.float64), (PATTERN_PIXELS, PATTERN_PIXELS), order=1, anti_aliasing=True))
-    spread = float(few.std())
-    return (few - few.mean()) / spread if spread > 0 else np.zeros_like(few)
+    std = float(few.std())
+    return (few - few.mean()) / std if std > 0 else np.zeros_like(few)
 
 
 def middle_slice(slab: Tensor) -> Tensor:
-    """The slice of a slab (1, slices, Y, X) that is shown: (Y, X)."""
+    """The slice of a slab (1, slices, Y, X) that is pixels_on_screen: (Y, X)."""
     return slab[0, slab.shape[1] // 2]
 
 

@@ -1,4 +1,4 @@
-"""How all figures look, and how they are written. Knows matplotlib and files; knows no image and no method."""
+"""How all figures look, and how they are written."""
 
 from __future__ import annotations
 

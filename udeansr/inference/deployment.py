@@ -1,4 +1,4 @@
-"""The networks that prediction needs, and no others. Knows methods and weights; knows no file."""
+"""The networks that prediction needs, and no others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def keep_averaged(method: Method) -> None:
 
 
 def keep_deployed(method: Method) -> None:
-    """Take away all networks but those that an LR slab passes on its way to SR, as a slab that is sent through tells.
+    """Take away all networks but those that an LR slab passes on its way to SR, as a slab that is sent through shows.
 
     Args:
         method: filled, or empty: then its weights get memory on the processor, and any values.

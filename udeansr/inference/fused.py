@@ -1,4 +1,4 @@
-"""Trained networks made lean for prediction: the same answers, fewer walks over memory. Knows modules; no method.
+"""Trained networks fused for prediction: the same numbers, fewer passes over memory.
 
 On a processor that multiplies matrices of bfloat16 a convolution takes hardly longer than copying its output. So what
 stands between the convolutions counts, and here there is less of it. Nothing of this can be trained.
@@ -23,7 +23,7 @@ from udeansr.networks.rcan import (
     RcanBody,
     ResidualBlock,
     ResidualGroup,
-    spread,
+    upsample_scores,
     window_means,
     window_step,
 )
@@ -136,7 +136,7 @@ def _weights(attention: ChannelAttention, y: Tensor) -> Tensor:
     # A 1 x 1 convolution of few pixels is a product of small matrices.
     hidden = F.relu(F.linear(means, squeeze.weight.flatten(1), squeeze.bias))
     weights = torch.sigmoid(F.linear(hidden, excite.weight.flatten(1), excite.bias))
-    return _spread(weights, attention.window, (y.shape[2], y.shape[3])).permute(0, 3, 1, 2)
+    return _upsample_scores(weights, attention.window, (y.shape[2], y.shape[3])).permute(0, 3, 1, 2)
 
 
 def _window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
@@ -162,8 +162,8 @@ def _shares(
     return (1 / (y[:, None] * x)).to(dtype)
 
 
-def _spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
-    """As :func:`spread`, channels last, by two products with matrices, which matrix units do at no cost."""
+def _upsample_scores(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
+    """As :func:`upsample_scores`, channels last, by two products with matrices, which matrix units do at no cost."""
     batch, rows, columns, channels = values.shape
     if sides[0] > window[0]:
         across = _places(window[0], sides[0], rows, values.dtype, values.device)
@@ -177,10 +177,10 @@ def _spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> 
 def _places(window: int, side: int, count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(side, count): the part that each window has in each pixel."""
     each_alone = torch.eye(count, device=device)[None, :, :, None]
-    return spread(each_alone, (window, 1), (side, 1))[0, :, :, 0].T.contiguous().to(dtype)
+    return upsample_scores(each_alone, (window, 1), (side, 1))[0, :, :, 0].T.contiguous().to(dtype)
 
 
-def _lean_encoder(encoder: Encoder, before: int = 0) -> nn.Module:
+def _fused_encoder(encoder: Encoder, before: int = 0) -> nn.Module:
     """Convolutions that apply the LeakyReLU after them.
 
     Args:
@@ -218,7 +218,7 @@ class _LeanAnchoredEncoder(nn.Module):
     def __init__(self, whole: AnchoredEncoder) -> None:
         super().__init__()
         self.slices, self.lr_slices, self.downscale = whole.slices, whole.lr_slices, whole.downscale
-        self.learned = _lean_encoder(whole.learned, self.lr_slices)
+        self.learned = _fused_encoder(whole.learned, self.lr_slices)
 
     def forward(self, slab: Tensor) -> _Features:
         image = shrink(slab[:, : self.slices], self.lr_slices, self.downscale)
@@ -282,7 +282,7 @@ _FORMS = {
     RcanBody: lambda body: _LongSkip(body.groups, body.last, body.head),
     ResidualGroup: lambda group: _LongSkip(group.blocks, group.last),
     ResidualBlock: _LeanBlock,
-    Encoder: _lean_encoder,
+    Encoder: _fused_encoder,
     AnchoredEncoder: _LeanAnchoredEncoder,
     AnchoredDecoder: _LeanAnchoredDecoder,
     Decoder: _LeanDecoder,

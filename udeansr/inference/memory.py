@@ -1,4 +1,4 @@
-"""Where a volume lies while it is made: in memory or in a file. Knows bytes and folders; knows no image."""
+"""Where a volume lies while it is made: in memory or in a file."""
 
 from __future__ import annotations
 

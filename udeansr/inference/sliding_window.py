@@ -1,4 +1,4 @@
-"""Slabs of a volume through a network, one batch after the other, and the mean of what it answers. Knows no method."""
+"""Slabs of a volume through a network, one batch after the other, and the mean of its predictions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from udeansr.device import autocast, half_precision, memory_guard
 from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 
 Progress = Callable[[int, int], None]
-"""Called after each batch with the answers that slabs gave so far and the answers there will be."""
+"""Called after each batch with the predictions that slabs gave so far and the predictions there will be."""
 
 Slices = tuple[int, np.ndarray, np.ndarray | None]
-"""Number of the first slice, slices (n, Y, X), and the standard deviation of the answers for each voxel or None."""
+"""Number of the first slice, slices (n, Y, X), and the standard deviation of the predictions for each voxel or None."""
 
 HR_PIXELS_A_BATCH = {"cpu": 2**17, "cuda": 2**21}
 """In-plane HR pixels of all slabs in a batch, by device: it bounds the memory (some 2 kB a pixel) at full speed."""
 
 
 @dataclass
-class _Answers:
-    """The answers for one slice so far: their mean, and the sum of the squares of what lies off it.
+class _Mean:
+    """The predictions for one slice so far: their mean, and the sum of the squares of what lies off it.
 
     Source: Welford, Technometrics 4(3), 1962: nothing is lost in the difference of large sums.
     """
@@ -34,23 +34,23 @@ class _Answers:
     squares: Tensor | None
     count: int = 1
 
-    def add(self, answer: Tensor) -> None:
-        """One more answer."""
+    def add(self, prediction: Tensor) -> None:
+        """One more prediction."""
         self.count += 1
-        off = answer - self.mean
+        off = prediction - self.mean
         self.mean += off / self.count
         if self.squares is not None:
-            self.squares += off.mul_(answer - self.mean)
+            self.squares += off.mul_(prediction - self.mean)
 
     def finished(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Mean and standard deviation."""
-        spread = None if self.squares is None else (self.squares / self.count).sqrt().cpu().numpy()
-        return self.mean.cpu().numpy(), spread
+        std = None if self.squares is None else (self.squares / self.count).sqrt().cpu().numpy()
+        return self.mean.cpu().numpy(), std
 
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """Slabs that cover a volume; each answers for its slices but for those in its margins.
+    """Slabs that cover a volume; each predictions for its slices but for those in its margins.
 
     Attributes:
         length: slices of the volume on the LR grid.
@@ -59,7 +59,7 @@ class SlidingWindow:
         pixels: of a slice, on the HR grid.
         device: where to compute.
         precision: "fp32", "bf16" or "fp16" for the network; means are in fp32 always.
-        margin: slices at either end of a slab that are not answered for.
+        margin: slices at either end of a slab that are context only.
         thick_in, thick_out: slices of what goes in, and of what comes out, for each slice on the LR grid.
     """
 
@@ -86,37 +86,37 @@ class SlidingWindow:
     def slices(
         self,
         network: Callable[[Tensor], Tensor],
-        shown: np.ndarray,
+        network_input: np.ndarray,
         transforms: Sequence[FlipRotate] = (IDENTITY,),
-        spread: bool = False,
+        std: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Slices]:
-        """Gather slabs, run the network on each move of them, give in order the slices that no later slab answers for.
+        """Gather slabs, run the network on each transform of them, yield in order the slices that no later slab has.
 
         Args:
-            network: (B, C * slab, Y, X) -> the answer, float of any precision.
-            shown: (C, slices, Y, X), channels that are gathered side by side.
-            transforms: in which each slab is answered.
-            spread: whether to give the standard deviation of the answers.
-            progress: told after each batch.
+            network: (B, C * slab, Y, X) -> the prediction, float of any precision.
+            network_input: (C, slices, Y, X), channels that are gathered side by side.
+            transforms: in which each slab is predicted.
+            std: whether to give the standard deviation of the predictions.
+            progress: called after each batch.
         Yields:
             ``thick_out`` slices at a time, float32.
         Raises:
             UdeansrError: if not even one slab fits in the device's memory.
         """
-        volume = torch.from_numpy(np.ascontiguousarray(shown, dtype=np.float32)).to(self.device)
+        volume = torch.from_numpy(np.ascontiguousarray(network_input, dtype=np.float32)).to(self.device)
         before = (self.slab - self.stride) // 2
         all_starts = range(-before, self.length - before, self.stride)
         size = max(1, HR_PIXELS_A_BATCH.get(self.device.type, HR_PIXELS_A_BATCH["cpu"]) // self.pixels)
-        waiting: dict[int, _Answers] = {}
+        waiting: dict[int, _Mean] = {}
         done = 0
         while done < len(all_starts):
             starts = all_starts[done : done + size]
             for number, transform in enumerate(transforms, start=1):
                 with self._computing():
                     slabs = torch.stack([self._slab(volume, start) for start in starts])
-                    answers, size = self._answered(network, slabs, transform)
-                    self._take(waiting, starts, answers, spread)
+                    predictions, size = self._predict(network, slabs, transform)
+                    self._accumulate(waiting, starts, predictions, std)
                 if progress is not None:
                     progress(done * len(transforms) + number * len(starts), len(all_starts) * len(transforms))
             done += len(starts)
@@ -136,10 +136,8 @@ class SlidingWindow:
         wanted = torch.arange(start * self.thick_in, (start + self.slab) * self.thick_in, device=volume.device)
         return volume[:, wanted.clamp(0, volume.shape[1] - 1)]
 
-    def _answered(
-        self, network: Callable[[Tensor], Tensor], slabs: Tensor, transform: FlipRotate
-    ) -> tuple[Tensor, int]:
-        """What the network answers to slabs (B, C, slices, Y, X) in a move, moved back; and the batch that fitted."""
+    def _predict(self, network: Callable[[Tensor], Tensor], slabs: Tensor, transform: FlipRotate) -> tuple[Tensor, int]:
+        """The predictions for slabs (B, C, slices, Y, X) in a transform, inverted; and the batch that fitted."""
         load = f"slices of {slabs.shape[-2]} x {slabs.shape[-1]}"
         alone = memory_guard(self.device, load, "compute on the processor: --device cpu")
         try:
@@ -149,16 +147,16 @@ class SlidingWindow:
         except torch.cuda.OutOfMemoryError:
             pass  # with fewer slabs at a time
         half = (len(slabs) + 1) // 2
-        (first, fitted), (second, _) = (self._answered(network, part, transform) for part in slabs.split(half))
+        (first, fitted), (second, _) = (self._predict(network, part, transform) for part in slabs.split(half))
         return torch.cat([first, second]), fitted
 
-    def _take(self, waiting: dict[int, _Answers], starts: range, answers: Tensor, spread: bool) -> None:
-        """Give each slice what the slabs answer for it."""
-        for start, answer in zip(starts, answers, strict=True):
+    def _accumulate(self, waiting: dict[int, _Mean], starts: range, predictions: Tensor, std: bool) -> None:
+        """Give each slice what the slabs prediction for it."""
+        for start, prediction in zip(starts, predictions, strict=True):
             low, high = max(start + self.margin, 0), min(start + self.slab - self.margin, self.length)
             for slice_ in range(low, high):
-                part = answer[(slice_ - start) * self.thick_out : (slice_ - start + 1) * self.thick_out]
+                part = prediction[(slice_ - start) * self.thick_out : (slice_ - start + 1) * self.thick_out]
                 if slice_ in waiting:
                     waiting[slice_].add(part)
                 else:
-                    waiting[slice_] = _Answers(part, torch.zeros_like(part) if spread else None)
+                    waiting[slice_] = _Mean(part, torch.zeros_like(part) if std else None)

@@ -26,7 +26,7 @@ class FlipRotate:
     rotations: int = 0
 
     def apply(self, slabs: Tensor) -> Tensor:
-        """(..., slices, Y, X) -> the same moved; Y and X change places with an odd number of quarters."""
+        """(..., slices, Y, X) -> the same transformed; Y and X change places with an odd number of quarters."""
         return self._turned(self._flipped(slabs), self.rotations)
 
     def invert(self, slabs: Tensor) -> Tensor:
@@ -64,14 +64,14 @@ class InferenceSettings:
 
     Attributes:
         stride: LR slices from one slab to the next.
-        transforms: in which each slab is answered; the answers are averaged.
+        transforms: in which each slab is predicted; the predictions are averaged.
     """
 
     stride: int
     transforms: tuple[FlipRotate, ...]
 
     def predicts_repeatedly(self, method: Method) -> bool:
-        """Whether a voxel has more than one answer, so that they can differ."""
+        """Whether a voxel has more than one prediction, so that they can differ."""
         return len(self.transforms) > 1 or self.stride < (method.output_slices or 1)
 
 
@@ -80,8 +80,8 @@ def inference_settings(
 ) -> InferenceSettings:
     """What a quality means for a model.
 
-    ``fast``: each slice is answered once; slabs do not overlap. ``balanced``: slabs overlap as far as they can, each
-    answered as it is and mirrored left to right, as people are. ``best``: the same in all eight mirrorings, and with
+    ``fast``: each slice is predicted once; slabs do not overlap. ``balanced``: slabs overlap as far as they can, each
+    predicted as it is and mirrored left to right. ``best``: the same in all eight mirrorings, and with
     quarter turns where patches were turned in training. A method that interpolates gives the same for all of them.
 
     Consistency with the LR's k-space is in none of them: it was measured to cost PSNR.
@@ -100,7 +100,7 @@ def inference_settings(
     if stride is not None and (stride < 1 or (output_slices is not None and stride > output_slices)):
         expected = "1" if output_slices == 1 else f"1 (best) to {output_slices} (fastest)"
         raise UdeansrError(
-            f"stride {stride} does not go with a model that answers for {output_slices} of the "
+            f"stride {stride} does not go with a model that predicts {output_slices} of the "
             f"{method.slab_slices} slices of a slab; expected {expected}"
         )
     if method.is_zero_shot and quality != "fast":

@@ -1,4 +1,4 @@
-"""A method of slabs over a whole volume, up and down. Knows methods; knows no file and no plan."""
+"""A method of slabs over a whole volume, up and down."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def super_resolved_slices(
     *,
     stride: int = 1,
     transforms: Sequence[FlipRotate] = (IDENTITY,),
-    spread: bool = False,
+    std: bool = False,
     device: torch.device | str,
     precision: str,
     progress: Progress | None = None,
 ) -> Iterator[Slices]:
     """Super-resolve a volume slab by slab, whole slices at once, and give the slices in order as they are finished.
 
-    A voxel is the mean of all answers for it: of the slabs that hold it, each moved in all the ways asked for. Only
-    slices that still wait for an answer are kept. Several threads may do this with one method.
+    A voxel is the mean of all predictions for it: of the slabs that hold it, in all the transforms. Only
+    slices that still wait for a prediction are kept. Several threads may do this with one method.
 
     Args:
         method: does not train (``method.eval()``); its networks lie on the device.
         lr: (Z, Y, X) normalised, slab axis first.
-        stride: LR slices from one slab to the next, 1 (best) to the method's ``answered_slices`` (fastest).
-        transforms: in which each slab is answered; for a method that takes volumes whole, none but ``AS_IT_IS``.
-        spread: whether to give the standard deviation of the answers.
+        stride: LR slices from one slab to the next, 1 (best) to the method's ``output_slices`` (fastest).
+        transforms: in which each slab is predicted; for a method that takes volumes whole, none but ``AS_IT_IS``.
+        std: whether to give the standard deviation of the predictions.
         device: where to compute.
         precision: "fp32", "bf16" or "fp16" for the networks; means are in fp32 always.
-        progress: told after each batch of slabs.
+        progress: called after each batch of slabs.
     Yields:
         sz slices at a time, (sz, Y * sy, X * sx) float32, in the unit of ``lr``.
     Raises:
@@ -48,7 +48,7 @@ def super_resolved_slices(
     if method.training:
         raise ValueError(f"{method.name} trains; expected method.eval() before")
     slab = method.slab_slices or lr.shape[0]
-    walk = SlidingWindow(
+    window = SlidingWindow(
         length=lr.shape[0],
         slab=slab,
         stride=stride if method.slab_slices else slab,
@@ -58,7 +58,7 @@ def super_resolved_slices(
         device=torch.device(device),
         precision=precision,
     )
-    return walk.slices(method.super_resolve, method.network_input(lr), transforms, spread, progress)
+    return window.slices(method.super_resolve, method.network_input(lr), transforms, std, progress)
 
 
 def super_resolve_volume(
@@ -78,7 +78,7 @@ def super_resolve_volume(
         stride: LR slices from one slab to the next.
         device: where to compute.
         precision: as for :func:`super_resolved_slices`.
-        progress: told after each batch of slabs.
+        progress: called after each batch of slabs.
     Returns: (Z * sz, Y * sy, X * sx) float32, in the unit of ``lr``.
     Raises:
         ValueError, UdeansrError: as :func:`super_resolved_slices`.
@@ -114,7 +114,7 @@ def degrade_volume(method: Method, hr: np.ndarray, *, device: torch.device | str
         return degraded
 
     shape = tuple(side // factor for side, factor in zip(hr.shape, scale.zyx, strict=True))
-    walk = SlidingWindow(
+    window = SlidingWindow(
         length=shape[0],
         slab=method.slab_slices or shape[0],
         stride=1 if method.slab_slices else shape[0],
@@ -124,7 +124,7 @@ def degrade_volume(method: Method, hr: np.ndarray, *, device: torch.device | str
         precision=precision,
     )
     with _not_training(method):
-        return _filled(np.empty(shape, np.float32), walk.slices(degrade, hr[None]))
+        return _filled(np.empty(shape, np.float32), window.slices(degrade, hr[None]))
 
 
 @contextmanager

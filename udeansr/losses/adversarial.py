@@ -1,4 +1,4 @@
-"""Losses between generators and discriminators. Knows scores, where 1 means real and 0 made; knows no network.
+"""Losses between generators and discriminators.
 
 The forms: ``paper`` takes the equations as printed, ``code`` the squares that the authors' code family runs.
 All are computed in float32.

@@ -1,4 +1,4 @@
-"""Losses between two images. Knows slabs in [0, 1]; knows no network. All are computed in float32."""
+"""Losses between two images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods: who learns what. Knows which there are; each is one file that can be read alone."""
+"""Methods: who learns what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks that all methods share, at the size that the plan says. Knows configurations; knows no loss."""
+"""The networks that all methods share, at the size that the plan says."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class SlabNetwork(nn.Module):
     """An encoder to features on the LR grid and a TS-RCAN decoder, one after the other.
 
     Args:
-        configuration: tells slab, scale, patch and size.
+        configuration: gives slab, scale, patch and size.
         anchor: whether features carry a copy of the image and the decoder adds to its interpolation.
         takes_hr: whether slabs on the HR grid go in; else on the LR grid.
         gives_hr: whether slabs on the HR grid come out; else on the LR grid.
-        beside: further channels of a slab that goes in, after its slices.
+        extra: further channels of a slab that goes in, after its slices.
     """
 
     def __init__(
-        self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool, beside: int = 0
+        self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool, extra: int = 0
     ) -> None:
         super().__init__()
         size, scale, slices = configuration, configuration.task.factors, configuration.task.slab_slices
@@ -34,14 +34,14 @@ class SlabNetwork(nn.Module):
         given, upscale = (slices * scale.z, in_plane) if gives_hr else (slices, (1, 1))
         depth = (size.size.groups, size.size.blocks, size.size.patch_size)
         if anchor:
-            self.encoder = AnchoredEncoder(taken, slices, size.size.features, downscale, beside)
+            self.encoder = AnchoredEncoder(taken, slices, size.size.features, downscale, extra)
             self.decoder = AnchoredDecoder(slices, given, size.size.features, *depth, upscale)
         else:
-            self.encoder = Encoder(taken + beside, size.size.features, downscale)
+            self.encoder = Encoder(taken + extra, size.size.features, downscale)
             self.decoder = Decoder(given, size.size.features, *depth, upscale)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """(B, slices + beside, Y, X) on the grid that goes in -> the same slab on that which comes out; any Y and X."""
+        """(B, slices + extra, Y, X) on the grid that goes in -> the same slab on that which comes out; any Y and X."""
         return self.decoder(self.encoder(slab))
 
 
@@ -50,8 +50,8 @@ def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork
 
     Where the configuration restores, (B, 2 * slices, Y, X) go in: restored and as they are.
     """
-    beside = configuration.task.input_slices - configuration.task.slab_slices
-    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, beside=beside)
+    extra = configuration.task.input_slices - configuration.task.slab_slices
+    return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, extra=extra)
 
 
 def lr_translator(configuration: Configuration, anchor: bool = True) -> SlabNetwork:
@@ -65,7 +65,7 @@ def degradation_network(configuration: Configuration, anchor: bool = True) -> Sl
 
 
 def lr_discriminator(configuration: Configuration) -> Discriminator:
-    """The VGG judge of LR slabs."""
+    """The VGG discriminator of LR slabs."""
     return Discriminator(
         configuration.task.slab_slices,
         configuration.size.patch_size,
@@ -74,7 +74,7 @@ def lr_discriminator(configuration: Configuration) -> Discriminator:
 
 
 def hr_discriminator(configuration: Configuration, slices: int) -> Discriminator:
-    """The VGG judge of HR slabs of so many HR slices."""
+    """The VGG discriminator of HR slabs of so many HR slices."""
     scale, (y, x) = configuration.task.factors, configuration.size.patch_size
     return Discriminator(slices, (y * scale.y, x * scale.x), configuration.size.discriminator_features)
 

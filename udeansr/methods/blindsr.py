@@ -1,4 +1,4 @@
-"""Blind-SR: real LR is made clean by a cycle, then super-resolved. Knows its networks, losses and stages, whole.
+"""Blind-SR: real LR is made clean by a cycle, then super-resolved.
 
 Rebuilt from a short description of the method: the authors' own settings are not public where this was written.
 Source: Zhou et al., IEEE Journal of Biomedical and Health Informatics, 2023; the cycle: Zhu et al., ICCV 2017.
@@ -24,7 +24,7 @@ from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class BlindSrSettings:
-    """What Blind-SR can be told.
+    """The hyperparameters of Blind-SR.
 
     Attributes:
         first_stage: part of the training, 0 to 1, in which the translators learn; in the rest the super-resolver does.

@@ -1,4 +1,4 @@
-"""DASR: degradation learnt first, then super-resolution that trusts what looks like the target. Knows all of it.
+"""DASR: degradation learnt first, then super-resolution that trusts what looks like the target.
 
 Source: Wei et al., Unsupervised real-world image super resolution via domain-distance aware training, CVPR 2021.
 """
@@ -21,7 +21,7 @@ from udeansr.planning.plan import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 RECEPTIVE_FIELD = 13
-"""Side of what a place of the band judge sees, in pixels of a band: three convolutions of 5."""
+"""Side of what a place of the band discriminator sees, in pixels of a band: three convolutions of 5."""
 
 
 def haar(slab: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +50,7 @@ class BandDiscriminator(nn.Module):
     """Judges the high bands of a slab place by place.
 
     The source brings bands to 0 to 1 first (x / 2 + 1/2). The half is left out here: the first bias can hold it, and
-    with it, at the learning rate of this project, judges stay undecided.
+    with it, at the learning rate of this project, discriminators stay undecided.
 
     Args:
         slices: of a slab.
@@ -76,12 +76,12 @@ class BandDiscriminator(nn.Module):
         return self.layers(bands * 0.5)
 
 
-def spread(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """What a judge says of each pixel: the mean over all places that see it.
+def upsample_scores(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """What a discriminator says of each pixel: the mean over all places that see it.
 
     Args:
         scores: (B, 1, Y, X) of places, each of which sees ``RECEPTIVE_FIELD`` places around.
-        size: (Y, X) of the image that is judged.
+        size: (Y, X) of the image that is scored.
     Returns: (B, 1, *size), float32.
     """
     mean = F.avg_pool2d(
@@ -92,7 +92,7 @@ def spread(scores: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class DasrSettings:
-    """What DASR can be told.
+    """The hyperparameters of DASR.
 
     Attributes:
         first_stage: part of the training, 0 to 1, in which the degradation is learnt.
@@ -114,9 +114,9 @@ class DasrSettings:
 
 
 class Dasr(Method):
-    """Stage 1: HR -> LR like the target's, judged by high bands. Stage 2: the judge's map. Stage 3: SR, weighed by it.
+    """Stage 1: HR -> LR like the target's, scored by high bands. 2: the discriminator's map. 3: SR, weighed by it.
 
-    The second stage takes no iteration: the map is what the judge of the first, now fixed, says of an LR. It is
+    The second stage takes no iteration: the map is what the discriminator of the first, now fixed, says of an LR. It is
     computed with each batch, so that it is the same after a restart; :meth:`explanations` shows it.
     """
 
@@ -148,14 +148,14 @@ class Dasr(Method):
         return self.degradation(hr)
 
     def distance_map(self, lr: Tensor) -> Tensor:
-        """How much of each place of an LR looks like the target's, by the judge.
+        """How much of each place of an LR looks like the target's, by the discriminator.
 
         Args:
             lr: (B, slices, Y, X), Y and X even.
-        Returns: (B, 1, Y * sy, X * sx), 0 to 1: the mean of the judge's verdicts that a place had a part in.
+        Returns: (B, 1, Y * sy, X * sx), 0 to 1: the mean of the discriminator's scores that a place had a part in.
         """
         size = (lr.shape[2] * self.scale.y, lr.shape[3] * self.scale.x)
-        return spread(torch.sigmoid(self.lr_discriminator(haar(lr)[1]).float()), size)
+        return upsample_scores(torch.sigmoid(self.lr_discriminator(haar(lr)[1]).float()), size)
 
     def explanations(self, hr: Tensor, lr: Tensor) -> dict[str, Tensor]:
         """HR degraded as learnt, and its domain-distance map."""
@@ -206,5 +206,5 @@ def _real(logits: Tensor) -> Tensor:
 
 
 def _discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-    """Binary cross-entropy of a judge, real = 1 and made = 0, halved."""
+    """Binary cross-entropy of a discriminator, real = 1 and made = 0, halved."""
     return (_real(discriminator(real)) + _real(-discriminator(made))) / 2

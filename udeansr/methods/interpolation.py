@@ -1,4 +1,4 @@
-"""Tricubic and sinc interpolation as methods that learn nothing. Knows the resampling of image/; has no weights."""
+"""Tricubic and sinc interpolation as methods that learn nothing."""
 
 from __future__ import annotations
 

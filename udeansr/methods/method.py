@@ -1,4 +1,4 @@
-"""What a method promises the trainer and prediction. Knows tensors; knows no optimiser, scaler, file or loop."""
+"""What a method promises the trainer and prediction."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Method(nn.Module, ABC):
 
     @property
     def output_slices(self) -> int | None:
-        """LR slices of a slab that :meth:`super_resolve` answers for; None where a volume is given whole."""
+        """LR slices of a slab whose SR is used; None where a volume is given whole."""
         return None if self.slab_slices is None else self.slab_slices - 2 * self.margin_slices
 
     def take_margin(self, slices: int) -> None:
@@ -95,7 +95,7 @@ class Method(nn.Module, ABC):
         self.margin_slices = slices
 
     def crop_margin(self, hr: Tensor) -> Tensor:
-        """The slices of an HR slab that are answered for: (B, slices * sz, Y, X) -> (B, answered_slices * sz, Y, X)."""
+        """The slices of an HR slab that are used: (B, slices * sz, Y, X) -> (B, output_slices * sz, Y, X)."""
         margin = self.margin_slices * self.scale.z
         return hr[:, margin : hr.shape[1] - margin]
 
@@ -113,7 +113,7 @@ class Method(nn.Module, ABC):
         """(B, slices, Y, X) normalised LR -> (B, slices * sz, Y * sy, X * sx) in the same unit; any Y and X."""
 
     def network_input(self, lr: np.ndarray) -> np.ndarray:
-        """What the networks are shown of an LR volume.
+        """The input of the networks for an LR volume.
 
         Args:
             lr: (Z, Y, X) normalised.

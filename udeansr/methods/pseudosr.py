@@ -1,4 +1,4 @@
-"""PseudoSR: real LR is made clean by a translator that is taught by super-resolution too. Knows all of it.
+"""PseudoSR: real LR is made clean by a translator that is taught by super-resolution too.
 
 Source: Maeda, Unpaired image super-resolution using pseudo-supervision, CVPR 2020.
 """
@@ -22,10 +22,10 @@ from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class PseudoSrSettings:
-    """What PseudoSR can be told.
+    """The hyperparameters of PseudoSR.
 
     Attributes:
-        lambda_sr: weight of what the judge of SR says, for the translators.
+        lambda_sr: weight of what the discriminator of SR says, for the translators.
         lambda_cycle: weight of L_1 between clean LR and itself, made like the target's and clean again.
         lambda_identity: weight of L_1 between clean LR and itself, made clean.
         lambda_geometry: weight of L_1 between cleaned LR and the mean of what is cleaned mirrored and turned.
@@ -88,7 +88,7 @@ class PseudoSr(Method):
         return {"cleaned": self.translators["to_clean"](lr), "degraded": self.degrade(hr)}
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Translators against fixed judges; then the super-resolver on what they made; then the judges."""
+        """Translators, discriminators fixed; then the super-resolver on what they made; then the discriminators."""
         weight, discriminators = self.settings, self.discriminators
         to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
         x, y = batch.lr, shrink_cubically(batch.hr, self.scale)
@@ -101,7 +101,7 @@ class PseudoSr(Method):
                     "adversarial_target": generator_loss(discriminators["target"](x_made), "code"),
                     "adversarial_clean": generator_loss(discriminators["clean"](y_made), "code"),
                     "adversarial_sr": weight.lambda_sr
-                    * generator_loss(discriminators["sr"](self._answer(y_again)), "code"),
+                    * generator_loss(discriminators["sr"](self._cropped_sr(y_again)), "code"),
                     "cycle": weight.lambda_cycle * l1(y_again, y),
                     "identity": weight.lambda_identity * l1(to_clean(y), y),
                     "geometry": weight.lambda_geometry * l1(y_made, self._ensemble(x)),
@@ -109,11 +109,11 @@ class PseudoSr(Method):
             )
 
         x_made, y_made, y_again = x_made.detach(), y_made.detach(), y_again.detach()
-        made, real = self._answer(y_again), self.crop_margin(batch.hr)
+        made, real = self._cropped_sr(y_again), self.crop_margin(batch.hr)
         yield "super_resolver", reconstruction_losses(made, real, weight.alpha, weight.loss_form)
 
         with torch.no_grad():
-            sr_of_target = self._answer(y_made)
+            sr_of_target = self._cropped_sr(y_made)
         yield (
             "discriminators",
             {
@@ -123,8 +123,8 @@ class PseudoSr(Method):
             },
         )
 
-    def _answer(self, clean: Tensor) -> Tensor:
-        """The slices of SR that are answered for."""
+    def _cropped_sr(self, clean: Tensor) -> Tensor:
+        """The slices of SR that are used."""
         return self.crop_margin(self.super_resolver(clean))
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Supervised super-resolution on pairs of LR and HR. Knows its networks, loss and turn, whole.
+"""Supervised super-resolution on pairs of LR and HR.
 
 The LR is made of source HR as the configuration's ``source_degradation`` says: plain truncation is the routine of most
 earlier work, the measured degradation what this project adds, the target's true one the bound of both. Or it is the
@@ -24,7 +24,7 @@ from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class SupervisedSettings:
-    """What supervised training can be told.
+    """The hyperparameters of supervised training.
 
     Attributes:
         alpha: weight of L_SSIM beside L_1.

@@ -1,4 +1,4 @@
-"""UDEAN: super-resolution without pairs by degradation adaptation. Knows its networks, losses and turns, whole.
+"""UDEAN: super-resolution without pairs by degradation adaptation.
 
 Source: the paper, sections II.B and II.C; equation numbers below are the paper's. Names: ``s`` source, ``t`` target,
 Y on the HR grid, X on the LR grid, f features on the LR grid; ``y_sts`` is Y_s~t~s, ``y_hat_s`` is Y_s with a hat.
@@ -28,7 +28,7 @@ from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class UdeanSettings:
-    """What UDEAN can be told; all from ``anchor`` on is not the paper's.
+    """The hyperparameters of UDEAN; all from ``anchor`` on is not the paper's.
 
     Attributes:
         lambda_image_cycle: lambda_1, weight of L_i_cyc (equation 4).
@@ -220,7 +220,7 @@ class Udean(Method):
         return losses
 
     def _reconstruction_loss(self, discriminator: str, made: Tensor, real: Tensor) -> Tensor:
-        """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last if the judge exists."""
+        """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last where there is one."""
         form = self.settings.loss_form
         loss = l1(made, real) + self.settings.alpha * ssim_loss(made, real, form)
         if discriminator in self.discriminators:
@@ -228,7 +228,7 @@ class Udean(Method):
         return loss
 
     def _confusion_loss(self, discriminator: str, one: Tensor, other: Tensor) -> Tensor:
-        """The sum that equations 8 and 9 share: how far the judge is from undecided about each."""
+        """The sum that equations 8 and 9 share: how far the discriminator is from undecided about each."""
         form = self.settings.loss_form
         return confusion_loss(self._scores(discriminator, one), form) + confusion_loss(
             self._scores(discriminator, other), form

@@ -1,4 +1,4 @@
-"""ZSSR: super-resolution learnt on the one LR volume itself. Knows its network, loss and turn, whole.
+"""ZSSR: super-resolution learnt on the one LR volume itself.
 
 The LR, degraded once more, is the input and the LR itself the answer; what was learnt there is then applied to the LR.
 No other volume is needed, and nothing is kept from one to the next. :mod:`udeansr.prediction.zero_shot` does the
@@ -23,7 +23,7 @@ from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class ZssrSettings:
-    """What ZSSR can be told.
+    """The hyperparameters of ZSSR.
 
     Attributes:
         alpha: weight of L_SSIM beside L_1.

@@ -1,4 +1,4 @@
-"""From the spread of a network's answers to the error to expect. Knows numbers; knows no volume and no network."""
+"""From the standard deviation of a network's predictions to the error to expect."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KNOTS = 24
 
 @dataclass(frozen=True)
 class Calibration:
-    """A curve that never falls: what error was found, on subjects with truth, where answers were spread so far.
+    """A curve that never falls: what error was found, on subjects with truth, where predictions differed so far.
 
     Attributes:
-        std: standard deviations of the answers for one voxel, rising, normalised intensity.
+        std: standard deviations of the predictions for one voxel, rising, normalised intensity.
         error: root mean square of the error that voxels of this spread had, normalised intensity.
-        quality: of the predictions it was found on; the answers of another quality are spread otherwise.
+        quality: of the predictions it was found on; the predictions of another quality differ otherwise.
     """
 
     std: tuple[NonNegativeFloat, ...]
@@ -73,7 +73,7 @@ class Calibration:
 
 
 def smoothed_std(std: np.ndarray) -> np.ndarray:
-    """A spread with less chance in it: the variance of a few answers is averaged with that of the voxels around.
+    """A standard deviation with less chance in it: the variance is averaged with that of the voxels around.
 
     Args:
         std: (n, Y, X), standard deviations.

@@ -1,4 +1,4 @@
-"""What people should know of a model before they use it, as Markdown. Knows words; measures nothing."""
+"""What people should know of a model before they use it, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from udeansr.image.grid import format_spacing
 from udeansr.models.description import ModelDescription
 
-UNTOLD = "not told"
+NOT_SAID = "not said"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelCard:
         weights_licence: an identifier of SPDX in small letters, such as cc0-1.0.
         made_by: the commands that made it.
         scores: one row of a table each: column to text or number; all rows have the columns of the first.
-        scores_told: what the scores are of, and the command that gave them.
+        scores_note: what the scores are of, and the command that gave them.
         outside: what happens on images that are not like those it learnt from.
         limits: one each.
     """
@@ -42,24 +42,26 @@ class ModelCard:
     lr_spacing_mm: tuple[float, float, float]
     orientation: str
     method: str
-    data: str = UNTOLD
-    data_licence: str = UNTOLD
-    subjects: str = UNTOLD
-    degradation: str = UNTOLD
-    training: str = UNTOLD
+    data: str = NOT_SAID
+    data_licence: str = NOT_SAID
+    subjects: str = NOT_SAID
+    degradation: str = NOT_SAID
+    training: str = NOT_SAID
     weights_licence: str = "unknown"
     made_by: str = ""
     scores: tuple[Mapping[str, str | float], ...] = ()
-    scores_told: str = ""
-    outside: str = UNTOLD
+    scores_note: str = ""
+    outside: str = NOT_SAID
     limits: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, description: ModelDescription) -> ModelCard:
-        """What a model's description tells by itself; ``dataclasses.replace`` adds the rest."""
+        """What a model's description says by itself; ``dataclasses.replace`` adds the rest."""
         configuration, domain = description.configuration, description.domain
         run = description.run
-        length = f"{run['epochs']} epochs of {run['iterations_per_epoch']} iterations" if run.get("epochs") else UNTOLD
+        length = (
+            f"{run['epochs']} epochs of {run['iterations_per_epoch']} iterations" if run.get("epochs") else NOT_SAID
+        )
         return cls(
             name=description.name,
             contrast=description.contrast,
@@ -68,7 +70,7 @@ class ModelCard:
             orientation=description.plan.orientation,
             method=f"`{description.method}` of udeansr {description.version}",
             data=description.plan.dataset,
-            subjects=UNTOLD if domain is None else f"{domain.subjects} with HR",
+            subjects=NOT_SAID if domain is None else f"{domain.subjects} with HR",
             degradation=str(configuration.task.source_degradation),
             training=length,
         )
@@ -100,9 +102,9 @@ class ModelCard:
             "licence of the weights": self.weights_licence,
         }
         lines += [f"| {name} | {_cell(text)} |" for name, text in facts.items()]
-        lines += ["", "## Scores", "", *(_table(self.scores) or [UNTOLD])]
-        if self.scores_told:
-            lines += ["", self.scores_told]
+        lines += ["", "## Scores", "", *(_table(self.scores) or [NOT_SAID])]
+        if self.scores_note:
+            lines += ["", self.scores_note]
         lines += ["", "## Outside its domain", "", self.outside, "", "## Limits", ""]
         lines += [f"- {limit}" for limit in (*self.limits, *LIMITS)]
         if self.made_by:

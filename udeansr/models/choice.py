@@ -1,4 +1,4 @@
-"""Which model the user means. Knows models, their plans and the grids of images; predicts nothing.
+"""Which model the user means.
 
 What the user named comes first; then trained models; then, if nothing was named, bundled and imported ones.
 """
@@ -17,11 +17,11 @@ from udeansr.image.files import read_geometry
 from udeansr.image.grid import Scale, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.models.model_file import read_description
-from udeansr.models.registry import TrainedModel, find_models, model_path, portable_models
+from udeansr.models.registry import TrainedModel, find_models, model_path, named_models
 from udeansr.models.suitability import (
     AUTOMATIC_TOLERANCE,
     Image,
-    choose_portable,
+    choose_suitable,
     none_suits,
     warn_of_contrast,
 )
@@ -115,21 +115,21 @@ def _named(words: Path, checkpoint: str, images: Sequence[Path], device: str) ->
 
 def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
-    trained, portables = find_models(query.results, query.checkpoint), portable_models()
-    plans = [model.plan() for model in trained] if portables else []
-    if not portables or any(plan.fits(geometry, one) for _, geometry in _readable(images) for plan, one in plans):
+    trained, candidates = find_models(query.results, query.checkpoint), named_models()
+    plans = [model.plan() for model in trained] if candidates else []
+    if not candidates or any(plan.fits(geometry, one) for _, geometry in _readable(images) for plan, one in plans):
         return _loaded(_choose(query, images).path, device)
     described = [Image.of(image, geometry) for image, geometry in _readable(images)]
-    portable = choose_portable(described, portables) if described else None
-    if portable is not None:
-        warn_of_contrast(images, portable.description)
-        return replace(_loaded(portable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
+    suitable = choose_suitable(described, candidates) if described else None
+    if suitable is not None:
+        warn_of_contrast(images, suitable.description)
+        return replace(_loaded(suitable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
     if trained:
         return _loaded(_choose(query, images).path, device)
     if not described:
         for image in images:
             read_geometry(image)  # says what is wrong with the first
-    reason = f". Or one that is here: {none_suits(described[0], portables)}" if described else ""
+    reason = f". Or one that is here: {none_suits(described[0], candidates)}" if described else ""
     raise UdeansrError(f"{_no_model(query, trained)}{reason}")
 
 
@@ -178,8 +178,8 @@ def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
 def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
     """What to say when no model is of the wished names."""
     there = "; ".join(str(model) for model in everything) or "none"
-    asked = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method)]
-    words = " ".join(f"{flag} {word}" for flag, word in asked if word is not None)
+    given = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method)]
+    words = " ".join(f"{flag} {word}" for flag, word in given if word is not None)
     wanted = f"no trained model of {words}" if words else "no trained model"
     if query.method is not None and _needs_no_model(query.method):
         return (

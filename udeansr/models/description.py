@@ -1,4 +1,4 @@
-"""What a model that travels says of itself. Knows plans and JSON; knows no weights and no file."""
+"""What a model that travels says of itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelDescription:
         settings: the method's.
         run: the settings of the training.
         domain: of the subjects that it learnt from, if they were measured.
-        calibration: from the spread of its answers to the error to expect, if it was measured.
+        calibration: from the standard deviation of its predictions to the error to expect, if it was measured.
         version: of udeansr, which wrote it.
 
     Raises:
@@ -49,7 +49,7 @@ class ModelDescription:
     version: str = udeansr.__version__
 
     def __post_init__(self) -> None:
-        """Refuse words that could not be shown, typed, or be the name of a file."""
+        """Refuse words that could not be printed, typed, or be the name of a file."""
         if not NAME.fullmatch(self.name):
             raise UdeansrError(f"{self.name!r} is no name of a model; expected small letters, digits, - and _")
         if not CONTRAST.fullmatch(self.contrast):

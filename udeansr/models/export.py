@@ -1,4 +1,4 @@
-"""From a training to a file that others can use. Knows checkpoints and model files; trains nothing."""
+"""From a training to a file that others can use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ExportSettings:
     Attributes:
         name: how it will be called; else made of dataset, contrast and scale.
         contrast: in the words of BIDS; else the domain's.
-        card: Markdown; else one of what the training tells.
+        card: Markdown; else one of what the training says.
         calibration: of its uncertainty, if it was measured.
         half: whether weights are stored in float16.
     """
@@ -43,7 +43,7 @@ def export_model(training: Path, output: Path, settings: ExportSettings | None =
     Args:
         training: a checkpoint, or the folder of a training, of which ``best.pt`` is taken.
         output: the zip; an existing one is replaced.
-        settings: what the training cannot tell.
+        settings: what the training cannot say.
     Raises:
         UdeansrError: if there is no such training, its contrast is not known, or the file cannot be written.
     """
@@ -56,7 +56,7 @@ def export_model(training: Path, output: Path, settings: ExportSettings | None =
     method = trained_method(path, state, record)
     contrast = settings.contrast or (record.domain and record.domain.contrast)
     if not contrast:
-        raise UdeansrError(f"{path}: does not tell the contrast of its images; give it: --contrast T1w")
+        raise UdeansrError(f"{path}: does not say the contrast of its images; give it: --contrast T1w")
     description = ModelDescription(
         name=settings.name or _name(record.plan.dataset, contrast, record.planned.task.scale),
         contrast=contrast,

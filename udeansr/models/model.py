@@ -37,7 +37,7 @@ class Model:
         device: where its networks lie, in torch's words.
         run: how a zero-shot method is trained; None for all others.
         name: for people; "" where it has none.
-        calibration: from the spread of its predictions to the error to expect; None where it was not measured.
+        calibration: from the standard deviation of predictions to the error to expect; None if not measured.
         file: where it lies; None where it needs none.
         spacing_tolerance: how far, as a part of it, a spacing may lie from the one it was made for.
     """
@@ -96,7 +96,7 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
     if not method.players:
         raise UdeansrError(f"{path}: {description.method} learns nothing; expected a model that was trained")
     if sum(weight.numel() for weight in method.state_dict().values()) > LARGEST_METHOD:
-        raise UdeansrError(f"{path}: its plan tells of more than {LARGEST_METHOD} weights; get the file again")
+        raise UdeansrError(f"{path}: its plan says more than {LARGEST_METHOD} weights; get the file again")
     keep_deployed(method)
     if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in method.state_dict().items()}:
         raise other

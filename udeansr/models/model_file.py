@@ -73,7 +73,7 @@ def read_archive(
     for name, content in members.items():
         if hashlib.sha256(content).hexdigest() != sums[name]:
             raise UdeansrError(
-                f"{path}: {name} has another checksum than {CHECKSUMS} tells: it was damaged or changed on its way; "
+                f"{path}: {name} has another checksum than {CHECKSUMS} says: it was damaged or changed on its way; "
                 "get the file again"
             )
     return members
@@ -103,7 +103,7 @@ def _checksums(path: Path, content: bytes, names: set[str]) -> dict[str, str]:
     lines = [line.split("  ", 1) for line in content.decode("ascii", "replace").splitlines()]
     sums = {line[1]: line[0] for line in lines if len(line) == 2}
     if set(sums) != names:
-        raise _foreign(path, f"its {CHECKSUMS} does not tell of {', '.join(sorted(names))}")
+        raise _foreign(path, f"its {CHECKSUMS} does not list {', '.join(sorted(names))}")
     return sums
 
 

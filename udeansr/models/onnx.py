@@ -1,4 +1,4 @@
-"""The network that prediction runs, as ONNX for other programs. Knows networks and their export; knows no image."""
+"""The network that prediction runs, as ONNX for other programs."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ OLDEST_TORCH = (2, 6)
 def export_onnx(trained: Model, path: Path) -> dict[str, str]:
     """Write the network of a model as ONNX, whole or not at all, in float32; any batch size, rows and columns.
 
-    Its input is (B, slices, Y, X) of normalised LR, its output (B, answered slices * sz, Y * sy, X * sx) in the same
-    unit. What lies around it, the slabs and the normalisation, is told in the metadata and left to who runs it.
+    Its input is (B, slices, Y, X) of normalised LR, its output (B, output slices * sz, Y * sy, X * sx) in the same
+    unit. What lies around it, the slabs and the normalisation, stands in the metadata and left to who runs it.
 
     Args:
         trained: a trained model.
@@ -84,7 +84,7 @@ def _metadata(trained: Model) -> dict[str, str]:
         "udeansr": udeansr.__version__,
         "scale_zyx": method.scale.zyx,
         "slices": configuration.task.slab_slices,
-        "answered_slices": method.output_slices,
+        "output_slices": method.output_slices,
         "margin_slices": method.margin_slices,
         "channels": ("restored slices", "slices") if configuration.task.deconvolves else ("slices",),
         "orientation_zyx": plan.orientation,
@@ -97,7 +97,7 @@ def _metadata(trained: Model) -> dict[str, str]:
 
 
 class _Deployed(nn.Module):
-    """A method as a network: an LR slab in, the HR slices that it answers for out."""
+    """A method as a network: an LR slab in, the HR slices that are used out."""
 
     def __init__(self, method: Method) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _Deployed(nn.Module):
                     setattr(module, name, _AnySizeAttention(child))
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(B, channels, Y, X) -> (B, answered slices * sz, Y * sy, X * sx)."""
+        """(B, channels, Y, X) -> (B, output slices * sz, Y * sy, X * sx)."""
         return self.method.crop_margin(self.method.super_resolve(lr))
 
 
@@ -131,7 +131,7 @@ class _AnySizeAttention(nn.Module):
 
 
 def _pooling(side: int, window: int) -> tuple[Tensor, Tensor]:
-    """Along one axis, ``window_means`` and ``spread`` of the network as matrices.
+    """Along one axis, ``window_means`` and ``upsample_scores`` of the network as matrices.
 
     Args:
         side: pixels; may be a symbol.

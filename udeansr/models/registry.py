@@ -49,7 +49,7 @@ def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:
 
 
 @dataclass(frozen=True)
-class PortableModel:
+class NamedModel:
     """A model file that can be called by its name.
 
     Attributes:
@@ -73,32 +73,32 @@ class PortableModel:
         return "bundled" if self.bundled else "imported"
 
 
-def portable_models() -> list[PortableModel]:
-    """All model files that have a name here, the bundled first; one that cannot be read is told of and left out."""
+def named_models() -> list[NamedModel]:
+    """All model files that have a name here, the bundled first; one that cannot be read is warned of and left out."""
     found = []
     for folder, bundled in ((BUNDLED, True), (models_root().folder, False)):
         for path in sorted(folder.glob("[!.]*.zip")):
             try:
-                found.append(PortableModel(path, bundled, read_description(path)))
+                found.append(NamedModel(path, bundled, read_description(path)))
             except UdeansrError as error:
                 _logger.warning("%s", error)
     return found
 
 
-def find_portable(name: str) -> PortableModel | None:
+def find_named(name: str) -> NamedModel | None:
     """The model file of a name, if there is one."""
-    return next((model for model in portable_models() if model.name == name), None)
+    return next((model for model in named_models() if model.name == name), None)
 
 
-def named_portable(name: str) -> PortableModel:
+def named_model(name: str) -> NamedModel:
     """The model file of a name.
 
     Raises:
         UdeansrError: if there is none, listing what there is.
     """
-    model = find_portable(name)
+    model = find_named(name)
     if model is None:
-        there = ", ".join(model.name for model in portable_models()) or "none"
+        there = ", ".join(model.name for model in named_models()) or "none"
         raise UdeansrError(
             f"{name}: neither a file or folder, nor the name of a bundled or imported model; there: {there}"
         )
@@ -116,10 +116,10 @@ def model_path(words: str | Path) -> Path:
     path = Path(words)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
-    return named_portable(str(words)).path
+    return named_model(str(words)).path
 
 
-def import_model(path: Path, *, replace: bool = False) -> PortableModel:
+def import_model(path: Path, *, replace: bool = False) -> NamedModel:
     """Take a model file into the user's models, once it was found to be whole and of this version.
 
     Args:
@@ -132,7 +132,7 @@ def import_model(path: Path, *, replace: bool = False) -> PortableModel:
 
     load_model_file(path)
     description = read_description(path)
-    there = find_portable(description.name)
+    there = find_named(description.name)
     if there is not None and there.bundled:
         raise UdeansrError(f"{path}: its name {there.name} is that of a bundled model; export it with another --name")
     if there is not None and not replace:
@@ -141,7 +141,7 @@ def import_model(path: Path, *, replace: bool = False) -> PortableModel:
     write_whole(target, path.read_bytes(), "set udeansr_models to a folder that can")
     if there is not None and there.path != target:
         there.path.unlink(missing_ok=True)
-    return PortableModel(target, False, description)
+    return NamedModel(target, False, description)
 
 
 def remove_model(name: str) -> Path:
@@ -150,7 +150,7 @@ def remove_model(name: str) -> Path:
     Raises:
         UdeansrError: if there is none of the name, or it came with udeansr.
     """
-    model = named_portable(name)
+    model = named_model(name)
     if model.bundled:
         raise UdeansrError(f"{name}: came with udeansr; only imported models can be removed")
     try:

@@ -15,7 +15,7 @@ from udeansr.image.grid import SPACING_TOLERANCE, format_spacing, slab_orientati
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.models.description import ModelDescription
-from udeansr.models.registry import PortableModel
+from udeansr.models.registry import NamedModel
 
 CONTRASTS = (
     *("T1w", "T2w", "PDw", "FLAIR", "T2starw", "PDT2", "inplaneT1", "inplaneT2", "UNIT1", "T1map", "T2map"),
@@ -30,11 +30,11 @@ _LONGEST_SIDECAR_BYTES = 2**24
 
 
 def image_contrast(path: Path) -> str | None:
-    """The contrast of an image, in the words of BIDS; None where nothing tells.
+    """The contrast of an image, in the words of BIDS; None where nothing says.
 
     Args:
-        path: an image. ``sub-01_T1w.nii.gz`` or ``IXI002-T1.nii.gz`` tells by its name, another by the ``.json`` of its
-            name beside it; a DICOM series tells by its headers before all.
+        path: an image. ``sub-01_T1w.nii.gz`` or ``IXI002-T1.nii.gz`` says it in its name, another in the ``.json``
+            beside it; a DICOM series says it in its headers, which come first.
     """
     told = _series_contrast(path) if is_series(path) else None
     return told or _suffix(case_name(path)) or _sidecar_contrast(path.with_name(f"{case_name(path)}.json"))
@@ -48,13 +48,13 @@ def _suffix(name: str) -> str | None:
 
 
 def _sidecar_contrast(path: Path) -> str | None:
-    """What a sidecar in the manner of dcm2niix tells: its own guess of the name in BIDS, else the protocol."""
+    """What a sidecar in the manner of dcm2niix says: its own guess of the name in BIDS, else the protocol."""
     try:
         if path.stat().st_size > _LONGEST_SIDECAR_BYTES:
             return None
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return None  # a sidecar is no input of ours: what cannot be read tells nothing
+        return None  # a sidecar is no input of ours: what cannot be read says nothing
     if not isinstance(values, dict):
         return None
     guess = values.get("BidsGuess")
@@ -64,7 +64,7 @@ def _sidecar_contrast(path: Path) -> str | None:
 
 
 def _series_contrast(path: Path) -> str | None:
-    """What the headers of a DICOM series tell."""
+    """What the headers of a DICOM series say."""
     try:
         return _described(series_at(path).words)
     except UdeansrError:
@@ -83,14 +83,14 @@ def _described(text: str) -> str | None:
 AUTOMATIC_TOLERANCE = 0.15
 """How far, as a part of it, a spacing may lie from that of a model which nobody named."""
 
-_SHOWN = 3
+_LISTED = 3
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Image:
-    """What an image tells before its voxels are read."""
+    """What is known of an image before its voxels are read."""
 
     path: Path
     geometry: Geometry
@@ -98,11 +98,11 @@ class Image:
 
     @classmethod
     def of(cls, path: Path, geometry: Geometry) -> Image:
-        """With the contrast that its name or its sidecar tells."""
+        """With the contrast that its name or its sidecar says."""
         return cls(path, geometry, image_contrast(path))
 
 
-def choose_portable(images: Sequence[Image], models: Sequence[PortableModel]) -> PortableModel | None:
+def choose_suitable(images: Sequence[Image], models: Sequence[NamedModel]) -> NamedModel | None:
     """The model that suits most images; of equal ones that of their own spacing, then the imported, then the nearest.
 
     Args:
@@ -110,7 +110,7 @@ def choose_portable(images: Sequence[Image], models: Sequence[PortableModel]) ->
         models: that can be called by name.
     Returns: the model, or None if none suits any image.
     Raises:
-        UdeansrError: if there are several that nothing tells apart.
+        UdeansrError: if there are several that nothing distinguishes.
     """
     ranked = {}
     for model in models:
@@ -129,13 +129,13 @@ def choose_portable(images: Sequence[Image], models: Sequence[PortableModel]) ->
     return best[0]
 
 
-def suits(image: Image, model: PortableModel) -> bool:
+def suits(image: Image, model: NamedModel) -> bool:
     """Whether a model may be taken for an image without being named: spacing to 15 %, and no other known contrast."""
     close = _deviation(image.geometry, model) <= AUTOMATIC_TOLERANCE
     return close and image.contrast in (None, model.description.contrast)
 
 
-def _deviation(geometry: Geometry, model: PortableModel) -> float:
+def _deviation(geometry: Geometry, model: NamedModel) -> float:
     """How far a grid, in the model's orientation, is from its LR spacing: the worst axis, as a part of the model's."""
     return model.description.plan.spacing_deviation(geometry, model.description.configuration)
 
@@ -161,7 +161,7 @@ def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:
         )
 
 
-def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
+def none_suits(image: Image, models: Sequence[NamedModel]) -> str:
     """Why no model was taken for an image, with the numbers, and what to do about it."""
     listed = "; ".join(
         f"{model.name} ({model.description.contrast}, "
@@ -178,8 +178,8 @@ def none_suits(image: Image, models: Sequence[PortableModel]) -> str:
 
 def _shortened(names: Sequence[str]) -> str:
     """The first names, and how many more."""
-    shown = ", ".join(names[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+    shown = ", ".join(names[:_LISTED])
+    return f"{shown} and {len(names) - _LISTED} more" if len(names) > _LISTED else shown
 
 
 def _percent(part: float) -> str:

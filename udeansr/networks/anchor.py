@@ -1,4 +1,4 @@
-"""Networks that carry a plain copy of the image along and learn what is missing. Knows slabs; knows no cohort.
+"""Networks that carry a plain copy of the image along and learn what is missing.
 
 The first channels of the features are the image itself on the LR grid, shrunk by plain averaging. A decoder puts the
 interpolated copy under what it makes. So the four networks begin as averaging and interpolation, not as zero, and the
@@ -23,18 +23,18 @@ class AnchoredEncoder(nn.Module):
         lr_slices: slices of the same slab on the LR grid; divides ``slices``.
         features: channels of the output, ``lr_slices`` of them the image.
         downscale: in-plane factors (Y, X), 1 for a slab on the LR grid.
-        beside: further channels after those slices, of which there is no copy.
+        extra: further channels after those slices, of which there is no copy.
     """
 
     def __init__(
-        self, slices: int, lr_slices: int, features: int, downscale: tuple[int, int] = (1, 1), beside: int = 0
+        self, slices: int, lr_slices: int, features: int, downscale: tuple[int, int] = (1, 1), extra: int = 0
     ) -> None:
         super().__init__()
         self.slices, self.lr_slices, self.downscale = slices, lr_slices, downscale
-        self.learned = Encoder(slices + beside, features - lr_slices, downscale)
+        self.learned = Encoder(slices + extra, features - lr_slices, downscale)
 
     def forward(self, slab: Tensor) -> Tensor:
-        """(B, slices + beside, Y * y, X * x) -> (B, features, Y, X)."""
+        """(B, slices + extra, Y * y, X * x) -> (B, features, Y, X)."""
         copied = shrink(slab[:, : self.slices], self.lr_slices, self.downscale)
         return torch.cat([copied, self.learned(slab)], dim=1)
 

@@ -1,4 +1,4 @@
-"""A degradation that can be no more than that: a learned transfer function and a noise level. Knows LR slabs only.
+"""A degradation that can be no more than that: a learned transfer function and a noise level.
 
 Each axis has a symmetric kernel whose sum is 1. Its transfer function is real and 1 at frequency 0: it can blur or
 sharpen, but it cannot move anything, change the level or draw. :meth:`BoundedDegradation.curve` lets people read it.

@@ -1,4 +1,4 @@
-"""Whether a slab, or features, come from the one cohort or the other. Knows channels; knows neither cohort nor loss."""
+"""Whether a slab, or features, come from the one cohort or the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a slab to features on the LR grid. Knows slices and features; knows no cohort."""
+"""From a slab to features on the LR grid."""
 
 from __future__ import annotations
 

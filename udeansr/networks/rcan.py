@@ -1,4 +1,4 @@
-"""The body of RCAN: residual groups with channel attention. Knows features of one size; knows no slab and no scale.
+"""The body of RCAN: residual groups with channel attention.
 
 Source: Zhang et al., ECCV 2018; TS-RCAN, arXiv:2111.14259.
 """
@@ -38,7 +38,7 @@ class ChannelAttention(nn.Module):
         """(B, features, Y, X) -> the same, each channel weighted by a number in (0, 1)."""
         means = window_means(x, self.window)
         weights = torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
-        return x * spread(weights, self.window, (x.shape[2], x.shape[3]))
+        return x * upsample_scores(weights, self.window, (x.shape[2], x.shape[3]))
 
 
 class ResidualBlock(nn.Module):
@@ -98,7 +98,7 @@ def window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
     return F.avg_pool2d(rows, (1, x_), (1, step_x), ceil_mode=True, count_include_pad=False)
 
 
-def spread(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
+def upsample_scores(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
     """Give each pixel the value of the window around it: the way back from :func:`window_means` to pixels.
 
     Args:

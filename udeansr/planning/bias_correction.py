@@ -1,4 +1,4 @@
-"""What HR degraded as measured tells of the measure. Knows HR files and the measure; has no fit of its own.
+"""What HR degraded as measured tells of the measure.
 
 Two numbers of the measure are of another kind than they seem. Here HR whose degradation is known sets them right.
 

@@ -1,4 +1,4 @@
-"""One image looked at once: its faults, its facts, its spectrum. Knows a file and a grid; compares no two images."""
+"""One image looked at once: its faults, its facts, its spectrum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint: what is so in a dataset, before anything is decided. Knows facts and JSON; decides nothing."""
+"""The fingerprint: what is so in a dataset, before anything is decided."""
 
 from __future__ import annotations
 

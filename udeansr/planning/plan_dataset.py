@@ -1,4 +1,4 @@
-"""Planning a dataset on disk: measure, then keep the plan that is there or make one. Knows files; decides no value."""
+"""Planning a dataset on disk: measure, then keep the plan that is there or make one."""
 
 from __future__ import annotations
 

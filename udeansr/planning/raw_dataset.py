@@ -1,4 +1,4 @@
-"""A raw dataset: groups of image files and what is said of them. Knows folders and names; opens no image."""
+"""A raw dataset: groups of image files and what is said of them."""
 
 from __future__ import annotations
 

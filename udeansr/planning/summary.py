@@ -1,4 +1,4 @@
-"""Fingerprint and plan as short tables for a terminal. Knows both and words; decides nothing, prints nothing."""
+"""Fingerprint and plan as short tables for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from udeansr.image.grid import format_spacing
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Plan
 
-SHOWN = (0.25, 0.5, 0.75, 1.0)
+LISTED = (0.25, 0.5, 0.75, 1.0)
 """Parts of Nyquist at which the transfer function is told."""
 
 VALUES = (*TASK_KEYS, *SIZE_KEYS)
@@ -31,11 +31,11 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     p = fingerprint.degradation_p
     chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
     rows.append(("  chance", chance))
-    places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in SHOWN]
+    places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in LISTED]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
         rows.append(
-            (f"  along {axis}", f"transfer {left} at {' '.join(map(str, SHOWN))} Nyquist; width {width:.2f} mm")
+            (f"  along {axis}", f"transfer {left} at {' '.join(map(str, LISTED))} Nyquist; width {width:.2f} mm")
         )
     rows.append(("  noise", f"{measured.noise:.4f} of the level that becomes 1"))
     rows.append(("  gain", f"{measured.gain:.3f} between the normalised cohorts"))

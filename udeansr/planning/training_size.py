@@ -201,7 +201,7 @@ def _patch(task: Task, size: TrainingSize, smallest: Shape) -> tuple[int, int]:
 
 
 def _side(longest: int) -> int:
-    """The longest side of a patch: of 32, which discriminators judge place by place, else of 8."""
+    """The longest side of a patch: of 32, which discriminators score place by place, else of 8."""
     return longest // 32 * 32 if longest >= 32 else longest // 8 * 8
 
 

@@ -1,4 +1,4 @@
-"""BIDS in and out: which images of a dataset, and where their SR goes. Knows the standard's folders, names and JSON.
+"""BIDS in and out: which images of a dataset, and where their SR goes.
 
 Source: https://bids-specification.readthedocs.io (1.10): common principles, derivatives of imaging data.
 """

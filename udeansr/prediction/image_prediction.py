@@ -1,4 +1,4 @@
-"""One image: predicted, judged, and written in all the ways that are asked for. Knows outputs; chooses no model."""
+"""One image: predicted, assessed, and written in all the ways that are asked for."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class ImagePredictor:
         options: the user's.
         outputs: where everything goes, by image.
         labels: label maps, by image.
-        room: for what is made.
+        allocator: for what is made.
     """
 
     resolver: Predictor
     options: Options
     outputs: dict[Path, Output]
     labels: dict[Path, Path]
-    room: VolumeAllocator
+    allocator: VolumeAllocator
 
     @cached_property
     def how(self) -> str:
@@ -72,7 +72,7 @@ class ImagePredictor:
         name = case_name(image)
         labels = read_labels(self.labels[image], volume.geometry) if image in self.labels else None
         with progress_bar(name, unit="slab", leave=False, delay=0.5) as bar:
-            made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.room.allocate)
+            made = self.resolver.predict(volume, progress=_advance(bar), name=name, allocate=self.allocator.allocate)
         return Made(made, volume.geometry, labels)
 
     def write(self, image: Path, made: Made) -> None:
@@ -83,10 +83,10 @@ class ImagePredictor:
         Raises:
             UdeansrError: if it cannot be written.
         """
-        with ThreadPoolExecutor(1, "judge") as beside:
-            judged = beside.submit(lambda: made.prediction.trust)
+        with ThreadPoolExecutor(1, "trust") as executor:
+            assessed = executor.submit(lambda: made.prediction.trust)
             self._write_images(image, made)
-            trust = judged.result()
+            trust = assessed.result()
         (_logger.warning if trust.outside else _logger.info)("%s: %s", case_name(image), trust)
         if self.options.json:
             self.outputs[image].write_provenance(self._provenance(image, made), self.how)

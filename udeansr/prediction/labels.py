@@ -1,4 +1,4 @@
-"""Label maps of LR to the grid of SR. Knows files and grids; interpolates nothing."""
+"""Label maps of LR to the grid of SR."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 def find_labels(labels: Path, images: Sequence[Path]) -> dict[Path, Path]:
     """The label map of each image that has one: the file of the same name, the suffix apart.
 
-    What is without a partner, on either side, is told in one line of the log.
+    What is without a partner, on either side, is warnings in one line of the log.
 
     Raises:
         UdeansrError: if there is no label map, two have one name, or none belongs to an image.
@@ -42,13 +42,13 @@ def find_labels(labels: Path, images: Sequence[Path]) -> dict[Path, Path]:
         )
     without = sorted(case_name(image) for image in images if image not in found)
     extra = sorted(name for name, path in by_name.items() if path not in found.values())
-    told = [
+    warnings = [
         f"{text}: {', '.join(names)}"
         for text, names in (("images without labels", without), ("labels without an image", extra))
         if names
     ]
-    if told:
-        _logger.warning("%s: %s", labels, "; ".join(told))
+    if warnings:
+        _logger.warning("%s: %s", labels, "; ".join(warnings))
     return found
 
 

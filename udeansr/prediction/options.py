@@ -1,4 +1,4 @@
-"""How images are to be predicted, in the user's words. Knows words and numbers; predicts nothing."""
+"""How images are to be predicted, in the user's words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODES = ("new", "continue", "overwrite")
 
 @dataclass(frozen=True)
 class Options:
-    """What ``udeansr_predict`` can be told beside input, output and model.
+    """Options of ``udeansr_predict`` beside input, output and model.
 
     Attributes:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several with commas between, or ``all`` of CUDA: the
@@ -92,7 +92,8 @@ class Options:
         )
         if self.uncertainty and not predictor.is_calibrated:
             _logger.warning(
-                "%s is not calibrated for quality %s: uncertainty is the spread of its answers, less than the error",
+                "%s is not calibrated for quality %s: uncertainty is the standard deviation of its "
+                "predictions, less than the error",
                 *(model.label, predictor.quality),
             )
         return predictor

@@ -139,7 +139,7 @@ def predict(lr: Path, sr_folder: Path, query: ModelQuery, options: Options | Non
     """
     options = options or Options()
     everything = plan_outputs(lr, sr_folder, dicom=options.dicom, bids=options.bids)
-    outputs = _dealt(everything, options)
+    outputs = _of_part(everything, options)
     there = [output for output in outputs.values() if output.sr.exists()]
     if there and options.mode == "new":
         raise UdeansrError(
@@ -169,8 +169,8 @@ def _predict(
     lr: Path, sr_folder: Path, query: ModelQuery, everything: Mapping[Path, Output], options: Options
 ) -> Outcome:
     """The images of a part, by one model on one device."""
-    room = VolumeAllocator(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
-    outputs = _dealt(everything, options)
+    allocator = VolumeAllocator(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
+    outputs = _of_part(everything, options)
     kept = {image for image, output in outputs.items() if options.mode == "continue" and output.sr.exists()}
     skipped = tuple(outputs[image].sr for image in kept)
     if kept == set(outputs):
@@ -182,7 +182,7 @@ def _predict(
     todo = [image for image in outputs if image not in kept]
     from udeansr.prediction.image_prediction import ImagePredictor  # torch; a refusal has not waited for it
 
-    work = ImagePredictor(resolver, options, outputs, labels, room)
+    work = ImagePredictor(resolver, options, outputs, labels, allocator)
     if options.bids:
         write_dataset_description(sr_folder, lr, work.how)
     done, failed = [], []
@@ -200,7 +200,7 @@ def _predict(
     return Outcome(tuple(done), skipped, tuple(failed))
 
 
-def _dealt(everything: Mapping[Path, Output], options: Options) -> dict[Path, Output]:
+def _of_part(everything: Mapping[Path, Output], options: Options) -> dict[Path, Output]:
     """Of all images those of the part, and where what is made of them goes."""
     return {image: output for place, (image, output) in enumerate(everything.items()) if options.part.has(place)}
 

@@ -1,4 +1,4 @@
-"""One LR volume to its SR volume by a method that is ready. Knows grids, intensities and methods; knows no file."""
+"""One LR volume to its SR volume by a method that is ready."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Prediction:
     Attributes:
         sr: the super-resolved volume.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where the
-            model is calibrated, else of the network's answers; None where nobody asked.
+            model is calibrated, else of the network's predictions; None where nobody asked.
         assess: finds out how far to trust it.
     """
 
@@ -86,8 +86,8 @@ class Predictor:
             if method.output_slices is not None and not method.is_zero_shot:
                 remedy = "expected at least two, which --quality balanced and best give"
             raise UdeansrError(
-                f"--uncertainty is how far answers for one voxel differ, and quality '{self.quality}' of "
-                f"{method.name} gives one answer; {remedy}"
+                f"--uncertainty is how far the predictions of one voxel differ, and quality '{self.quality}' of "
+                f"{method.name} gives one prediction; {remedy}"
             )
 
     @property
@@ -102,7 +102,7 @@ class Predictor:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether the uncertainty of this quality is the error to expect, and not the spread of the answers alone."""
+        """Whether the uncertainty of this quality is the error to expect, not only the standard deviation."""
         calibration = self.model.calibration
         return calibration is not None and calibration.quality == self.quality
 
@@ -118,13 +118,13 @@ class Predictor:
         name: str = "volume",
         allocate: Allocate = np.empty,
     ) -> Prediction:
-        """Super-resolve a volume, and tell how far to trust it; each voxel if ``uncertainty`` asks for it.
+        """Super-resolve a volume, and say how far to trust it; each voxel if ``uncertainty`` asks for it.
 
         What is finished goes where it will stay, slices at a time: beside the result no second copy of it is held.
 
         Args:
             volume: LR as it is stored: any orientation, unit and numeric type.
-            progress: told after each batch of slabs.
+            progress: called after each batch of slabs.
             name: of the volume, for the bar of a method that learns on it.
             allocate: gives room for what comes out.
         Returns: the same field of view, orientation, unit and level, ``scale`` times the voxels; the numeric type of
@@ -146,14 +146,14 @@ class Predictor:
         sr_view = oriented_view(sr.voxels, stored, working)
         doubt_view = None if doubt is None else oriented_view(doubt.voxels, stored, working)
         meter = TrustMeter(self.model.scale, len(lr))
-        for first, block, spread in self._slices(lr, progress, name):
+        for first, block, std in self._slices(lr, progress, name):
             if magnitudes:
                 np.maximum(block, 0, out=block)
             meter(first, block)
             sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
-            if doubt_view is not None and spread is not None:
-                spread = smoothed_std(spread)
-                expected = self.model.calibration(spread) if self.model.calibration and self.is_calibrated else spread
+            if doubt_view is not None and std is not None:
+                std = smoothed_std(std)
+                expected = self.model.calibration(std) if self.model.calibration and self.is_calibrated else std
                 doubt_view[first : first + len(block)] = denormalize(expected, level)
         return Prediction(sr, doubt, partial(self._assess, meter, lr, grid))
 
@@ -176,7 +176,7 @@ class Predictor:
         return replace(trust, outside=(off, *(trust.outside or ())))
 
     @cached_property
-    def _lean(self) -> Method:
+    def _fused(self) -> Method:
         """The method with networks made for prediction at this precision; made once."""
         method = self.model.method
         return fused(method, half_precision(self.precision)) if method.players else method
@@ -186,11 +186,11 @@ class Predictor:
         where: dict[str, str] = {"device": self.model.device, "precision": self.precision}
         if not self.model.method.is_zero_shot:
             return super_resolved_slices(
-                self._lean,
+                self._fused,
                 lr,
                 stride=self.inference.stride,
                 transforms=self.inference.transforms,
-                spread=self.uncertainty,
+                std=self.uncertainty,
                 progress=progress,
                 **where,
             )

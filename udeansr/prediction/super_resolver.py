@@ -104,7 +104,7 @@ class SuperResolved(Generic[Image]):
     Attributes:
         sr: the super-resolved image.
         uncertainty: on its grid and in its unit, float32: one standard deviation of the error to expect where
-            :attr:`Predictor.is_calibrated`, else of the model's answers. None where nobody asked.
+            :attr:`Predictor.is_calibrated`, else of the model's predictions. None where nobody asked.
         trust: what the image says of its SR: ``print`` it, or look at its numbers.
     """
 
@@ -211,7 +211,7 @@ class SuperResolver:
     @overload
     def predict(self, image: Volume) -> SuperResolved[Volume]: ...
     def predict(self, image: Any, spacing_mm: Sequence[float] | None = None) -> SuperResolved[Any]:
-        """Super-resolve an image, and tell how far to trust it.
+        """Super-resolve an image, and say how far to trust it.
 
         Args:
             image: LR, of any kind that the class tells of.

@@ -1,4 +1,4 @@
-"""How far to trust the SR of one volume, told by its own LR. Knows arrays, scales and domains; knows no file."""
+"""How far to trust the SR of one volume, by its own LR."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udeansr.image.grid import Scale
 from udeansr.planning.domain import Domain, mean_transfer
 
 WINDOW = 256
-"""Voxels of the LR along each side of a slice: of larger slices the middle is judged, so that memory stays bounded."""
+"""Voxels of the LR along each side of a slice: of larger slices the middle is used, so that memory stays bounded."""
 
 _BORDER = 8
 """Voxels at the border of such a window that do not count: what lies beyond it is not known to the blur."""
@@ -42,7 +42,7 @@ class Trust:
         width_mm: full width at half maximum of the LR's point spread along (Z, Y, X); None as for noise.
         misfit: root mean square of what the measure leaves of the log power, decades; None as for noise.
         outside: in which respects the LR is unlike those that the model was made for, each with its number; empty if
-            it is like them, None where nobody can tell.
+            it is like them, None where it is not known.
     """
 
     consistency_db: float
@@ -54,7 +54,7 @@ class Trust:
     outside: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        """The line that prediction tells of a volume."""
+        """The line that prediction prints for a volume."""
         words = [
             f"consistent with its LR to {self.consistency_db:.1f} dB",
             f"shift {self.shift_voxels:.3f} HR voxels",

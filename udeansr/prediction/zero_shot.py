@@ -28,7 +28,7 @@ from udeansr.training.settings import RunSettings
 from udeansr.training.trainer import Trainer, cosine_learning_rate
 
 SMALLEST_SIDE = 8
-"""Pixels of a patch of the twice degraded LR; at x2 its answer is then hardly wider than the window of SSIM."""
+"""Pixels of a patch of the twice degraded LR; at x2 its prediction is then hardly wider than the window of SSIM."""
 
 
 def fitting_patch(method_name: str, configuration: Configuration, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -38,7 +38,7 @@ def fitting_patch(method_name: str, configuration: Configuration, shape: tuple[i
 
     Args:
         method_name: for the message.
-        configuration: tells slab, patch, scale, and whether patches are turned and so must be square.
+        configuration: gives slab, patch, scale, and whether patches are turned and so must be square.
         shape: (Z, Y, X) of the LR.
     Returns: (Y, X) in voxels of the twice degraded LR.
     Raises:
@@ -65,7 +65,7 @@ class ZeroShotPairs:
 
     Args:
         lr: (Z, Y, X) normalised, slab axis first; what of it does not divide by the scale is left out.
-        configuration: tells slab, patch, scale, batch size and turns.
+        configuration: gives slab, patch, scale, batch size and turns.
         seed: of the batches.
         augment: mirror and turn the slabs of a pair alike, and change their gain.
     """
@@ -86,7 +86,7 @@ class ZeroShotPairs:
         return Batch(hr=fine, lr=coarse, degraded=coarse)
 
     def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Two slabs of one field of view, moved alike."""
+        """Two slabs of one field of view, transformed alike."""
         shape = (self._configuration.task.slab_slices, *self._configuration.size.patch_size)
         pair = draw_pair(self._learning_rate, self._degraded, self._foreground, shape, rng)
         if not self._augment:
@@ -105,7 +105,7 @@ def _shown(shape: tuple[int, ...] | list[int]) -> str:
 def median_of_transforms(
     super_resolve: Callable[[np.ndarray], np.ndarray], lr: np.ndarray, rotate90: bool
 ) -> np.ndarray:
-    """Super-resolve a volume flipped and turned in its plane, move the answers back, and take their median.
+    """Super-resolve a volume flipped and rotated in its plane, invert the predictions, and take their median.
 
     Args:
         super_resolve: (Z, Y, X) -> (Z * sz, Y * sy, X * sx).
@@ -116,11 +116,11 @@ def median_of_transforms(
     """
     transforms = [transform for transform in all_transforms(rotate90) if 0 not in transform.mirrored]
     shown = torch.from_numpy(np.ascontiguousarray(lr))
-    answers = [
+    predictions = [
         transform.invert(torch.from_numpy(super_resolve(transform.apply(shown).numpy()))).numpy()
         for transform in transforms
     ]
-    return np.median(answers, axis=0)
+    return np.median(predictions, axis=0)
 
 
 def back_projected(sr: np.ndarray, lr: np.ndarray, scale: Scale, times: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Source HR and target LR of equal name, made pairs to train on. Knows cases and their arrays; knows no raw file."""
+"""Source HR and target LR of equal name, made pairs to train on."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def pair_cases(
         motions = parallel_map(work, waiting, processes, "registering" if register else "pairing")
     if register:
         for task, motion in zip(waiting, motions, strict=True):
-            _tell(task.hr.name, motion)
+            _log_motion(task.hr.name, motion)
     _logger.info("%d pairs of HR and LR of equal name, %d of them made now", len(tasks), len(waiting))
     return tuple(read_case(task.folder, SOURCE_HR) for task in tasks)
 
@@ -180,7 +180,7 @@ def _gain(hr: np.ndarray, lr: np.ndarray, scale: Scale) -> float | None:
     return float(lr[both].mean() / coarse[both].mean()) if both.any() else None
 
 
-def _tell(name: str, motion: RigidMotion) -> None:
+def _log_motion(name: str, motion: RigidMotion) -> None:
     """Say how far a subject moved, louder where it is hard to believe."""
     shift_mm = float(np.linalg.norm(motion.translation_mm))
     degrees = float(np.degrees(motion.rotation.magnitude()))

@@ -1,4 +1,4 @@
-"""A preprocessed dataset, as training reads it. Knows arrays on disk and the plan they were made with."""
+"""A preprocessed dataset, as training reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preprocessing a dataset: which cases are to be done, and doing them. Knows datasets and files."""
+"""Preprocessing a dataset: which cases are to be done, and doing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps that explain what a method has learnt, kept on disk and drawn. Knows methods and files; learns nothing."""
+"""Maps that explain what a method has learnt, kept on disk and drawn."""
 
 from __future__ import annotations
 

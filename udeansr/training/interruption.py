@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, kept until an iteration is whole. Knows signals; knows nothing of training."""
+"""Ctrl-C and SIGTERM, kept until an iteration is whole."""
 
 from __future__ import annotations
 

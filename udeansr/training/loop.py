@@ -1,4 +1,4 @@
-"""Epochs: batches, iterations, validation, checkpoints, until the end. Knows the order of things; knows no loss."""
+"""Epochs: batches, iterations, validation, checkpoints, until the end."""
 
 from __future__ import annotations
 

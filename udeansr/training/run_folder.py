@@ -1,4 +1,4 @@
-"""The folder of one training: may it be begun, continued, overwritten. Knows files; trains nothing."""
+"""The folder of one training: may it be begun, continued, overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training, from a preprocessed dataset to a model. Knows who is asked for what and in which order; knows no loss."""
+"""Training, from a preprocessed dataset to a model."""
 
 from __future__ import annotations
 
