@@ -100,7 +100,7 @@ class SlidingWindow:
             std: whether to give the standard deviation of the predictions.
             progress: called after each batch.
         Yields:
-            ``thick_out`` slices at a time, float32.
+            the slices that a batch has finished, float32.
         Raises:
             UdeansrError: if not even one slab fits in the device's memory.
         """
@@ -121,9 +121,10 @@ class SlidingWindow:
                     progress(done * len(transforms) + number * len(starts), len(all_starts) * len(transforms))
             done += len(starts)
             unfinished = all_starts[done] + self.margin if done < len(all_starts) else self.length
-            for slice_ in sorted(waiting):
-                if slice_ < unfinished:
-                    yield (slice_ * self.thick_out, *waiting.pop(slice_).finished())
+            finished = sorted(slice_ for slice_ in waiting if slice_ < unfinished)
+            if finished:
+                means, stds = zip(*(waiting.pop(slice_).finished() for slice_ in finished), strict=True)
+                yield finished[0] * self.thick_out, np.concatenate(means), np.concatenate(stds) if std else None
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
