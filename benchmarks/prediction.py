@@ -5,9 +5,7 @@
     python benchmarks/prediction.py --volumes 1000 --side 48     # a queue: does memory grow?
     python benchmarks/prediction.py --large                      # 512 x 512 x 300, memory only, with a small network
 
-All is measured in one run, with random weights. Each prediction runs in a process of its own, from files to files, so
-that its peak memory is its own; of the imports only what udeansr_predict adds to this file's is counted, and loading
-the model is.
+Measured in one run, with random weights, each prediction from files to files in a process of its own.
 """
 
 from __future__ import annotations

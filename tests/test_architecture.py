@@ -1,6 +1,7 @@
 """The laws of the house: floors, small files, opening docstrings, a test file for every file."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FORBIDDEN_WORDS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 LONGEST_FILE = 300
+LONGEST_FUNCTION = 60
+FILES_OF_A_FOLDER = 16
 
 
 def place(path: Path) -> str:
@@ -91,6 +94,29 @@ def test_a_file_is_small_says_what_it_is_and_is_named_for_it(path):
     assert ast.get_docstring(ast.parse(text)), "no opening docstring"
     assert len(text.splitlines()) <= LONGEST_FILE, "grown past its idea?"
     assert not FORBIDDEN_WORDS & set(path.stem.split("_")), "named for nothing"
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_function_can_be_read_at_one_glance(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = node.end_lineno - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_a_folder_can_be_seen_at_one_glance(folder):
+    files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= FILES_OF_A_FOLDER
+
+
+def test_the_tree_of_architecture_md_is_the_tree():
+    page = (ROOT / "documentation" / "architecture.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in FILES if path.parent != PACKAGE}
+    assert not {folder for folder in folders if f"{folder}/" not in page}
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", page))
+    assert named
+    assert not {name for name in named if not (PACKAGE / name).is_file() and not (ROOT / name).is_file()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)

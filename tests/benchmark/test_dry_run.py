@@ -29,13 +29,13 @@ def lines(wanted) -> list[str]:
 def test_before_anything_is_there_it_is_told_what_the_options_say(wanted, folder):
     assert list(dry_run.remaining_rows(wanted)) == [
         f"{SCENARIO}: tricubic: prediction only",
-        f"{SCENARIO}: supervised_truncation, shown as well as oracle: 6 iterations; time unknown before planning",
+        f"{SCENARIO}: supervised_truncation, same as well as oracle: 6 iterations; time unknown before planning",
         f"{SCENARIO}: longer: 15 iterations; time unknown before planning",
         "in all about 0 s of training on this machine, and 2 rows, unknown before planning; simulation, validation, SR "
         "come on top",
     ]
     unsaid = replace(wanted, options=RunSettings(device="cpu"))
-    assert lines(unsaid)[1].startswith("supervised_truncation, shown as well as oracle: iterations as planned")
+    assert lines(unsaid)[1].startswith("supervised_truncation, same as well as oracle: iterations as planned")
     zssr, _ = lines(replace(wanted, rows=choose_rows("zssr", [])))
     assert zssr.startswith("zssr: 6 iterations on each volume, in prediction")
     named = lines(replace(wanted, rows=(parse_row("named=supervised:pairs=real"),)))
@@ -60,7 +60,7 @@ def test_what_is_planned_done_or_of_other_values_is_told_with_its_time(wanted, p
     unsaid = replace(wanted, options=RunSettings(device="cpu"))
     assert lines(unsaid)[1].endswith("oracle: 77 iterations, about 64 min")
     assert lines(wanted)[1:] == [
-        "supervised_truncation, shown as well as oracle: 6 iterations, about 5 min",
+        "supervised_truncation, same as well as oracle: 6 iterations, about 5 min",
         "longer: 15 iterations, about 12 min",
         "in all about 18 min of training on this machine; simulation, validation, SR come on top",
     ]

@@ -114,7 +114,7 @@ def test_a_card_a_calibration_and_whole_weights_go_along(training, monkeypatch, 
             "import: gone.zip: there is no such file; expected a model that udeansr_models export",
         ),
         (("import", "card.bin"), "import: card.bin: no zip, or a broken one; expected a model"),
-        (("export", "-m", "run", "-o", "a.zip"), "export: run/best.pt: does not tell the contrast of its images"),
+        (("export", "-m", "run", "-o", "a.zip"), "export: run/best.pt: does not say the contrast of its images"),
         (
             ("export", "-m", "run", "-o", "a.zip", "--contrast", "T1w", "--card", "gone.md"),
             "export: gone.md: cannot be read as text; give a Markdown file with --card",

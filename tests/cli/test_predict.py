@@ -92,24 +92,24 @@ def test_a_mistyped_option_is_refused(lr, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_the_model_in_the_box_and_the_job_array_of_the_documentation(tmp_path):
-    """A bare installation: no trained model, no word about one; four jobs share three images out."""
+    """A bare installation, no trained model: the first and the last of four jobs share two images out."""
     page = Path(__file__).parents[2] / "documentation" / "prediction.md"
     script = page.read_text(encoding="utf-8").split("```sbatch\n")[1].split("```")[0]
     grid = Geometry((5, 24, 26), (2.0, 1.736, 1.736))
     rng = np.random.default_rng(0)
-    for number in range(3):
+    for number in range(2):
         voxels = rng.integers(1, 500, grid.shape).astype(np.int16)
         write_volume(Volume(voxels, grid), tmp_path / "lr" / f"sub-{number}_T1w.nii.gz")
     (tmp_path / "job.sh").write_text(script)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     told = []
-    for number in range(4):
+    for number in (0, 3):
         environment = {**os.environ, "PATH": path, "SLURM_ARRAY_TASK_ID": str(number), "OMP_NUM_THREADS": "1"}
         job = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert job.returncode == 0, job.stderr
         told.append(job.stdout.strip())
-    assert told == ["1 of 1 done: sr"] * 3 + ["0 of 0 done: sr"]
-    assert [path.name for path in list_images(tmp_path / "sr")] == [f"sub-{number}_T1w.nii.gz" for number in range(3)]
+    assert told == ["1 of 1 done: sr", "0 of 0 done: sr"]
+    assert [path.name for path in list_images(tmp_path / "sr")] == ["sub-0_T1w.nii.gz"]
     assert read_volume(tmp_path / "sr" / "sub-0_T1w.nii.gz").voxels.shape == (5, 48, 52)
 
 

@@ -40,7 +40,7 @@ def off_by(truth, amount, stored="SPL"):
 def test_the_slice_the_cut_and_the_zoom_hang_on_hr_alone(truth, lr):
     some, other = (error_panels(truth, lr, [off_by(truth, amount)], "axial") for amount in (0.1, 0.9))
     assert (some.number, some.of) == (other.number, other.of) == (7, 12)
-    assert some.shown == other.shown and some.zoom == other.zoom
+    assert some.region == other.region and some.zoom == other.zoom
     assert some.hr.shape == (32, 24) and some.hr.shape == some.sr[0].shape
     assert some.spacing_mm == (1.0, 1.0)
 
@@ -60,7 +60,7 @@ def test_one_row_that_failed_does_not_end_the_scale(truth, lr):
 
 def test_lr_is_shown_at_the_place_of_hr(truth, lr):
     panels = error_panels(truth, lr, [off_by(truth, 0.0)], "axial")
-    shown, (left, right, bottom, top) = panels.shown, panels.lr_edges
+    shown, (left, right, bottom, top) = panels.region, panels.lr_edges
     assert (right - left, bottom - top) == (32, 40)
     assert (left, top) == (-0.5 - shown.left, -0.5 - shown.top)
     assert np.array_equal(panels.lr, lr.voxels[7])

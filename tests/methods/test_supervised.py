@@ -85,5 +85,5 @@ def test_which_pairs_it_asks_for(assignments, pairs, configuration):
 
 
 def test_unknown_pairs_are_told():
-    with pytest.raises(UdeansrError, match="'pairs' is \"registered\"; expected 'made' or 'named'"):
+    with pytest.raises(UdeansrError, match="'pairs' is \"registered\"; expected 'synthetic' or 'real'"):
         parse_settings("supervised", ["supervised.pairs=registered"])

@@ -50,7 +50,7 @@ def test_a_name_is_made_of_dataset_contrast_and_scale(tiny_checkpoint, tiny_plan
 
 def test_what_cannot_be_exported_is_told(tiny_checkpoint, tmp_path):
     path = tiny_checkpoint(tmp_path / "best.pt")
-    with pytest.raises(UdeansrError, match=r"best.pt: does not tell the contrast of its images; give it: --contrast"):
+    with pytest.raises(UdeansrError, match=r"best.pt: does not say the contrast of its images; give it: --contrast"):
         export_model(path, tmp_path / "a.zip")
     with pytest.raises(UdeansrError, match=r"a.onnx: a model is one zip; expected a name that ends in .zip"):
         export_model(path, tmp_path / "a.onnx", ExportSettings(contrast="T1w"))

@@ -137,7 +137,7 @@ def rewritten(path, weights=None, **values):
         ({"weights": lambda w: {name: x[None] for name, x in w.items()}}, "holds other weights than udean has here"),
         ({"features": 8}, "holds other weights than udean has here"),
         ({"groups": 10**9}, "holds other weights than udean has here"),
-        ({"features": 10**5}, "its plan tells of more than 268435456 weights; get the file again"),
+        ({"features": 10**5}, "its plan says more than 268435456 weights; get the file again"),
         ({"method": "os.system"}, "made by another version of udeansr .*'os.system'"),
         ({"method": "tricubic", "settings": {}}, "tricubic learns nothing; expected a model that was trained"),
         (

@@ -64,8 +64,8 @@ def test_any_program_can_check_the_sums(tmp_path):
         (MEMBERS | {"/etc/a": b""}, r"it holds '/etc/a'"),
         ({"a.json": b"{}"}, "it has no b.bin"),
         (MEMBERS | {"a.json": b" " * 101}, "its a.json has 101 bytes, and 100 are allowed"),
-        (MEMBERS | {CHECKSUMS: b""}, "its SHA256SUMS does not tell of a.json, b.bin"),
-        (MEMBERS | {CHECKSUMS: b"\xff\x00"}, "its SHA256SUMS does not tell of a.json, b.bin"),
+        (MEMBERS | {CHECKSUMS: b""}, "its SHA256SUMS does not list a.json, b.bin"),
+        (MEMBERS | {CHECKSUMS: b"\xff\x00"}, "its SHA256SUMS does not list a.json, b.bin"),
     ],
 )
 def test_other_members_are_refused(tmp_path, members, told):
@@ -89,7 +89,7 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path):
 
 def test_a_changed_member_is_refused(tmp_path):
     path = foreign(tmp_path / "a.zip", MEMBERS | {CHECKSUMS: f"{'0' * 64}  a.json\n{'0' * 64}  b.bin\n".encode()})
-    with pytest.raises(UdeansrError, match=r"a.zip: a.json has another checksum than SHA256SUMS tells.*get the file"):
+    with pytest.raises(UdeansrError, match=r"a.zip: a.json has another checksum than SHA256SUMS says.*get the file"):
         read_archive(path, LIMITS)
 
 

@@ -181,7 +181,7 @@ def test_a_trained_model_is_found_and_used(tiny_checkpoint, folder, tmp_path, lr
     predict(folder, tmp_path / "sr", query, Options(as_float=True, **ON_CPU))
     made = read_volume(tmp_path / "sr" / "a.nii").voxels
     assert made.shape == (12, 18, 16) and made.dtype == np.float32
-    with pytest.raises(UdeansrError, match="stride 3 does not go with a model that answers for 1 of the 3 slices"):
+    with pytest.raises(UdeansrError, match="stride 3 does not go with a model that predicts 1 of the 3 slices"):
         predict(folder, tmp_path / "fast", query, Options(stride=3, **ON_CPU))
 
 
@@ -277,7 +277,7 @@ def test_uncertainty_lies_beside_each_sr(tiny_checkpoint, folder, tmp_path, capl
     assert names(tmp_path / "sr" / "uncertainty") == ["a.nii", "b.nii.gz", "c.nrrd", "d.mha"]
     sr, doubt = (read_volume(tmp_path / "sr" / name) for name in ("a.nii", "uncertainty/a.nii"))
     assert sr.geometry == doubt.geometry and sr.voxels.dtype == np.int16 and doubt.voxels.dtype == np.float32
-    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two"):
+    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one prediction; expected at least two"):
         predict(folder, tmp_path / "fast", query, Options(quality="fast", uncertainty=True, **ON_CPU))
     assert not (tmp_path / "fast").exists()
 

@@ -198,7 +198,7 @@ def test_a_stride_beyond_the_slab_is_refused(tiny_checkpoint, tmp_path):
     resolve = Predictor(load_model(tiny_checkpoint(tmp_path / "best.pt")))
     for stride in (0, 4):
         with pytest.raises(
-            UdeansrError, match=f"stride {stride} does not go with a model that answers for 1 of the 3 slices"
+            UdeansrError, match=f"stride {stride} does not go with a model that predicts 1 of the 3 slices"
         ):
             replace(resolve, stride=stride)
 
@@ -287,9 +287,11 @@ def test_a_calibrated_model_says_the_error_to_expect(lopsided, lr):
 
 
 def test_uncertainty_needs_two_answers(lopsided):
-    with pytest.raises(UdeansrError, match=r"quality 'fast' of udean gives one answer; expected at least two, which "):
+    with pytest.raises(
+        UdeansrError, match=r"quality 'fast' of udean gives one prediction; expected at least two, which "
+    ):
         replace(lopsided, uncertainty=True)
-    with pytest.raises(UdeansrError, match="of tricubic gives one answer; leave out --uncertainty"):
+    with pytest.raises(UdeansrError, match="tricubic gives one prediction; leave out"):
         Predictor(interpolator("tricubic", Scale(2, 2, 2)), quality="best", uncertainty=True)
 
 

@@ -205,7 +205,7 @@ def test_its_words_are_those_of_the_command(tiny_model_file, caplog):
         SuperResolver.load(NAME, precision="half")
     with pytest.raises(UdeansrError, match="device 'gpu' is no device; expected auto or one of cpu"):
         SuperResolver.load(NAME, device="gpu")
-    with pytest.raises(UdeansrError, match="quality 'fast' of udean gives one answer; expected at least two"):
+    with pytest.raises(UdeansrError, match="quality 'fast' of udean gives one prediction; expected at least two"):
         SuperResolver.load(NAME, device="cpu", quality="fast", uncertainty=True)
 
 

@@ -68,11 +68,11 @@ class ErrorPanels:
     Attributes:
         number: the slice, counted along the first axis of the view.
         of: slices there are.
-        region: what of the slice is region, in HR pixels.
-        zoom: what is zoomed, in pixels of what is region.
-        hr: (rows, columns) of what is region.
+        region: the part of the slice that is drawn, in HR pixels.
+        zoom: what is zoomed, in pixels of the region.
+        hr: (rows, columns) of the region.
         lr: the whole slice of the LR, in its own pixels.
-        lr_edges: left, right, bottom and top edge of that slice, in HR pixels of what is region.
+        lr_edges: left, right, bottom and top edge of that slice, in HR pixels of the region.
         sr: the same of each reconstruction, in HR pixels.
         limit: the end of the colour scale of all errors.
         spacing_mm: of HR rows and columns.
@@ -129,7 +129,7 @@ def error_panels(hr: Volume, lr: Volume, reconstructions: list[Reconstruction], 
 
 
 def error_caption(panels: ErrorPanels, view: str, what: str) -> str:
-    """What is region and by which rule."""
+    """What is drawn, and by which rule."""
     return (
         f"SR and its absolute error against HR, {what}, {view} slice {panels.number + 1} of {panels.of}: the one with "
         "the largest foreground of HR, cut to it. LR as it was given lies below HR. Under each SR: PSNR and SSIM "
@@ -137,7 +137,7 @@ def error_caption(panels: ErrorPanels, view: str, what: str) -> str:
         f"{ZOOM_PART:.0%} of the shorter one, foreground for the most part, the one with the largest variance; the "
         "inset covers the corner with the least foreground. Grey: from 0 to the 99.5th percentile of HR's "
         f"foreground, which is 1. One scale of errors for all rows, from 0 to {panels.limit:.3f}: the median over rows "
-        "of the 99th percentile of the errors region; what is above has the last colour. The patient's right is on the "
+        "of the 99th percentile of the errors shown; what is above has the last colour. The patient's right is on the "
         "left; anterior is up in axial slices and on the left in sagittal ones."
     )
 

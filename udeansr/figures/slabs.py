@@ -66,7 +66,7 @@ class Slabs:
     scale: Scale
 
     def drawn(self, plane: Tensor | np.ndarray, of_source: bool) -> Drawn:
-        """A plane (Y, X) on the source's or the target's HR or LR grid, as it is pixels_on_screen.
+        """A plane (Y, X) on the source's or the target's HR or LR grid, as it is shown.
 
         Raises:
             ValueError: if it is on neither grid.
@@ -143,7 +143,7 @@ def _pattern(plane: np.ndarray) -> np.ndarray:
 
 
 def middle_slice(slab: Tensor) -> Tensor:
-    """The slice of a slab (1, slices, Y, X) that is pixels_on_screen: (Y, X)."""
+    """The slice of a slab (1, slices, Y, X) that is shown: (Y, X)."""
     return slab[0, slab.shape[1] // 2]
 
 

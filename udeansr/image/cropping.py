@@ -53,11 +53,3 @@ def middle(voxels: np.ndarray, longest: tuple[int, int, int]) -> np.ndarray:
     """The middle of voxels (Z, Y, X), no side of it longer than is said; a view."""
     starts = [max(side - most, 0) // 2 for side, most in zip(voxels.shape, longest, strict=True)]
     return voxels[tuple(slice(start, start + most) for start, most in zip(starts, longest, strict=True))]
-
-
-def uncrop(part: np.ndarray, box: Box, shape: tuple[int, int, int]) -> np.ndarray:
-    """Put a box back into zeros of a volume's shape: the way back from :func:`crop`, of the voxels."""
-    whole = np.zeros(shape, dtype=part.dtype)
-    start, extent = box
-    whole[tuple(slice(a, a + n) for a, n in zip(start, extent, strict=True))] = part
-    return whole

@@ -50,7 +50,7 @@ class _Mean:
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """Slabs that cover a volume; each predictions for its slices but for those in its margins.
+    """Slabs that cover a volume; each gives a prediction for its slices but for those in its margins.
 
     Attributes:
         length: slices of the volume on the LR grid.
@@ -91,7 +91,7 @@ class SlidingWindow:
         std: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Slices]:
-        """Gather slabs, run the network on each transform of them, yield in order the slices that no later slab has.
+        """Gather slabs, run the network on each transform of them, yield in order the slices that no later slab covers.
 
         Args:
             network: (B, C * slab, Y, X) -> the prediction, float of any precision.
@@ -152,7 +152,7 @@ class SlidingWindow:
         return torch.cat([first, second]), fitted
 
     def _accumulate(self, waiting: dict[int, _Mean], starts: range, predictions: Tensor, std: bool) -> None:
-        """Give each slice what the slabs prediction for it."""
+        """Add to each slice what the slabs predict for it."""
         for start, prediction in zip(starts, predictions, strict=True):
             low, high = max(start + self.margin, 0), min(start + self.slab - self.margin, self.length)
             for slice_ in range(low, high):

@@ -1,4 +1,4 @@
-"""Test-time augmentation: flips and rotations of slabs, the way back, and how much of it a quality takes."""
+"""Test-time augmentation: a self-ensemble by mirroring and rotation of slabs, and how many a quality takes."""
 
 from __future__ import annotations
 

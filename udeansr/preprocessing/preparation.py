@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from udeansr.errors import UdeansrError
-from udeansr.image.cropping import Box, crop, foreground_box, uncrop
+from udeansr.image.cropping import Box, crop, foreground_box
 from udeansr.image.grid import Scale, format_spacing, reorient, same_grid, sr_geometry, sub_geometry
-from udeansr.image.normalization import denormalize, intensity_scale, normalize
+from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.planning.cohort_grid import grid_of_spacing
@@ -145,26 +145,6 @@ def prepare_pair(
         Prepared(normalize(low.voxels, level), low.geometry, lr.geometry, start, unit, level),
         Prepared(normalize(high.voxels, level), high.geometry, whole, hr_start, unit, level),
     )
-
-
-def restore(prepared: Prepared, orientation: str, dtype: np.dtype | None = None) -> Volume:
-    """The way back: the unit of the file, the whole grid (0 outside the cut), the stored orientation.
-
-    What was resampled stays on its new grid.
-
-    Args:
-        prepared: what one of the functions above gave.
-        orientation: that of the volume as read, ``volume.geometry.orientation``.
-        dtype: that of the volume as read; None for float32.
-    """
-    sides = zip(prepared.start, prepared.voxels.shape, prepared.whole.shape, strict=True)
-    inside = [(max(a, 0), min(a + n, side)) for a, n, side in sides]
-    part = prepared.voxels[
-        tuple(slice(first - a, last - a) for (first, last), a in zip(inside, prepared.start, strict=True))
-    ]
-    box = (triple(first for first, _ in inside), triple(part.shape))
-    voxels = uncrop(denormalize(part, prepared.level, dtype), box, prepared.whole.shape)
-    return reorient(Volume(voxels, prepared.whole), orientation)
 
 
 def _cut(volume: Volume, scale: Scale, configuration: Configuration, unit: float, level: float, path: Path) -> Prepared:
