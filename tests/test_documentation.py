@@ -39,23 +39,33 @@ def test_every_command_is_told_of():
 
 @pytest.mark.slow
 def test_the_commands_of_getting_started_work_as_written(tmp_path, small_example):
+    """The three of the card among them, in a folder where nothing is set; a second time they undo nothing."""
+    from udeansr.image.files import read_geometry, read_volume
+    from udeansr.image.grid import Scale, same_grid, sr_geometry
+
     page = (ROOT / "documentation" / "getting_started.md").read_text(encoding="utf-8")
     script = "\n".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))
     assert script.count("udeansr_") > 8
     small_example(tmp_path / "udeansr_raw_example")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("UDEANSR_")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+
+    done = run("bash", "-euo", "pipefail", "-c", script)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert len(list((tmp_path / "sr").glob("*.nii.gz"))) == 2
     assert (tmp_path / "scores" / "summary.json").is_file()
+    cases = tmp_path / "udeansr_raw/Dataset001_BrainT1w"
+    lr_paths = sorted((cases / "testLR").iterdir())
+    assert [path.name for path in lr_paths] == sorted(path.name for path in (tmp_path / "sr").glob("*.nii.gz"))
+    for path in lr_paths:
+        lr, sr = read_volume(path), read_volume(tmp_path / "sr" / path.name)
+        assert same_grid(sr.geometry, sr_geometry(lr.geometry, Scale(2, 2, 2)), tolerance_mm=1e-4)
+        assert same_grid(sr.geometry, read_geometry(cases / "testHR" / path.name), tolerance_mm=1e-3)
+        assert sr.voxels.dtype == lr.voxels.dtype
+    assert run("udeansr_train", "001", "x2x2x2").returncode == 2
+    assert run("udeansr_predict", "-i", str(cases / "testLR"), "-o", "sr/").returncode == 2
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
-"""The three commands of the card, as written, in a folder where nothing is set; and the commands as a family."""
+"""The commands as a family: their help, and what a refusal costs; test_documentation.py runs them one after another."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from udeansr.image.files import read_geometry, read_volume, write_volume
-from udeansr.image.grid import Scale, same_grid, sr_geometry
+from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 
 SCRIPTS = Path(sys.executable).parent
@@ -27,28 +25,6 @@ def succeed(folder: Path, *words: str) -> str:
     done = run(folder, *words)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_three_commands_take_two_folders_to_super_resolved_scans(tmp_path, small_example):
-    example = small_example(tmp_path / "udeansr_raw_example")
-    shutil.copytree(example / "testLR", tmp_path / "lr")
-
-    shown = succeed(tmp_path, "udeansr_plan_and_preprocess", "-d", "001")
-    assert "the example, as there is no ./udeansr_raw" in shown
-    succeed(tmp_path, "udeansr_train", "001", "x2x2x2", "--epochs", "2", "--iterations-per-epoch", "3")
-    succeed(tmp_path, "udeansr_predict", "-i", "lr/", "-o", "sr/")
-
-    for lr_path in (tmp_path / "lr").iterdir():
-        lr, sr = read_volume(lr_path), read_volume(tmp_path / "sr" / lr_path.name)
-        hr = example / "testHR" / lr_path.name
-        assert same_grid(sr.geometry, sr_geometry(lr.geometry, Scale(2, 2, 2)), tolerance_mm=1e-4)
-        assert same_grid(sr.geometry, read_geometry(hr), tolerance_mm=1e-3)
-        assert sr.voxels.dtype == lr.voxels.dtype
-
-    # A second time: nothing trained or predicted is lost.
-    assert run(tmp_path, "udeansr_train", "001", "x2x2x2").returncode == 2
-    assert run(tmp_path, "udeansr_predict", "-i", "lr/", "-o", "sr/").returncode == 2
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -17,9 +17,9 @@ def table(*options: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_speed_and_memory_are_told_of_each_quality():
-    rows = table("--short", "--size", "5", "20", "24", "--seconds", "0.05", "--qualities", "fast", "best")
-    assert [row[0].split(",")[0] for row in rows] == ["bare passes", "fast", "best"]
+def test_speed_and_memory_are_told_of_a_quality():
+    rows = table("--short", "--size", "5", "20", "24", "--seconds", "0.05", "--qualities", "fast")
+    assert [row[0].split(",")[0] for row in rows] == ["bare passes", "fast"]
     assert all(float(row[1]) >= 0 for row in rows)
 
 
