@@ -1,4 +1,4 @@
-"""What an LR scanner did beyond truncation: measured without pairs, applied (convolve), undone (deconvolve)."""
+"""The measured degradation: what an LR scanner did beyond truncation, measured unpaired, applied and undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slabs of a volume through a network, one batch after the other, and the mean of its predictions."""
+"""The sliding window: slabs of a volume through a network, batch after batch, and the mean of its predictions."""
 
 from __future__ import annotations
 

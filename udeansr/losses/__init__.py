@@ -1,1 +1,1 @@
-"""Losses: tensors in, one number out. They know no network."""
+"""Losses: tensors in, one number out."""

@@ -1,4 +1,4 @@
-"""How large a training is made: the paper's size, or what fits the memory, which is counted from feature maps."""
+"""Patch size, batch size, network size: the paper's, or what fits the memory, which is counted from feature maps."""
 
 from __future__ import annotations
 
