@@ -34,7 +34,7 @@ class Method(nn.Module, ABC):
         supports_domain_randomization: whether it can learn from a variety of LR, each beside itself restored
             (:attr:`Configuration.task.deconvolves`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
         domain: of the subjects that it learns from; whoever builds a method to learn or to predict sets it.
-        learns_in_prediction: whether it is trained anew on each volume that is predicted, and on nothing before.
+        is_zero_shot: whether it is trained anew on each volume that is predicted, and on nothing before.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         pairs: what ``batch.degraded`` is: ``synthetic``, made of the HR; ``real``, target LR of the HR's name, at its
             place; ``registered``: the same, with the HR moved rigidly onto it first.

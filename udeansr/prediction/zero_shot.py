@@ -74,8 +74,8 @@ class ZeroShotPairs:
         self._configuration, self._seed, self._augment = configuration, seed, augment
         scale = configuration.task.factors
         whole = tuple(slice(side - side % factor) for side, factor in zip(lr.shape, scale.zyx, strict=True))
-        self._learning_rate = lr[whole]
-        self._degraded = truncate_kspace(self._learning_rate, scale)
+        self._lr = lr[whole]
+        self._degraded = truncate_kspace(self._lr, scale)
         self._foreground = draw_foreground(lr, "zero-shot")
 
     def batch(self, number: int) -> Batch:
@@ -88,7 +88,7 @@ class ZeroShotPairs:
     def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Two slabs of one field of view, transformed alike."""
         shape = (self._configuration.task.slab_slices, *self._configuration.size.patch_size)
-        pair = draw_pair(self._learning_rate, self._degraded, self._foreground, shape, rng)
+        pair = draw_pair(self._lr, self._degraded, self._foreground, shape, rng)
         if not self._augment:
             return list(pair)
         gain, seed = np.float32(draw_gain(rng)), int(rng.integers(2**63))
