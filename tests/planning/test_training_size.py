@@ -52,7 +52,7 @@ def kept_by_torch(configuration: Configuration) -> int:
 @pytest.mark.parametrize(
     "changes",
     [{}, {"scale": "x2x2x1", "groups": 3}, {"scale": "x1x1x4", "features": 32}, {"scale": "x4x4x1", "blocks": 1},
-     {"patch_size": (32, 64), "discriminator_features": 32}],
+     {"patch_size": (16, 48), "discriminator_features": 32}],
 )  # fmt: skip
 def test_the_count_is_what_torch_keeps(changes):
     configuration = TINY.changed(**changes)
