@@ -51,7 +51,7 @@ def test_the_umbrella_tells_its_version_and_its_commands(tmp_path):
 def test_a_refusal_does_not_wait_for_torch(tmp_path):
     """No model fits, which is known from headers and descriptions alone."""
     voxels = np.ones((8, 40, 40), dtype=np.int16)
-    write_volume(Volume(voxels, Geometry(voxels.shape, (5.0, 1.5, 1.5))), tmp_path / "lr" / "a_T2w.nii.gz")
+    write_volume(Volume(voxels, Geometry(voxels.shape, (1.5, 1.5, 1.5))), tmp_path / "lr" / "a_T2w.nii.gz")
     code = (
         "import sys; sys.argv = ['udeansr_predict', '-i', 'lr', '-o', 'sr']\n"
         "from udeansr.cli.predict import main\n"

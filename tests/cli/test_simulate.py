@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from udeansr.cli.simulate import main
-from udeansr.image.files import read_geometry, write_volume
+from udeansr.degradation.slice_profile import acquire_slices
+from udeansr.image.files import read_geometry, read_volume, write_volume
 from udeansr.image.volume import Geometry, Volume
 
 GRID = Geometry((16, 20, 24), (2.0, 1.0, 1.0))
@@ -58,6 +59,8 @@ def test_single_options_override_the_preset(monkeypatch, capsys):
         "partial_fourier_axis": "X",
         "elliptical": True,
         "noise": 0.03,
+        "slice_profile": None,
+        "slice_thickness": 1.0,
     }
     assert account["pairing"] == "misaligned" and account["crop"] == {"shape": [8, 10, 12], "at": [1.0, 0.5, 0.5]}
     assert json.loads(Path("other/Dataset002_Name/dataset.json").read_text()) == {"name": "Name", "contrast": "T1w"}
@@ -77,4 +80,36 @@ def test_a_users_mistake_is_one_line_and_status_2(monkeypatch, capsys, words, me
     assert ended(monkeypatch, "-i", "hr", "-o", "udeansr_raw/Dataset001_Name", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"udeansr_simulate: {message}")
+    assert not Path("udeansr_raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "thickness"),
+    [((), 1.0), (("--slice-thickness", "5.4"), 0.9), (("--slice-gap", "1.8"), 0.7), (("--slice-gap", "0"), 1.0)],
+)
+def test_slices_are_excited_where_a_profile_says_so(monkeypatch, words, thickness):
+    given = ["-i", "hr", "-o", "udeansr_raw/Dataset003_Thick", "--scale", "x1x1x3", "--slice-profile", "box", *words]
+    assert ended(monkeypatch, *given) == 0
+    account = json.loads(Path("udeansr_raw/Dataset003_Thick/simulation.json").read_text())
+    assert account["degradation"]["slice_profile"] == "box"
+    assert account["degradation"]["slice_thickness"] == pytest.approx(thickness)
+    (name,) = account["scans"]["target"]
+    hr = read_volume(Path("hr") / f"{name}.nii.gz").voxels[0:15]
+    lr = read_volume(Path("udeansr_raw/Dataset003_Thick/targetLR") / f"{name}.nii.gz").voxels
+    assert np.abs(lr - acquire_slices(hr, 3, 3 * thickness, "box")).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--slice-thickness", "4"), "expected --slice-profile gaussian or box beside them"),
+        (("--slice-profile", "box", "--slice-thickness", "4", "--slice-gap", "1"), "were both given"),
+        (("--slice-profile", "sinc"), "slice profile 'sinc' is not known; expected gaussian or box"),
+        (("--slice-profile", "box", "--slice-gap", "5"), "slice thickness is 0.166667 of the distance of slices"),
+    ],
+)
+def test_slices_that_no_scan_has_are_refused(monkeypatch, capsys, words, complaint):
+    given = ["-i", "hr", "-o", "udeansr_raw/Dataset003_Thick", "--scale", "x1x1x3", *words]
+    assert ended(monkeypatch, *given) == 2
+    assert complaint in capsys.readouterr().err
     assert not Path("udeansr_raw").exists()

@@ -10,8 +10,10 @@ from udeansr.degradation.kspace import (
     degrade,
     named_degradation,
     noise_sigma,
+    sample,
     truncate_kspace,
 )
+from udeansr.degradation.slice_profile import acquire_slices, profile_transfer
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.resampling import tricubic
@@ -157,3 +159,40 @@ def test_a_callers_mistakes():
         truncate_kspace(np.zeros((3, 4, 4)), Scale(2, 2, 2))
     with pytest.raises(ValueError, match="no voxel is positive"):
         noise_sigma(np.zeros((4, 4, 4)), SHIFTED)
+
+
+def test_slices_are_sampled_as_they_are_excited_and_the_plane_is_truncated():
+    slices = Degradation(slice_profile="gaussian", slice_thickness=0.7)
+    hr, scale = anything((12, 16, 24)), Scale(3, 2, 1)
+    expected = truncate_kspace(acquire_slices(hr, 3, 2.1), Scale(1, 2, 1))
+    np.testing.assert_allclose(sample(hr, scale, slices), expected, atol=1e-6)
+    np.testing.assert_array_equal(sample(hr, scale, TRUNCATION), truncate_kspace(hr, scale))
+    np.testing.assert_array_equal(sample(hr, Scale(1, 2, 2), slices), truncate_kspace(hr, Scale(1, 2, 2)))
+    with pytest.raises(ValueError, match="does not divide"):
+        sample(hr, Scale(5, 1, 1), slices)
+
+
+def test_windows_leave_excited_slices_alone():
+    blurring = Degradation(apodization=0.4, elliptical=True, slice_profile="gaussian")
+    rng = np.random.default_rng(0)
+    wave = 1 + np.cos(np.pi * np.arange(12))[:, None, None] * np.ones((1, 16, 16))
+    np.testing.assert_allclose(acquire(wave, blurring, rng), wave, atol=1e-5)
+    assert np.abs(acquire(wave, Degradation(apodization=0.4), rng) - wave).max() > 0.1
+
+
+@pytest.mark.parametrize("profile", ["gaussian", "box"])
+def test_the_transfer_along_slices_is_that_of_their_profile(profile):
+    slices = Degradation(slice_profile=profile, slice_thickness=0.7)
+    frequency = np.linspace(0, 1, 5)
+    np.testing.assert_allclose(slices.transfer(frequency, 0), profile_transfer(frequency / 2, 0.7, profile))
+    assert (slices.transfer(frequency, 2) == 1).all()
+
+
+def test_slices_that_no_scanner_makes_are_refused():
+    for values, complaint in (
+        ({"slice_profile": "triangle"}, "slice profile 'triangle' is not known"),
+        ({"slice_thickness": 0.1}, "slice thickness is 0.1 of the distance of slices; expected 0.3 to 3"),
+        ({"slice_profile": "box", "partial_fourier": 0.75, "partial_fourier_axis": "Z"}, "expected Y or X with slices"),
+    ):
+        with pytest.raises(UdeansrError, match=complaint):
+            Degradation(**values)

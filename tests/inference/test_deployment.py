@@ -4,7 +4,7 @@ import torch
 from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.methods import METHODS, build_method, parse_settings
 
-TRAINED = [name for name, kind in METHODS.items() if kind.players]
+TRAINED = [name for name, kind in METHODS.items() if kind.players and kind.needs_cohort]
 
 
 @pytest.mark.parametrize("name", TRAINED)

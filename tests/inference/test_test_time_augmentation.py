@@ -37,6 +37,7 @@ def test_channels_are_not_mixed():
 def method(output_slices: int | None = 3, slab: int | None = 3, rotate90: bool = False, learns: bool = False):
     return SimpleNamespace(
         name="some",
+        players=() if output_slices is None else ("network",),
         output_slices=output_slices,
         slab_slices=slab,
         is_zero_shot=learns,

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -9,57 +8,10 @@ from udeansr.models.registry import named_models
 from udeansr.models.suitability import (
     Image,
     choose_suitable,
-    image_contrast,
     none_suits,
     suits,
     warn_of_contrast,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "contrast"),
-    [
-        ("sub-01_ses-2_T1w.nii.gz", "T1w"),
-        ("sub-01_t2w.nii", "T2w"),
-        ("a_FLAIR.mha", "FLAIR"),
-        ("a_PDw.nrrd", "PDw"),
-        ("a_T2starw.nii.gz", "T2starw"),
-        ("a_T1w_old.nii.gz", None),
-        ("anna.nii.gz", None),
-        ("T1w.nii.gz", "T1w"),
-        ("MS017_T1.nii.gz", "T1w"),
-        ("IXI002-Guys-0828-T2.nii.gz", "T2w"),
-        ("anna_t10.nii.gz", None),
-    ],
-)
-def test_a_name_tells_by_its_last_word(tmp_path, name, contrast):
-    assert image_contrast(tmp_path / name) == contrast
-
-
-@pytest.mark.parametrize(
-    ("sidecar", "contrast"),
-    [
-        ({"BidsGuess": ["anat", "_acq-tfl3_run-3_T1w"]}, "T1w"),
-        ({"BidsGuess": ["anat"], "SeriesDescription": "T2 TSE cor"}, "T2w"),
-        ({"SeriesDescription": "t2_flair_tra"}, "FLAIR"),
-        ({"ProtocolName": "MPRAGE sag"}, "T1w"),
-        ({"SeriesDescription": "pd+t2 dual echo"}, None),
-        ({"SeriesDescription": "localizer"}, None),
-        ({}, None),
-        ([], None),
-    ],
-)
-def test_a_sidecar_tells_where_the_name_does_not(tmp_path, sidecar, contrast):
-    (tmp_path / "a.json").write_text(json.dumps(sidecar))
-    assert image_contrast(tmp_path / "a.nii.gz") == contrast
-
-
-def test_the_name_goes_before_the_sidecar_and_a_broken_one_tells_nothing(tmp_path):
-    (tmp_path / "a_T1w.json").write_text('{"SeriesDescription": "T2"}')
-    assert image_contrast(tmp_path / "a_T1w.nii.gz") == "T1w"
-    for content in (b"{", b"\xff", b"[" * 100_000):
-        (tmp_path / "b.json").write_bytes(content)
-        assert image_contrast(tmp_path / "b.nii.gz") is None
 
 
 def image(z: float = 4.0, y: float = 2.0, x: float = 2.0, contrast: str | None = "T1w") -> Image:

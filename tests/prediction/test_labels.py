@@ -7,7 +7,7 @@ import pytest
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
-from udeansr.image.grid import Scale, lr_geometry, reorient, same_grid, sr_geometry
+from udeansr.image.grid import Scale, lr_geometry, reorient, respaced_geometry, same_grid, sr_geometry
 from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.models.model import interpolator
 from udeansr.prediction.labels import check_labels, find_labels, labels_to_sr, read_labels
@@ -47,9 +47,15 @@ def test_any_stored_order_goes_with_the_sr_that_prediction_makes():
         assert np.array_equal(np.unique(made.voxels), np.unique(labels.voxels))
 
 
-def test_grids_that_do_not_tile_are_the_callers_mistake():
-    with pytest.raises(ValueError, match="do not tile"):
-        labels_to_sr(labels_on(GRID), replace(GRID, shape=(4, 9, 5)))
+def test_on_a_grid_that_does_not_tile_a_voxel_takes_the_label_that_its_centre_lies_in():
+    labels = labels_on(GRID)
+    fine = respaced_geometry(GRID, tuple(mm / 1.5 for mm in GRID.spacing_mm))
+    made = labels_to_sr(labels, fine)
+    step = np.linalg.inv(GRID.steps_mm)
+    for index in np.ndindex(fine.shape):
+        place = (fine.world_mm(np.array(index)) - np.asarray(GRID.origin_mm)) @ step
+        nearest = np.clip(np.floor(place + 0.5 + 1e-9).astype(int), 0, np.array(GRID.shape) - 1)
+        assert made.voxels[index] == labels.voxels[tuple(nearest)]
 
 
 DIFFERENT = {

@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 
 from udeansr.errors import UdeansrError
+from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Geometry, Volume
 from udeansr.models.choice import ModelQuery
-from udeansr.models.suitability import image_contrast
 from udeansr.parallel import Part
 from udeansr.paths import Root
 from udeansr.prediction import image_prediction, output

@@ -20,7 +20,7 @@ from udeansr.methods.method import Method
 from udeansr.training.checkpoint import load_checkpoint, seed_everything
 from udeansr.training.interruption import StoppedError
 
-TRAINED = [name for name, kind in METHODS.items() if kind.players and not kind.is_zero_shot]
+TRAINED = [name for name, kind in METHODS.items() if kind.players and kind.needs_cohort and not kind.is_zero_shot]
 
 
 @pytest.fixture

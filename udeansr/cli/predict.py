@@ -27,7 +27,8 @@ ConfigurationOption = Annotated[
     str | None, typer.Option("-c", "--configuration", help="Configuration of the model, such as x2x2x2.")
 ]
 MethodOption = Annotated[
-    str | None, typer.Option(help="Method of the model; tricubic and sinc need none, only --scale.")
+    str | None,
+    typer.Option(help="Of the model; self learns from thick slices themselves; tricubic and sinc need --scale."),
 ]
 ScaleOption = Annotated[
     str | None, typer.Option(help="For tricubic and sinc: in-plane x in-plane x through-plane, such as x2x2x2.")
@@ -47,6 +48,13 @@ DicomOption = Annotated[bool, typer.Option("--dicom", help="Write derived DICOM 
 BidsOption = Annotated[bool, typer.Option("--bids", help="Input is a BIDS dataset, output a derivative one.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write beside each SR how it was made.")]
 AsFloatOption = Annotated[bool, typer.Option("--float", help="Write float32 even if the LR is of integers.")]
+SpacingOption = Annotated[
+    str | None, typer.Option(help="Of SR, mm: isotropic, 0.7, or 0.7x0.7x1, slices last. [default: the model's]")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of --method self: self.iterations=3000; may be repeated.")
+]
+SaveModelOption = Annotated[Path | None, typer.Option(help="Keep what --method self learned: a .zip, for -m.")]
 ContinueOption = Annotated[bool, typer.Option("--continue", help="Keep SR files that are there, make the others.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace SR files that are there.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps; cuda:0,cuda:1 or all share the images out.")]
@@ -74,6 +82,9 @@ def predict(
     bids: BidsOption = False,
     json: JsonOption = False,
     as_float: AsFloatOption = False,
+    spacing: SpacingOption = None,
+    set_: SetOption = None,
+    save_model: SaveModelOption = None,
     continue_: ContinueOption = False,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
@@ -86,8 +97,9 @@ def predict(
     """Super-resolve LR images: udeansr_predict -i lr/ -o sr/.
 
     Without -m, -d, -c and --method, the one trained model that fits the images' spacing is taken, or one that came with
-    udeansr.
+    udeansr; thick slices that none fits learn from their own planes.
     """
+    from udeansr.image.grid import parse_spacing
     from udeansr.parallel import Part
     from udeansr.prediction.options import Options
     from udeansr.prediction.predict import predict as predict_folder
@@ -97,7 +109,9 @@ def predict(
     where: dict[str, Any] = {"device": device, "precision": precision, "memory_gb": memory_gb}
     how: dict[str, Any] = {"quality": quality, "stride": stride, "uncertainty": uncertainty, "as_float": as_float}
     outputs: dict[str, Any] = {"labels": labels, "dicom": dicom, "bids": bids, "json": json}
-    options = Options(**where, **how, **outputs, mode=mode, part=Part(num_parts, part_id))
+    how["spacing_mm"] = None if spacing is None else parse_spacing(spacing)
+    learning: dict[str, Any] = {"settings": tuple(set_ or ()), "save_model": save_model}
+    options = Options(**where, **how, **outputs, **learning, mode=mode, part=Part(num_parts, part_id))
     outcome = predict_folder(lr, sr, query, options)
     if outcome.failed:
         raise UdeansrError(str(outcome))

@@ -12,6 +12,7 @@ from udeansr.cli.options import ProcessesOption, worker_processes
 
 if TYPE_CHECKING:
     from udeansr.degradation.kspace import Degradation
+    from udeansr.image.grid import Scale
 
 
 HrOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of HR scans; sub-01_... are one subject's.")]
@@ -32,6 +33,13 @@ PartialFourierAxisOption = Annotated[str | None, typer.Option(help="Z, Y or X, Z
 EllipticalOption = Annotated[
     bool | None, typer.Option("--elliptical/--no-elliptical", help="Leave out the corners of k-space.")
 ]
+SliceProfileOption = Annotated[
+    str | None, typer.Option(help="gaussian or box: slices as 2-D scans excite them, not encoded.")
+]
+SliceThicknessOption = Annotated[
+    float | None, typer.Option(help="FWHM of the slice profile, mm. [default: the distance of slices, less the gap]")
+]
+SliceGapOption = Annotated[float | None, typer.Option(help="Between slices, mm, instead of their thickness.")]
 NoiseOption = Annotated[float | None, typer.Option(help="Rician noise, as a part of the foreground's mean.")]
 SourceOption = Annotated[int | None, typer.Option(help="Subjects in sourceHR. Default: 40 % of all.")]
 TargetOption = Annotated[int | None, typer.Option(help="Subjects in targetLR. Default: 40 %.")]
@@ -62,6 +70,9 @@ def simulate(
     partial_fourier_axis: PartialFourierAxisOption = None,
     elliptical: EllipticalOption = None,
     noise: NoiseOption = None,
+    slice_profile: SliceProfileOption = None,
+    slice_thickness: SliceThicknessOption = None,
+    slice_gap: SliceGapOption = None,
     source: SourceOption = None,
     target: TargetOption = None,
     validation: ValidationOption = None,
@@ -83,10 +94,12 @@ def simulate(
 
     kspace = {"apodization": apodization, "elliptical": elliptical, "noise": noise}
     fourier = {"partial_fourier": partial_fourier, "partial_fourier_axis": partial_fourier_axis}
+    slices: dict[str, Any] = {"slice_profile": slice_profile}
+    slices["slice_thickness"] = _thickness(hr, Scale.parse(scale), slice_profile, slice_thickness, slice_gap)
     about = {"description": description, "contrast": contrast, "licence": licence, "reference": reference}
     recipe = Recipe(
         scale=Scale.parse(scale),
-        degradation=_degradation(degradation, {**kspace, **fourier}),
+        degradation=_degradation(degradation, {**kspace, **fourier, **slices}),
         pairing=pairing,
         seed=seed,
         crop=None if crop is None else CropBox.parse(crop, crop_at),
@@ -105,6 +118,26 @@ def _degradation(name: str, changes: dict[str, Any]) -> Degradation:
 
     axis = changes["partial_fourier_axis"]
     return named_degradation(name, **_given({**changes, "partial_fourier_axis": axis and axis.upper()}))
+
+
+def _thickness(
+    hr: Path, scale: Scale, profile: str | None, thickness_mm: float | None, gap_mm: float | None
+) -> float | None:
+    """The slice thickness over the distance of slices, as the first HR scan has it; None where nobody said."""
+    from udeansr.errors import UdeansrError
+    from udeansr.image.files import list_images, read_geometry
+
+    if thickness_mm is None and gap_mm is None:
+        return None
+    if profile is None or scale.z == 1:
+        raise UdeansrError(
+            "--slice-thickness and --slice-gap are of slices as 2-D scans excite them; expected --slice-profile "
+            "gaussian or box beside them, and a --scale whose last factor is above 1"
+        )
+    if thickness_mm is not None and gap_mm is not None:
+        raise UdeansrError("--slice-thickness and --slice-gap were both given; one follows from the other; give one")
+    distance_mm = scale.z * max(read_geometry(list_images(hr)[0]).spacing_mm)
+    return (thickness_mm if thickness_mm is not None else distance_mm - (gap_mm or 0)) / distance_mm
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from udeansr.degradation.slice_profile import acquire_slices, check_profile, profile_transfer
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.grid import Scale
 
 AXES = "ZYX"
+
+LEAST_THICKNESS, MOST_THICKNESS = 0.3, 3.0
+"""Of a slice over the distance of slices."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Degradation:
             others are zero-filled.
         partial_fourier_axis: "Z", "Y" or "X": the phase-encoding axis of an array with its slab axis first.
         elliptical: whether only the ellipsoid within k-space was measured.
+        slice_profile: of 2-D scans, whose slices are excited and not encoded: "gaussian" or "box", instead of
+            truncation along the slab axis, which then has no window either; None: encoded as the others are.
+        slice_thickness: full width at half maximum of the profile over the distance of slices: 0.7 is a gap of 30 %.
         noise: standard deviation of white noise in each of the two complex channels, as a fraction of the mean of the
             foreground. The image is their magnitude, so that the noise is Rician.
 
@@ -37,6 +44,8 @@ class Degradation:
     partial_fourier_axis: str = "Y"
     elliptical: bool = False
     noise: float = 0.0
+    slice_profile: str | None = None
+    slice_thickness: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what no scanner does."""
@@ -49,6 +58,18 @@ class Degradation:
         if not 0 <= self.noise <= 1:
             raise UdeansrError(f"noise is {self.noise:g}; expected a fraction of the foreground's mean from 0 to 1")
 
+        if self.slice_profile is not None:
+            check_profile(self.slice_profile)
+            if self.partial_fourier_axis == "Z" and self.partial_fourier < 1:
+                raise UdeansrError(
+                    "partial Fourier along Z goes with an encoded slab axis; expected Y or X with slices"
+                )
+        if not LEAST_THICKNESS <= self.slice_thickness <= MOST_THICKNESS:
+            raise UdeansrError(
+                f"slice thickness is {self.slice_thickness:g} of the distance of slices; expected {LEAST_THICKNESS:g} "
+                f"to {MOST_THICKNESS:g}"
+            )
+
     def transfer(self, frequency: np.ndarray, axis: int) -> np.ndarray:
         """The factor by which the amplitude of a real object falls along one array axis, ellipsoid and noise left out.
 
@@ -59,6 +80,8 @@ class Degradation:
             axis: 0, 1 or 2 for Z, Y, X.
         """
         frequency = np.abs(frequency)
+        if axis == 0 and self.slice_profile is not None:
+            return profile_transfer(frequency / 2, self.slice_thickness, self.slice_profile)
         factor = 1 - self.apodization + self.apodization * np.cos(0.9 * np.pi * frequency)
         if AXES[axis] == self.partial_fourier_axis:
             factor = np.where(frequency > 2 * self.partial_fourier - 1, factor / 2, factor)
@@ -123,8 +146,27 @@ def _truncate_axis(image: np.ndarray, factor: int, axis: int) -> np.ndarray:
     return np.fft.irfft(kspace * centring.astype(np.complex64).reshape(shape), kept, axis=axis)
 
 
+def sample(voxels: np.ndarray, scale: Scale, degradation: Degradation) -> np.ndarray:
+    """The samples that a scanner takes of HR: k-space truncated, or along the slab axis slices, if it excites those.
+
+    Args:
+        voxels: (Z, Y, X), any intensity unit. Each side divides by its scale.
+        scale: voxels merged along each axis.
+        degradation: says which of the two.
+    Returns: (Z/sz, Y/sy, X/sx) float32, same unit, same mean.
+    Raises:
+        ValueError: if a side does not divide.
+    """
+    if degradation.slice_profile is None or scale.z == 1:
+        return truncate_kspace(voxels, scale)
+    if voxels.shape[0] % scale.z:
+        raise ValueError(f"an array of {voxels.shape} does not divide by {scale.zyx}")
+    slices = acquire_slices(voxels, scale.z, degradation.slice_thickness * scale.z, degradation.slice_profile)
+    return truncate_kspace(slices, Scale(1, scale.y, scale.x))
+
+
 def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.random.Generator) -> np.ndarray:
-    """Make LR from HR: truncation, then the degradation, then the magnitude.
+    """Make LR from HR: :func:`sample`, then the degradation, then the magnitude.
 
     Args:
         voxels: (Z, Y, X) HR with the slab axis first, any intensity unit, not negative. Each side divides by its scale.
@@ -135,14 +177,14 @@ def degrade(voxels: np.ndarray, scale: Scale, degradation: Degradation, rng: np.
     Raises:
         ValueError: if a side does not divide.
     """
-    return acquire(truncate_kspace(voxels, scale), degradation, rng)
+    return acquire(sample(voxels, scale, degradation), degradation, rng)
 
 
 def acquire(truncated: np.ndarray, degradation: Degradation, rng: np.random.Generator) -> np.ndarray:
-    """The second half of :func:`degrade`: what happens to an image that is truncated already.
+    """The second half of :func:`degrade`: what happens to an image that is sampled already.
 
     Args:
-        truncated: (Z, Y, X) from :func:`truncate_kspace`.
+        truncated: (Z, Y, X) from :func:`sample`.
         degradation: what the scanner did beyond.
         rng: draws the noise.
     Returns: (Z, Y, X) float32, same unit, not negative.
@@ -159,7 +201,7 @@ def noise_sigma(truncated: np.ndarray, degradation: Degradation) -> float:
     """Standard deviation of the noise that :func:`acquire` adds to each complex channel, in the unit of the image.
 
     Args:
-        truncated: (Z, Y, X) from :func:`truncate_kspace`.
+        truncated: (Z, Y, X) from :func:`sample`.
         degradation: says what fraction of the foreground's mean it is.
     Raises:
         ValueError: if there is noise to scale and no voxel is positive.
@@ -176,6 +218,8 @@ def _window(shape: tuple[int, ...], degradation: Degradation) -> np.ndarray:
     """What is left of each sample of the LR k-space, in the order of the FFT, float32."""
     signed = [2 * np.fft.fftfreq(size) for size in shape]
     window = np.ones(shape, dtype=np.float32)
+    if degradation.slice_profile is not None:
+        signed[0] = np.zeros(shape[0])  # no k-space has been there
     for axis, frequency in enumerate(signed):
         factor = 1 - degradation.apodization + degradation.apodization * np.cos(0.9 * np.pi * frequency)
         if AXES[axis] == degradation.partial_fourier_axis:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.kspace import TRUNCATION, Degradation, acquire, noise_sigma, truncate_kspace
+from udeansr.degradation.kspace import TRUNCATION, Degradation, acquire, noise_sigma, sample
 from udeansr.degradation.misalignment import draw_misalignment, misalign
 from udeansr.degradation.subjects import SOURCE, TARGET, TEST, VALIDATION
 from udeansr.errors import UdeansrError
@@ -108,7 +108,7 @@ def simulate_scan(task: tuple[str, Path], recipe: Recipe, folder: Path) -> dict[
     for name in _FOLDERS[group]:
         volume, within = hr, box
         if name in (TARGET_LR, VALIDATION_LR, TEST_LR):
-            truncated = truncate_kspace(hr.voxels, recipe.scale)
+            truncated = sample(hr.voxels, recipe.scale, recipe.degradation)
             done["noise_sigma"] = noise_sigma(truncated, recipe.degradation)
             lr = acquire(truncated, recipe.degradation, noise)
             volume = Volume(lr, lr_geometry(hr.geometry, recipe.scale))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from udeansr.image.volume import Geometry, Triple, Volume, nearest_world_axes, t
 
 SPACING_TOLERANCE = 0.02
 """Spacings that differ by no more than this part of themselves count as equal."""
+
+ISOTROPIC = "isotropic"
+WantedSpacing = Triple | Literal["isotropic"] | None
+"""Of SR, along (Z, Y, X), mm; the finest of its grid along all axes; or that which its model makes."""
 
 _OPPOSITE = dict(zip("LRAPSI", "RLPAIS", strict=True))
 
@@ -82,6 +87,20 @@ def lr_geometry(hr: Geometry, scale: Scale) -> Geometry:
     )
 
 
+def respaced_geometry(geometry: Geometry, spacing_mm: Triple) -> Geometry:
+    """A grid of another spacing with the same middle; its field of view is the nearest of whole voxels.
+
+    Args:
+        geometry: of a volume.
+        spacing_mm: along (Z, Y, X).
+    """
+    sides = zip(geometry.shape, geometry.spacing_mm, spacing_mm, strict=True)
+    shape = triple(max(1, round(n * old / new)) for n, old, new in sides)
+    middle = geometry.world_mm((np.asarray(geometry.shape) - 1) / 2)
+    first = middle - (np.asarray(shape) - 1) / 2 @ (np.asarray(geometry.axes) * np.asarray(spacing_mm)[:, None])
+    return Geometry(shape, spacing_mm, triple(float(mm) for mm in first), geometry.axes)
+
+
 def sub_geometry(geometry: Geometry, start: tuple[int, int, int], shape: tuple[int, int, int]) -> Geometry:
     """The geometry of the box of ``shape`` voxels whose first voxel is ``start`` (Z, Y, X); it may lie outside."""
     origin = triple(float(mm) for mm in geometry.world_mm(np.asarray(start)))
@@ -101,6 +120,24 @@ def equal_spacing(one_mm: Triple, other_mm: Triple, tolerance: float = SPACING_T
 def format_spacing(spacing_mm: Sequence[float]) -> str:
     """A spacing for messages, in the order (Z, Y, X): ``2 x 0.868 x 0.868 mm``."""
     return " x ".join(f"{mm:.4g}" for mm in spacing_mm) + " mm"
+
+
+def parse_spacing(text: str) -> WantedSpacing:
+    """Read a spacing: ``isotropic``, ``0.7`` along all axes, or ``0.7x0.7x1``, in-plane x in-plane x through-plane, mm.
+
+    Raises:
+        UdeansrError: if the text is something else.
+    """
+    if text == ISOTROPIC:
+        return ISOTROPIC
+    try:
+        sides = [float(side) for side in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 3) or not all(0 < mm < float("inf") for mm in sides):
+        raise UdeansrError(f"spacing '{text}' is none; expected isotropic, 0.7 or 0.7x0.7x1 (mm, through-plane last)")
+    x, y, z = sides * (3 // len(sides))
+    return (z, y, x)
 
 
 def slab_orientation(geometry: Geometry) -> str:

@@ -108,11 +108,10 @@ def inference_settings(
             f"quality '{quality}' does not go with {method.name}, which learns on each volume; expected fast; moved "
             f"copies are a setting of its own: udeansr_train --method {method.name} --set {method.name}.median=true"
         )
-    if output_slices is None:
+    if not method.players:
         return InferenceSettings(1, (IDENTITY,))
-    return InferenceSettings(
-        stride or (output_slices if quality == "fast" else 1), _transforms(quality, method, orientation)
-    )
+    fastest = output_slices or 1
+    return InferenceSettings(stride or (fastest if quality == "fast" else 1), _transforms(quality, method, orientation))
 
 
 def _transforms(quality: str, method: Method, orientation: str | None) -> tuple[FlipRotate, ...]:

@@ -10,6 +10,7 @@ from udeansr.methods.dasr import Dasr
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
 from udeansr.methods.pseudosr import PseudoSr
+from udeansr.methods.self_supervised import SelfSupervised
 from udeansr.methods.settings import settings_from_text
 from udeansr.methods.supervised import Supervised
 from udeansr.methods.udean import Udean, UdeanPaper
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "pseudosr": PseudoSr,
     "blindsr": BlindSr,
     "zssr": Zssr,
+    "self": SelfSupervised,
     "tricubic": Tricubic,
     "sinc": Sinc,
 }

@@ -35,6 +35,8 @@ class Method(nn.Module, ABC):
             (:attr:`Configuration.task.deconvolves`); :meth:`super_resolve` is then given (B, 2 * slices, Y, X).
         domain: of the subjects that it learns from; whoever builds a method to learn or to predict sets it.
         is_zero_shot: whether it is trained anew on each volume that is predicted, and on nothing before.
+        needs_cohort: whether it learns from the cohorts of a dataset; else from the scans that are predicted, and what
+            it learned can be kept.
         uses_degraded: whether :meth:`turns` needs ``batch.degraded``.
         pairs: what ``batch.degraded`` is: ``synthetic``, made of the HR; ``real``, target LR of the HR's name, at its
             place; ``registered``: the same, with the HR moved rigidly onto it first.
@@ -55,6 +57,7 @@ class Method(nn.Module, ABC):
     ema_decay: ClassVar[float] = 0.999
     augment: ClassVar[bool] = True
     is_zero_shot: ClassVar[bool] = False
+    needs_cohort: ClassVar[bool] = True
     supports_domain_randomization: ClassVar[bool] = False
 
     def __init__(self, configuration: Configuration, settings: Any) -> None:
@@ -75,6 +78,11 @@ class Method(nn.Module, ABC):
     def stage(self) -> int:
         """Which of the stages the training is in, by its progress; the first is 0."""
         return bisect_right(self.stage_starts, self.progress) - 1
+
+    @property
+    def slice_thickness(self) -> float | None:
+        """Full width at half maximum of the slice profile over the distance of slices, if the method is told one."""
+        return None
 
     @property
     def output_slices(self) -> int | None:

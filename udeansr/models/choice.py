@@ -23,6 +23,7 @@ from udeansr.models.suitability import (
     Image,
     choose_suitable,
     none_suits,
+    suits,
     warn_of_contrast,
 )
 from udeansr.paths import Root, find_dataset
@@ -57,6 +58,11 @@ class ModelQuery:
     scale: Scale | None = None
     checkpoint: str = "best"
 
+    @property
+    def names_a_model(self) -> bool:
+        """Whether the user said anything of which model to take."""
+        return any((self.path, self.dataset, self.configuration, self.method, self.scale))
+
 
 def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu") -> Model:
     """The model that a wish means: the one it names, or the only one that fits the images.
@@ -78,6 +84,23 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu")
     if any(names):
         return _loaded(_choose(query, images).path, device)
     return _fitting(query, images, device)
+
+
+def without_model(query: ModelQuery, images: Sequence[Path]) -> list[tuple[Path, Geometry]]:
+    """The images that can be read and that no model fits which would be taken without being named, with their grids.
+
+    Args:
+        query: names no model.
+        images: the LR.
+    """
+    plans = [model.plan() for model in find_models(query.results, query.checkpoint)]
+    candidates = named_models()
+    return [
+        (image, geometry)
+        for image, geometry in _readable(images)
+        if not any(plan.fits(geometry, one) for plan, one in plans)
+        and not any(suits(Image.of(image, geometry), model) for model in candidates)
+    ]
 
 
 def _interpolator(query: ModelQuery, scale: Scale, device: str) -> Model:

@@ -11,7 +11,7 @@ from udeansr.inference.deployment import keep_deployed
 from udeansr.models.calibration import Calibration
 from udeansr.models.card import ModelCard
 from udeansr.models.description import ModelDescription, one_configuration
-from udeansr.models.model import trained_method
+from udeansr.models.model import Model, trained_method
 from udeansr.models.model_file import write_model
 from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import checkpoint_file, load_checkpoint
@@ -70,6 +70,32 @@ def export_model(training: Path, output: Path, settings: ExportSettings | None =
     keep_deployed(method)
     card = settings.card or ModelCard.of(description).markdown()
     write_model(output, description, method.state_dict(), card, half=settings.half)
+    return description
+
+
+UNKNOWN_CONTRAST = "unknown"
+"""The contrast of a model that was learned from images which do not say theirs."""
+
+
+def save_model(model: Model, output: Path, contrast: str | None) -> ModelDescription:
+    """Write a model that was learned in prediction to one file, to be given again by ``-m``.
+
+    Args:
+        model: with a plan.
+        output: the zip; an existing one is replaced.
+        contrast: of the images that it learned from, or None.
+    Raises:
+        UdeansrError: if the file cannot be written.
+    """
+    assert model.plan is not None, "a model without a plan has nothing to be kept"
+    description = ModelDescription(
+        name=model.name,
+        contrast=contrast or UNKNOWN_CONTRAST,
+        plan=model.plan,
+        method=model.method.name,
+        settings=as_json(model.method.settings),
+    )
+    write_model(output, description, model.method.state_dict(), ModelCard.of(description).markdown(), half=False)
     return description
 
 

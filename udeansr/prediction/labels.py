@@ -93,20 +93,18 @@ def check_labels(path: Path, labels: Volume, lr: Geometry) -> None:
 def labels_to_sr(labels: Volume, sr: Geometry) -> Volume:
     """Bring a label map from the LR grid to the SR grid by nearest neighbour.
 
-    SR voxels tile LR voxels, so that each takes the label of the voxel it lies in: nothing is rounded.
+    Each voxel takes the label of the voxel that its centre lies in: where SR voxels tile LR voxels, nothing is rounded.
 
     Args:
         labels: on the LR grid.
-        sr: the grid of the SR image of that LR, as it is stored.
+        sr: the grid of the SR image of that LR, as it is stored: along its axes, with its middle.
     Returns: the same numeric type and labels.
-    Raises:
-        ValueError: if the SR grid does not tile the one of the labels.
     """
-    voxels = labels.voxels
-    for axis, (coarse, fine) in enumerate(zip(labels.geometry.shape, sr.shape, strict=True)):
-        if fine % coarse:
-            raise ValueError(f"{sr.shape} voxels do not tile {labels.geometry.shape}")
-        voxels = np.repeat(voxels, fine // coarse, axis=axis)
+    voxels, grid = labels.voxels, labels.geometry
+    for axis, (count, mm) in enumerate(zip(sr.shape, sr.spacing_mm, strict=True)):
+        size, own_mm = grid.shape[axis], grid.spacing_mm[axis]
+        places = (np.arange(count) - (count - 1) / 2) * (mm / own_mm) + size / 2
+        voxels = np.take(voxels, np.clip(np.floor(places).astype(int), 0, size - 1), axis=axis)
     return Volume(voxels, sr)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from udeansr.device import Precision, choose_device, choose_precision
 from udeansr.errors import UdeansrError
+from udeansr.image.grid import WantedSpacing
 from udeansr.parallel import WHOLE, Part
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Options:
         json: whether provenance is written beside each SR.
         memory_gb: of a volume that is made; what takes more lies in a file of the output meanwhile. None: a quarter of
             the memory that is free.
+        spacing_mm: of SR, along (Z, Y, X) of the orientation that the model works in; "isotropic": the finest of its
+            grid along all axes. None: the grid that a model makes, and for thick slices that learn from themselves
+            the distance of slices that makes voxels isotropic.
+        settings: of the method that learns in prediction, each METHOD.NAME=VALUE.
+        save_model: where the model that is learned in prediction is kept, a .zip; None: nowhere.
         mode: with SR that is there already: "new" refuses, "continue" keeps it, "overwrite" replaces it.
         part: of the images.
 
@@ -57,6 +63,9 @@ class Options:
     bids: bool = False
     json: bool = False
     memory_gb: float | None = None
+    spacing_mm: WantedSpacing = None
+    settings: tuple[str, ...] = ()
+    save_model: Path | None = None
     mode: str = "new"
     part: Part = WHOLE
 
@@ -66,6 +75,8 @@ class Options:
             raise UdeansrError(f"precision '{self.precision}' is none; expected {', '.join(get_args(Precision))}")
         if self.mode not in MODES:
             raise ValueError(f"mode '{self.mode}'; expected {', '.join(MODES)}")
+        if self.save_model is not None and self.save_model.suffix.lower() != ".zip":
+            raise UdeansrError(f"--save-model {self.save_model}: a model is one zip; expected a name that ends in .zip")
 
     @property
     def chosen_quality(self) -> str:
@@ -89,6 +100,7 @@ class Options:
             stride=self.stride,
             as_float=self.as_float,
             uncertainty=self.uncertainty,
+            spacing_mm=self.spacing_mm,
         )
         if self.uncertainty and not predictor.is_calibrated:
             _logger.warning(

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from udeansr.errors import UdeansrError
+from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_volume
 from udeansr.inference.memory import VolumeAllocator
-from udeansr.models.choice import ModelQuery, choose_model
-from udeansr.models.suitability import image_contrast
+from udeansr.models.choice import ModelQuery
 from udeansr.parallel import parallel_map
+from udeansr.prediction.assignment import assign
 from udeansr.prediction.bids import write_dataset_description
 from udeansr.prediction.labels import find_labels
 from udeansr.prediction.options import Options
@@ -176,38 +177,44 @@ def _predict(
     if kept == set(outputs):
         return Outcome(skipped=skipped)
     labels = find_labels(options.labels, list(outputs)) if options.labels is not None else {}
-    resolver = _resolver(query, list(outputs), options)
-    if options.bids:
-        outputs = _of_its_contrast(outputs, resolver)
-    todo = [image for image in outputs if image not in kept]
-    from udeansr.prediction.image_prediction import ImagePredictor  # torch; a refusal has not waited for it
+    done: list[Path] = []
+    failed: list[Path] = []
+    with logging_redirect_tqdm(), progress_bar("files", len(outputs) - len(kept), unit="file") as bar:
+        for share in assign(query, [image for image in outputs if image not in kept or options.bids], options):
+            own = {image: outputs[image] for image in share.images}
+            try:
+                resolver = options.predictor(share.model())
+            except UdeansrError as error:
+                if not share.is_learned:
+                    raise
+                for image in own:
+                    _logger.error("%s: %s", image, error)
+                failed += own
+                continue
+            if options.bids:
+                own = _of_its_contrast(own, resolver)
+            todo = [image for image in own if image not in kept]
+            from udeansr.prediction.image_prediction import ImagePredictor  # torch; a refusal has not waited for it
 
-    work = ImagePredictor(resolver, options, outputs, labels, allocator)
-    if options.bids:
-        write_dataset_description(sr_folder, lr, work.how)
-    done, failed = [], []
-    with logging_redirect_tqdm(), progress_bar("files", len(todo), unit="file") as bar:
-        for image, error in overlapped(todo, read_volume, work.make, work.write, lambda made: made.is_large):
-            if error is None:
-                done.append(outputs[image].sr)
-            elif isinstance(error, UdeansrError | MemoryError):
-                reason = str(error) or "out of memory"
-                _logger.error("%s", reason if reason.startswith(str(image)) else f"{image}: {reason}")
-                failed.append(image)
-            else:
-                raise error
-            bar.update()
+            work = ImagePredictor(resolver, options, own, labels, allocator)
+            if options.bids:
+                write_dataset_description(sr_folder, lr, work.how)
+            for image, error in overlapped(todo, read_volume, work.make, work.write, lambda made: made.is_large):
+                if error is None:
+                    done.append(own[image].sr)
+                elif isinstance(error, UdeansrError | MemoryError):
+                    reason = str(error) or "out of memory"
+                    _logger.error("%s", reason if reason.startswith(str(image)) else f"{image}: {reason}")
+                    failed.append(image)
+                else:
+                    raise error
+                bar.update()
     return Outcome(tuple(done), skipped, tuple(failed))
 
 
 def _of_part(everything: Mapping[Path, Output], options: Options) -> dict[Path, Output]:
     """Of all images those of the part, and where what is made of them goes."""
     return {image: output for place, (image, output) in enumerate(everything.items()) if options.part.has(place)}
-
-
-def _resolver(query: ModelQuery, images: Sequence[Path], options: Options) -> Predictor:
-    """The model, told how to work."""
-    return options.predictor(choose_model(query, images, options.device))
 
 
 def _of_its_contrast(outputs: dict[Path, Output], resolver: Predictor) -> dict[Path, Output]:

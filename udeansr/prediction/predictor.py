@@ -13,13 +13,17 @@ from udeansr.device import half_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import (
     SPACING_TOLERANCE,
+    WantedSpacing,
+    equal_spacing,
     format_spacing,
     oriented_view,
     reorient_geometry,
+    respaced_geometry,
     slab_orientation,
     sr_geometry,
 )
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
+from udeansr.image.resampling import respace
 from udeansr.image.volume import Geometry, Volume
 from udeansr.inference.fused import fused
 from udeansr.inference.sliding_window import Progress, Slices
@@ -69,6 +73,9 @@ class Predictor:
         stride: LR slices from one slab to the next, in the place of the quality's own.
         as_float: whether SR of an integer LR stays float32.
         uncertainty: whether :meth:`predict` says how far each voxel is to be trusted.
+        spacing_mm: of SR along (Z, Y, X) of the orientation that the model works in; "isotropic": the finest of its
+            grid along all axes. None: the grid that the model makes; of one that learned from thick slices themselves,
+            with slices as far apart as the voxels of their plane.
     """
 
     model: Model
@@ -77,6 +84,7 @@ class Predictor:
     stride: int | None = None
     as_float: bool = False
     uncertainty: bool = False
+    spacing_mm: WantedSpacing = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
@@ -140,22 +148,46 @@ class Predictor:
         voxel_type = volume.voxels.dtype if keeps_type else np.dtype(np.float32)
         magnitudes = volume.voxels.min() >= 0
         grid = reorient_geometry(volume.geometry, working)
-        geometry = reorient_geometry(sr_geometry(grid, self.model.scale), stored)
+        made = sr_geometry(grid, self.model.scale)
+        final = self._final_grid(grid, made)
+        geometry = reorient_geometry(final, stored)
         sr = Volume(allocate(geometry.shape, voxel_type), geometry)
         doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
-        sr_view = oriented_view(sr.voxels, stored, working)
-        doubt_view = None if doubt is None else oriented_view(doubt.voxels, stored, working)
-        meter = TrustMeter(self.model.scale, len(lr))
+        sr_canvas = _Canvas(sr, working, made, lambda block: denormalize(block, level, voxel_type))
+        doubt_canvas = None if doubt is None else _Canvas(doubt, working, made, lambda std: denormalize(std, level))
+        meter = TrustMeter(self.model.scale, len(lr), self.model.method.slice_thickness)
         for first, block, std in self._slices(lr, progress, name):
             if magnitudes:
                 np.maximum(block, 0, out=block)
             meter(first, block)
-            sr_view[first : first + len(block)] = denormalize(block, level, voxel_type)
-            if doubt_view is not None and std is not None:
+            sr_canvas.put(first, block)
+            if doubt_canvas is not None and std is not None:
                 std = smoothed_std(std)
                 expected = self.model.calibration(std) if self.model.calibration and self.is_calibrated else std
-                doubt_view[first : first + len(block)] = denormalize(expected, level)
+                doubt_canvas.put(first, expected)
+        sr_canvas.finish(magnitudes)
+        if doubt_canvas is not None:
+            doubt_canvas.finish(True)
         return Prediction(sr, doubt, partial(self._assess, meter, lr, grid))
+
+    def _final_grid(self, lr: Geometry, made: Geometry) -> Geometry:
+        """The grid of SR: that which the model makes, or of the spacing that is wanted where it differs by over 2 %.
+
+        Raises:
+            UdeansrError: if it is as coarse as the LR.
+        """
+        wanted, thick = self.spacing_mm, self.model.method.slice_thickness is not None
+        finest = min(made.spacing_mm[1:] if thick else made.spacing_mm)
+        if wanted is None:
+            wanted = (finest, *made.spacing_mm[1:]) if thick else made.spacing_mm
+        elif isinstance(wanted, str):
+            wanted = (finest, finest, finest)
+        if all(new >= mm for new, mm in zip(wanted, lr.spacing_mm, strict=True)):
+            raise UdeansrError(
+                f"--spacing asks for {format_spacing(wanted)} and its own spacing is {format_spacing(lr.spacing_mm)} "
+                "(Z, Y, X, slices first); expected a finer one along an axis at least"
+            )
+        return made if equal_spacing(made.spacing_mm, wanted) else respaced_geometry(made, wanted)
 
     def _assess(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
         """What the LR, on this grid, says, and in how far its spacing is another than the model's."""
@@ -219,6 +251,38 @@ class Predictor:
                 *(name, found, 100 * off, wanted, self.model.name or "the model"),
             )
         return self.model.plan.orientation
+
+
+class _Canvas:
+    """A volume that is made slices at a time: they go to their place at once, or once all are there to be respaced.
+
+    Args:
+        volume: where they go in the end.
+        orientation: in which they come.
+        made: the grid on which they come.
+        convert: what is made of them, voxel by voxel.
+    """
+
+    def __init__(
+        self, volume: Volume, orientation: str, made: Geometry, convert: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        self._view = oriented_view(volume.voxels, volume.geometry.orientation, orientation)
+        self._final = reorient_geometry(volume.geometry, orientation)
+        self._made, self._convert = made, convert
+        self._waiting = None if self._final.spacing_mm == made.spacing_mm else np.empty(made.shape, np.float32)
+
+    def put(self, first: int, block: np.ndarray) -> None:
+        """Take the slices from number ``first`` on."""
+        if self._waiting is None:
+            self._view[first : first + len(block)] = self._convert(block)
+        else:
+            self._waiting[first : first + len(block)] = block
+
+    def finish(self, magnitudes: bool) -> None:
+        """Respace what waits for it; of magnitudes nothing falls below 0."""
+        if self._waiting is not None:
+            final = respace(self._waiting, self._made.spacing_mm, self._final.spacing_mm)
+            self._view[...] = self._convert(np.maximum(final, 0) if magnitudes else final)
 
 
 def _level(voxels: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.measured_degradation import MeasuredDegradation, convolve
 from udeansr.degradation.shift import shift_voxels
+from udeansr.degradation.slice_profile import acquire_slices
 from udeansr.evaluation.fidelity import gain
 from udeansr.image.cropping import middle
 from udeansr.image.grid import Scale
@@ -86,10 +87,12 @@ class TrustMeter:
     Args:
         scale: between LR and SR.
         lr_slices: of the LR.
+        slice_thickness: full width at half maximum of the slice profile over the distance of slices, for slices as 2-D
+            scans make them; None: the slice axis was encoded as the others were.
     """
 
-    def __init__(self, scale: Scale, lr_slices: int) -> None:
-        self._scale = scale
+    def __init__(self, scale: Scale, lr_slices: int, slice_thickness: float | None = None) -> None:
+        self._scale, self._slice_thickness = scale, slice_thickness
         self._waiting = lr_slices * scale.z
         self._coarse = np.empty(0, np.float32)
 
@@ -130,7 +133,7 @@ class TrustMeter:
             raise ValueError(f"{self._waiting} slices of the SR have not gone by")
         measured = domain.measure(lr, lr_spacing_mm) if domain is not None else None
         known = measured or expected
-        coarse, whole, lr = truncate_kspace(self._coarse, Scale(self._scale.z, 1, 1)), lr, _middle(lr)
+        coarse, whole, lr = self._slices(), lr, _middle(lr)
         again = np.abs(convolve(coarse, known) if known is not None else coarse)
         border = tuple(slice(_BORDER, -_BORDER) if n > WINDOW else slice(None) for n in whole.shape[1:])
         inner = (slice(None), *border)
@@ -150,6 +153,12 @@ class TrustMeter:
             gain=gain(again, lr),
             **found,
         )
+
+    def _slices(self) -> np.ndarray:
+        """The SR at the resolution of its LR, along the slices too."""
+        if self._slice_thickness is None:
+            return truncate_kspace(self._coarse, Scale(self._scale.z, 1, 1))
+        return acquire_slices(self._coarse, self._scale.z, self._slice_thickness * self._scale.z)
 
 
 def _middle(slices: np.ndarray) -> np.ndarray:

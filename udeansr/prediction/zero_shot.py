@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -14,18 +12,16 @@ from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
 from udeansr.batches.slabs import draw_pair
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
 from udeansr.inference.test_time_augmentation import all_transforms
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
+from udeansr.prediction.learning import Remedies, learn
 from udeansr.preprocessing.preprocessor import draw_foreground
-from udeansr.progress import progress_bar
-from udeansr.training.log import by_player, duration, show_losses
 from udeansr.training.settings import RunSettings
-from udeansr.training.trainer import Trainer, cosine_learning_rate
+from udeansr.training.trainer import Trainer
 
 SMALLEST_SIDE = 8
 """Pixels of a patch of the twice degraded LR; at x2 its prediction is then hardly wider than the window of SSIM."""
@@ -143,9 +139,6 @@ def back_projected(sr: np.ndarray, lr: np.ndarray, scale: Scale, times: int) -> 
     return sr
 
 
-_logger = logging.getLogger(__name__)
-
-
 def zero_shot(
     method: Method,
     lr: np.ndarray,
@@ -216,36 +209,9 @@ def learned_on(
         ema_decay=run.ema_decay,
     )
     pairs = ZeroShotPairs(lr, own, run.seed, bool(run.augment))
-    iterations = method.settings.iterations
-    begun = time.monotonic()
-    losses: dict[str, float] = {}
-    with progress_bar(f"{method.name}: {name}", iterations, unit="iteration", leave=False, delay=0.5) as bar:
-        for iteration in range(iterations):
-            learner.progress = iteration / iterations
-            trainer.set_learning_rate(cosine_learning_rate(iteration, iterations, run.learning_rate))
-            losses = _play(trainer, pairs.batch(iteration), iteration)
-            show_losses(bar, losses)
-    if not trainer.is_finite():
-        raise _spoilt(method, "a weight is not finite", iterations)
-    learner.load_state_dict({**learner.state_dict(), **trainer.average.state_dict()})
-    last = ", ".join(f"{player} {loss:.4f}" for player, loss in by_player(losses).items()) or "none"
-    spent = duration(time.monotonic() - begun)
-    _logger.info("%s: learnt on %s in %d iterations, %s; last losses: %s", method.name, name, iterations, spent, last)
-    return learner.eval().requires_grad_(False)
-
-
-def _play(trainer: Trainer, batch: Batch, iteration: int) -> dict[str, float]:
-    """One iteration, its losses found finite."""
-    fewer = f"begin again with fewer: udeansr_train --method {trainer.method.name} --overwrite --batch-size"
-    with memory_guard(trainer.device, f"{len(batch.lr)} slabs in a batch", fewer):
-        losses = trainer.play(batch, iteration)
-    if trouble := non_finite(losses):
-        raise _spoilt(trainer.method, trouble, iteration + 1)
-    return losses
-
-
-def _spoilt(method: Method, trouble: str, iteration: int) -> UdeansrError:
-    return UdeansrError(
-        f"iteration {iteration}: {trouble}, so learning on this volume stopped. Predict with --precision fp32, or "
-        f"begin again with a lower rate: udeansr_train --method {method.name} --overwrite --learning-rate 0.0001"
+    again = f"udeansr_train --method {method.name} --overwrite"
+    remedies = Remedies(
+        memory=f"begin again with fewer: {again} --batch-size",
+        astray=f"begin again with a lower rate: {again} --learning-rate 0.0001",
     )
+    return learn(trainer, pairs.batch, method.settings.iterations, run.learning_rate, name=name, remedies=remedies)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, truncate_kspace
+from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, sample, truncate_kspace
 from udeansr.degradation.measured_degradation import convolve
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
@@ -170,8 +170,8 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
     Returns: (Z / sz, Y / sy, X / sx) float32, if the degradation is not known before the magnitude is taken, and the
         standard deviation of the noise in each complex channel, both in normalised intensity of HR.
     """
-    lr = truncate_kspace(hr, configuration.task.factors)
-    known = configuration.task.source_degradation
+    known, scale = configuration.task.source_degradation, configuration.task.factors
+    lr = sample(hr, scale, known) if isinstance(known, Degradation) else truncate_kspace(hr, scale)
     if isinstance(known, Degradation):
         # Noise turned by the phase of the image is the same noise: it can be added to the magnitude as well.
         silent = acquire(lr, replace(known, noise=0.0), np.random.default_rng())

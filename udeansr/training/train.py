@@ -117,6 +117,11 @@ def _check_learns(method_name: str, scale: str, mode: str) -> None:
             f"{method_name} learns in prediction, so there is no training to continue; predict with it, "
             "or begin again with other settings: --overwrite"
         )
+    if not method_type(method_name).needs_cohort:
+        raise UdeansrError(
+            f"{method_name} learns from the scans that are predicted, so there is nothing to train; predict with it "
+            f"directly: udeansr_predict -i lr/ -o sr/ --method {method_name} --save-model model.zip"
+        )
     if not METHODS[method_name].players:
         raise UdeansrError(
             f"{method_name} learns nothing, so there is nothing to train; predict with it directly: "
