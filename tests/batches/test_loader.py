@@ -304,3 +304,22 @@ def _alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_slabs_of_several_axes_are_drawn_of_each(make_case) -> None:
+    """Voxels tell their place, so that each slab tells along which axis it was cut; a pair shows one place."""
+    z, y, x = np.meshgrid(*(np.arange(n) for n in (20, 22, 24)), indexing="ij")
+    volume = 1 + 0.01 * z + 1.0 * y + 50.0 * x
+    hr, lr = make_case("a", "sourceHR", volume), make_case("b", "targetLR", volume[:10, :11, :12])
+    configuration = Configuration.of(
+        name="x2x2x2", scale="x2x2x2", lr_spacing_mm=(2.0, 2.0, 2.0), hr_spacing_mm=(1.0, 1.0, 1.0),
+        slab_slices=3, patch_size=(8, 8), rotate90=False, batch_size=8, features=4, groups=1, blocks=1,
+        discriminator_features=4, epochs=1, iterations_per_epoch=2, slab_axes="YX",
+    )  # fmt: skip
+    (batch,) = slab_batches([hr], [lr], configuration, seed=0, first=0, count=1, augment=False, degraded=True)
+    steps = [round(float(slab[1, 0, 0] - slab[0, 0, 0])) for slab in batch.lr]
+    assert set(steps) == {1, 50}
+    assert batch.hr.shape == (8, 6, 16, 16) and batch.degraded is not None
+    assert torch.allclose(torch.nn.functional.avg_pool3d(batch.hr[:, None], 2)[:, 0], batch.degraded, rtol=1e-4)
+    rows = {round(float(slab[0, 1, 0] - slab[0, 0, 0]), 2) for slab in batch.lr}
+    assert rows == {0.01}  # of slices, in each

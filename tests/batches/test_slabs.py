@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udeansr.batches.slabs import draw_pair, draw_slab
+from udeansr.batches.slabs import draw_pair, draw_slab, draw_view, seen
 
 
 @given(st.data())
@@ -56,3 +56,12 @@ def test_a_pair_is_of_one_field_of_view():
         assert fine.shape == (3, 8, 15) and coarse.shape == (3, 4, 5)
         np.testing.assert_array_equal(fine, coarse.repeat(2, 1).repeat(3, 2))
         assert hr[centre] in coarse
+
+
+def test_a_view_is_the_same_memory_and_one_view_draws_no_number() -> None:
+    voxels = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    assert np.array_equal(seen(voxels, (2, 0, 1)), np.moveaxis(voxels, 3, 1))
+    assert np.shares_memory(seen(voxels, (1, 0, 2)), voxels)
+    rng = np.random.default_rng(0)
+    assert draw_view([(0, 1, 2)], rng) == (0, 1, 2) and rng.random() == np.random.default_rng(0).random()
+    assert {tuple(draw_view([(1, 0, 2), (2, 0, 1)], rng)) for _ in range(20)} == {(1, 0, 2), (2, 0, 1)}

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from udeansr.batches.batch import Batch
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.inference import sliding_window
-from udeansr.inference.whole_volume import degrade_volume, super_resolve_volume
+from udeansr.inference.test_time_augmentation import all_transforms
+from udeansr.inference.whole_volume import degrade_volume, super_resolve_volume, super_resolved_slices
 from udeansr.methods.method import Method
+from udeansr.planning.plan import VIEWS
 
 ON_CPU = {"device": "cpu", "precision": "fp32"}
 
@@ -23,9 +26,12 @@ class Repeating(Method):
     name = "repeating"
     settings_type = object
 
-    def __init__(self, scale: Scale, slab_slices: int | None, margin_slices: int = 0) -> None:
+    def __init__(self, scale: Scale, slab_slices: int | None, margin_slices: int = 0, slab_axes: str = "Z") -> None:
         nn.Module.__init__(self)
-        self.scale, self.slab_slices, self.margin_slices = scale, slab_slices, margin_slices
+        views = tuple(VIEWS[axis] for axis in slab_axes)
+        self.configuration = SimpleNamespace(task=SimpleNamespace(factors=scale, views=views))
+        self.scale = Scale(*(scale.zyx[axis] for axis in views[0]))
+        self.slab_slices, self.margin_slices = slab_slices, margin_slices
         self.seen: list[tuple[int, ...]] = []
 
     def network_input(self, lr: np.ndarray) -> np.ndarray:
@@ -183,3 +189,42 @@ def test_what_the_caller_must_not_ask():
 
 def test_a_method_that_learns_no_degradation_degrades_nothing():
     assert degrade_volume(OnlyUp(Scale(1, 1, 1), 3), np.ones((4, 4, 4), np.float32), **ON_CPU) is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "slab_axes"),
+    [(Scale(3, 1, 1), "YX"), (Scale(3, 2, 2), "YX"), (Scale(2, 1, 2), "Y"), (Scale(2, 2, 1), "X")],
+)
+def test_slabs_of_any_axis_give_the_volume_in_its_own_order(scale, slab_axes):
+    volume = np.random.default_rng(0).random((6, 9, 8)).astype(np.float32)
+    method = Repeating(scale, 3, 1, slab_axes).eval()
+    assert np.allclose(super_resolve_volume(method, volume, **ON_CPU), repeated(volume, scale), atol=1e-6)
+    assert np.allclose(degrade_volume(method, repeated(volume, scale), **ON_CPU), volume, atol=1e-6)
+    planes = {shape[1:] for shape in method.seen}
+    assert planes == {(3, 6, 8 if axis == "Y" else 9) for axis in slab_axes}
+
+
+def test_the_deviation_counts_the_predictions_of_all_views():
+    class Rows(Repeating):
+        """The sum of each row: another number in each view."""
+
+        def super_resolve(self, lr: Tensor) -> Tensor:
+            return lr.sum(3, keepdim=True).expand_as(lr).repeat_interleave(self.scale.y, 2)
+
+    volume = np.random.default_rng(0).random((4, 5, 6)).astype(np.float32)
+    method, steps = Rows(Scale(2, 1, 1), 1, 0, "YX").eval(), []
+    ((first, made, std),) = super_resolved_slices(
+        method, volume, std=True, progress=lambda *done: steps.append(done), **ON_CPU
+    )
+    along = [np.broadcast_to(volume.sum(axis, keepdims=True), volume.shape).repeat(2, 0) for axis in (2, 1)]
+    assert first == 0 and np.allclose(made, np.mean(along, axis=0), rtol=1e-5)
+    assert np.allclose(std, np.std(along, axis=0), atol=2e-3)
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps) and steps[-1][0] == steps[-1][1]
+
+
+def test_mirrorings_are_of_the_volume_whatever_the_view():
+    volume = np.random.default_rng(0).random((4, 5, 6)).astype(np.float32)
+    method = Repeating(Scale(2, 1, 1), 3, 1, "YX").eval()
+    for transform in all_transforms(rotate90=False):
+        (made,) = super_resolved_slices(method, volume, transforms=[transform], **ON_CPU)
+        assert np.allclose(made[1], repeated(volume, Scale(2, 1, 1)), atol=1e-6)

@@ -63,7 +63,7 @@ def test_attention_by_matrices_is_attention(sides):
 
 def test_what_has_no_network_is_refused(tiny_configuration, tmp_path):
     for resolver in (interpolator("sinc", Scale(2, 2, 2)), lively(tiny_configuration(), "zssr")):
-        with pytest.raises(UdeansrError, match="has no network that is ready; expected a model that was trained"):
+        with pytest.raises(UdeansrError, match="has no network of slabs that is ready; expected a model"):
             export_onnx(resolver, tmp_path / "a.onnx")
 
 

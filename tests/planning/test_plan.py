@@ -117,7 +117,7 @@ def test_a_wrong_plan_is_told(plan, change, message):
 
 def test_every_missing_value_is_told(plan):
     for part, keys in (("task", TASK_KEYS), ("size", SIZE_KEYS)):
-        for key in set(keys) - {"source_degradation"}:
+        for key in set(keys) - {"source_degradation", "slab_axes"}:
             values = plan.as_dict()
             del values["configurations"]["x2x2x1"][part][key]
             with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{part}.{key}' is missing"):
@@ -153,4 +153,34 @@ def test_a_degradation_that_is_none_is_told(plan, value, message):
     values = plan.as_dict()
     values["configurations"]["x2x2x1"]["task"]["source_degradation"] = value
     with pytest.raises(UdeansrError, match=re.escape(message)):
+        Plan.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("slab_axes", "scale", "views", "factors", "least"),
+    [
+        ("Z", "x2x2x1", ((0, 1, 2),), (1, 2, 2), (3, 16, 24)),
+        ("Y", "x2x1x3", ((1, 0, 2),), (1, 3, 2), (16, 3, 24)),
+        ("X", "x1x2x3", ((2, 0, 1),), (1, 3, 2), (16, 24, 3)),
+        ("YX", "x1x1x3", ((1, 0, 2), (2, 0, 1)), (1, 3, 1), (16, 24, 24)),
+    ],
+)
+def test_slabs_are_seen_with_their_axis_first(tiny_configuration, slab_axes, scale, views, factors, least):
+    task = tiny_configuration(scale, slab_axes=slab_axes).task
+    assert task.views == views and task.slab_factors.zyx == factors
+    assert task.least_lr_voxels((16, 24)) == least
+
+
+def test_two_axes_of_slabs_have_one_factor(plan):
+    values = plan.as_dict()
+    assert Plan.from_dict(values).configurations["x2x2x1"].task.slab_axes == "Z"
+    values["configurations"]["x2x2x1"]["task"]["slab_axes"] = "YX"
+    assert Plan.from_dict(values).configurations["x2x2x1"].task.slab_axes == "YX"
+    task = values["configurations"]["x2x2x1"]["task"]
+    z, y, x = task["lr_spacing_mm"]
+    task |= {"scale": "x1x2x3", "hr_spacing_mm": [z / 3, y / 2, x]}
+    with pytest.raises(UdeansrError, match="'slab_axes' is YX, and the factors along Y and X differ"):
+        Plan.from_dict(values)
+    task["slab_axes"] = "W"
+    with pytest.raises(UdeansrError, match="slab_axes"):
         Plan.from_dict(values)

@@ -132,3 +132,23 @@ def test_memory_changes_sizes_and_nothing_that_the_data_decide(make_fingerprint)
     for key in ("scale", "lr_spacing_mm", "hr_spacing_mm", "slab_slices", "rotate90"):
         assert large.values()[key] == cpu.values()[key]
         assert large.reasons[key] == cpu.reasons[key]
+
+
+@pytest.mark.parametrize(
+    ("lr_mm", "smallest", "slab_axes", "why"),
+    [
+        ((1.0, 2.0, 2.0), (40, 96, 96), "Z", "no axis has a smaller factor"),
+        ((2.0, 2.0, 2.0), (40, 96, 96), "Z", "no axis has a smaller factor"),
+        ((3.0, 1.0, 1.0), (40, 96, 96), "YX", "in planes of both orientations"),
+        ((4.0, 2.0, 2.0), (40, 96, 96), "YX", "in planes of both orientations"),
+        ((4.0, 1.0, 2.0), (40, 96, 96), "Y", "the factor is least along Y"),
+        ((4.0, 2.0, 1.0), (40, 96, 96), "X", "the factor is least along X"),
+        ((3.0, 1.0, 1.0), (15, 96, 96), "Z", "the smallest foreground has 15 slices and a patch needs 16"),
+    ],
+)
+def test_slabs_are_cut_along_the_axis_of_the_least_factor(make_fingerprint, lr_mm, smallest, slab_axes, why):
+    made = only(make_plan(make_fingerprint(lr_mm, (1.0, 1.0, 1.0), smallest), None))
+    assert made.task.slab_axes == slab_axes
+    assert why in made.reasons["slab_axes"]
+    if slab_axes == "YX":
+        assert not made.task.rotate90 and made.size.patch_size == (32, 32)

@@ -21,6 +21,8 @@ def test_a_fifth_is_plain_truncation():
 def test_every_part_of_a_degradation_varies_and_is_left_out_at_times():
     drawn = draw()
     for item in fields(Degradation):
+        if item.name.startswith("slice_"):
+            continue  # slices are excited or not as the scans are
         values = {getattr(one, item.name) for one in drawn}
         assert len(values) > 1, item.name
     harsh = [one for one in drawn if one != TRUNCATION]

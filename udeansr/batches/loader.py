@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
-from udeansr.batches.slabs import draw_pair, draw_slab
+from udeansr.batches.slabs import draw_pair, draw_slab, draw_view, seen
 from udeansr.degradation.measured_degradation import add_rician_noise
 from udeansr.errors import UdeansrError
 from udeansr.parallel import end_with_parent
@@ -93,7 +93,8 @@ class SlabBatches(Dataset):
     ) -> None:
         task, size = configuration.task, configuration.size
         slab = (task.slab_slices, *size.patch_size)
-        fine = tuple(n * s for n, s in zip(slab, task.factors.zyx, strict=True))
+        fine = tuple(n * s for n, s in zip(slab, task.slab_factors.zyx, strict=True))
+        self._views = task.views
         self._cases = {"hr": hr_cases, "lr": lr_cases}
         self._slab_shapes = {"hr": fine, "lr": slab}
         self._shapes = dict(self._slab_shapes)
@@ -128,7 +129,8 @@ class SlabBatches(Dataset):
     def _draw_slab(self, case: PreprocessedCase, name: str, rng: np.random.Generator) -> np.ndarray:
         """A slab of a case."""
         voxels, foreground = self._open(case)
-        slab = draw_slab(voxels, foreground, self._slab_shapes[name], rng)
+        view = draw_view(self._views, rng)
+        slab = draw_slab(seen(voxels, view), foreground[:, view], self._slab_shapes[name], rng)
         return mirror_and_rotate(slab, rng, self._rotate90) if self._augment else slab
 
     def _draw_pair(self, case: PreprocessedCase, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -141,7 +143,8 @@ class SlabBatches(Dataset):
         randomized = degraded.ndim == 5
         if randomized:
             degraded = degraded[rng.integers(len(degraded))]
-        hr, lr = draw_pair(voxels, degraded, foreground, self._slab_shapes["lr"], rng)
+        view = draw_view(self._views, rng)
+        hr, lr = draw_pair(seen(voxels, view), seen(degraded, view), foreground[:, view], self._slab_shapes["lr"], rng)
         if self._augment:
             seed = int(rng.integers(2**63))
             hr, lr = (mirror_and_rotate(slab, np.random.default_rng(seed), self._rotate90) for slab in (hr, lr))

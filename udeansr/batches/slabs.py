@@ -45,6 +45,17 @@ def draw_pair(
     return fine, lr[(..., *(slice(a, a + n) for a, n, _ in places))]
 
 
+def seen(voxels: np.ndarray, view: Sequence[int]) -> np.ndarray:
+    """Voxels (..., Z, Y, X) with their last three axes in the order of a view; the same memory."""
+    before = voxels.ndim - 3
+    return voxels.transpose(*range(before), *(before + axis for axis in view))
+
+
+def draw_view(views: Sequence[Sequence[int]], rng: np.random.Generator) -> Sequence[int]:
+    """One of several views; of one, no number is drawn."""
+    return views[int(rng.integers(len(views)))] if len(views) > 1 else views[0]
+
+
 def draw_place(
     sides: Sequence[int],
     foreground: np.ndarray,

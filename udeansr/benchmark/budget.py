@@ -94,7 +94,7 @@ def _batches(task: RowTask, method: Method, configuration: Configuration) -> Ite
 
 def random_batch(configuration: Configuration) -> Batch:
     """A batch of noise of the shape that a configuration wants."""
-    scale = configuration.task.factors
+    scale = configuration.task.slab_factors
     coarse = (configuration.size.batch_size, configuration.task.slab_slices, *configuration.size.patch_size)
     fine = [n * factor for n, factor in zip(coarse, (1, *scale.zyx), strict=True)]
     return Batch(hr=torch.rand(fine), lr=torch.rand(coarse), degraded=torch.rand(coarse))

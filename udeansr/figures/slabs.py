@@ -10,10 +10,11 @@ import torch
 from skimage.transform import resize
 from torch import Tensor
 
+from udeansr.batches.slabs import seen
 from udeansr.figures.plane import cut_region, largest_slice, plane_on_screen
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
-from udeansr.image.grid import Scale
+from udeansr.image.grid import Scale, reorient_geometry
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry
 from udeansr.inference.whole_volume import super_resolve_volume
@@ -98,24 +99,27 @@ def slabs_of(model: Model, hr: Path, lr: Path) -> Slabs:
     method, plan, configuration = model.method, model.plan, model.configuration
     source = prepare_hr(read_volume(hr), plan, configuration, hr)
     target = prepare_lr(read_volume(lr), plan, configuration, lr)
-    slices, thick = configuration.task.slab_slices, method.scale.z
-    chosen = largest_slice(foreground_mask(target.voxels))
-    lowest = _first_of_slab(chosen, slices, len(target.voxels))
-    alike = most_alike(source.voxels[thick // 2 :: thick], target.voxels[chosen])
-    first = _first_of_slab(alike, slices, len(source.voxels) // thick)
+    slices, thick, view = configuration.task.slab_slices, method.scale.z, configuration.task.views[0]
+    letters = "".join(plan.orientation[axis] for axis in view)
+    hr_slabs, lr_slabs = seen(source.voxels, view), seen(target.voxels, view)
+    chosen = largest_slice(foreground_mask(lr_slabs))
+    lowest = _first_of_slab(chosen, slices, len(lr_slabs))
+    alike = most_alike(hr_slabs[thick // 2 :: thick], lr_slabs[chosen])
+    first = _first_of_slab(alike, slices, len(hr_slabs) // thick)
     # With the slabs on either side, so that the middle slice is what prediction gives.
     around = slice(max(lowest - slices, 0), lowest + 2 * slices)
-    sr = super_resolve_volume(method, target.voxels[around], device=model.device, precision="fp32")
+    volume = seen(lr_slabs[around], np.argsort(view).tolist())
+    sr = seen(super_resolve_volume(method, volume, device=model.device, precision="fp32"), view)
     in_plane = (method.scale.y, method.scale.x)
     middle = (lowest - around.start) * thick + slices * thick // 2
     return Slabs(
         source=case_name(hr),
         target=case_name(lr),
-        hr=_tensor(_even(source.voxels[first * thick : (first + slices) * thick], in_plane), model.device),
-        lr=_tensor(_even(target.voxels[lowest : lowest + slices], (1, 1)), model.device),
+        hr=_tensor(_even(hr_slabs[first * thick : (first + slices) * thick], in_plane), model.device),
+        lr=_tensor(_even(lr_slabs[lowest : lowest + slices], (1, 1)), model.device),
         sr=_even(sr[middle], in_plane),
-        hr_geometry=source.geometry,
-        lr_geometry=target.geometry,
+        hr_geometry=reorient_geometry(source.geometry, letters),
+        lr_geometry=reorient_geometry(target.geometry, letters),
         scale=method.scale,
     )
 

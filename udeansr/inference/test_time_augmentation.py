@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -18,7 +19,7 @@ class FlipRotate:
     """A slab mirrored along some axes, then turned in its plane; no voxel is changed.
 
     Attributes:
-        mirrored: of the last three axes (slices, Y, X) those that are mirrored, 0 to 2.
+        mirrored: of the last three axes (Z, Y, X) those that are mirrored, 0 to 2.
         rotations: turns by a right angle in the plane, 0 to 3.
     """
 
@@ -32,6 +33,10 @@ class FlipRotate:
     def invert(self, slabs: Tensor) -> Tensor:
         """The way back from :meth:`there`, on any grid."""
         return self._flipped(self._turned(slabs, -self.rotations))
+
+    def seen(self, view: Sequence[int]) -> FlipRotate:
+        """The same mirroring of a volume whose axes are seen in another order."""
+        return replace(self, mirrored=tuple(view.index(axis) for axis in self.mirrored))
 
     def _flipped(self, slabs: Tensor) -> Tensor:
         return slabs.flip([axis - 3 for axis in self.mirrored]) if self.mirrored else slabs

@@ -28,7 +28,7 @@ class SlabNetwork(nn.Module):
         self, configuration: Configuration, anchor: bool, takes_hr: bool, gives_hr: bool, extra: int = 0
     ) -> None:
         super().__init__()
-        size, scale, slices = configuration, configuration.task.factors, configuration.task.slab_slices
+        size, scale, slices = configuration, configuration.task.slab_factors, configuration.task.slab_slices
         in_plane = (scale.y, scale.x)
         taken, downscale = (slices * scale.z, in_plane) if takes_hr else (slices, (1, 1))
         given, upscale = (slices * scale.z, in_plane) if gives_hr else (slices, (1, 1))
@@ -75,7 +75,7 @@ def lr_discriminator(configuration: Configuration) -> Discriminator:
 
 def hr_discriminator(configuration: Configuration, slices: int) -> Discriminator:
     """The VGG discriminator of HR slabs of so many HR slices."""
-    scale, (y, x) = configuration.task.factors, configuration.size.patch_size
+    scale, (y, x) = configuration.task.slab_factors, configuration.size.patch_size
     return Discriminator(slices, (y * scale.y, x * scale.x), configuration.size.discriminator_features)
 
 

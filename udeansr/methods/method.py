@@ -25,6 +25,7 @@ class Method(nn.Module, ABC):
 
     Attributes:
         name: its key in ``METHODS``.
+        scale: of slabs: the factors along (slab axis, rows, columns).
         settings_type: the frozen dataclass of its settings, with a default for each.
         players: names of submodules; the trainer gives each an optimiser. Empty: the method learns nothing.
         averaged: names of submodules of which the trainer keeps a moving average, the weights that are used
@@ -65,7 +66,7 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.configuration = configuration
         self.settings = settings
-        self.scale = configuration.task.factors
+        self.scale = configuration.task.slab_factors
         self.slab_slices: int | None = configuration.task.slab_slices
         self.margin_slices = 0
         self.uses_degraded = False

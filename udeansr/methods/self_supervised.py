@@ -37,7 +37,7 @@ class SelfSettings:
             a BIDS sidecar says the slice thickness: 1 is no gap.
     """
 
-    iterations: NonNegativeInt = 1500
+    iterations: NonNegativeInt = 3000
     features: PositiveInt = 32
     blocks: PositiveInt = 8
     batch_size: PositiveInt = 8

@@ -96,7 +96,7 @@ class Generators(nn.Module):
         super().__init__()
         if bounded:
             self.degradation = BoundedDegradation()
-        scale, features = configuration.task.factors, configuration.size.features
+        scale, features = configuration.task.slab_factors, configuration.size.features
         lr_slices = configuration.task.slab_slices
         hr_slices = lr_slices * scale.z
         in_plane = (scale.y, scale.x)

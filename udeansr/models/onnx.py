@@ -47,8 +47,10 @@ def export_onnx(trained: Model, path: Path) -> dict[str, str]:
         raise UdeansrError(f"ONNX needs {' and '.join(missing)}; pip install 'udeansr[onnx]'")
     if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
         raise UdeansrError(f"torch {torch.__version__} cannot export such a network; install torch 2.6 or newer")
-    if trained.method.is_zero_shot or not trained.method.players:
-        raise UdeansrError(f"{trained.method.name} has no network that is ready; expected a model that was trained")
+    if trained.method.is_zero_shot or not trained.method.players or trained.method.slab_slices is None:
+        raise UdeansrError(
+            f"{trained.method.name} has no network of slabs that is ready; expected a model that was trained on cohorts"
+        )
     from onnx import checker, helper
 
     network = _Deployed(trained.method).eval()
@@ -83,6 +85,7 @@ def _metadata(trained: Model) -> dict[str, str]:
         "model": trained.name,
         "udeansr": udeansr.__version__,
         "scale_zyx": method.scale.zyx,
+        "slab_axes": configuration.task.slab_axes,
         "slices": configuration.task.slab_slices,
         "output_slices": method.output_slices,
         "margin_slices": method.margin_slices,

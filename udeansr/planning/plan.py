@@ -24,6 +24,11 @@ SOURCE_DEGRADATIONS = get_args(SourceDegradation)
 
 Spacing = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
+SlabAxes = Literal["Z", "Y", "X", "YX"]
+View = tuple[int, int, int]
+VIEWS: dict[str, View] = {"Z": (0, 1, 2), "Y": (1, 0, 2), "X": (2, 0, 1)}
+"""Orders of the axes (Z, Y, X), the slab axis first."""
+
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
 
@@ -37,6 +42,8 @@ class Task:
         lr_spacing_mm: spacing of the LR, (Z, Y, X) in the plan's orientation, mm.
         hr_spacing_mm: spacing of the HR and of SR, ``lr_spacing_mm / scale``, mm.
         slab_slices: LR slices in a slab.
+        slab_axes: "Z", "Y" or "X": the axis along which slabs are cut, that of the least factor, so that networks
+            convolve along the others; "YX": along both, since they are alike, and predictions are averaged.
         rotate90: whether augmentation may rotate patches by right angles in the plane.
         source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation",
             "randomized" (domain randomization: those of many scanners, the model then serves LR of any), or a
@@ -49,6 +56,24 @@ class Task:
     slab_slices: PositiveInt
     rotate90: bool
     source_degradation: SourceDegradation | Degradation = "measured"
+    slab_axes: SlabAxes = "Z"
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """For each axis of slabs the order in which (Z, Y, X) are seen: slab axis, rows, columns."""
+        return tuple(VIEWS[axis] for axis in self.slab_axes)
+
+    @property
+    def slab_factors(self) -> Scale:
+        """The factors along (slab axis, rows, columns), the same in all views."""
+        z, y, x = (self.factors.zyx[axis] for axis in self.views[0])
+        return Scale(z, y, x)
+
+    def least_lr_voxels(self, patch_size: tuple[int, int]) -> tuple[int, int, int]:
+        """LR voxels along (Z, Y, X) of a volume that holds a slab of this patch in each view."""
+        sides = (self.slab_slices, *patch_size)
+        z, y, x = (max(sides[view.index(axis)] for view in self.views) for axis in range(3))
+        return (z, y, x)
 
     @property
     def factors(self) -> Scale:
@@ -245,6 +270,11 @@ def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: st
         tiled = [lr / n for lr, n in zip(task.lr_spacing_mm, task.factors.zyx, strict=True)]
     except UdeansrError as error:
         raise UdeansrError(f"{where}: {error}; {_MEND}") from error
+    if len({tuple(task.factors.zyx[axis] for axis in view) for view in task.views}) != 1:
+        raise UdeansrError(
+            f"{where}: 'slab_axes' is {task.slab_axes}, and the factors along Y and X differ ({task.scale}); expected "
+            f"one of the two; {_MEND}"
+        )
     if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task.hr_spacing_mm, tiled, strict=True)):
         raise UdeansrError(
             f"{where}: 'hr_spacing_mm' is {list(task.hr_spacing_mm)}; expected 'lr_spacing_mm' / {task.scale}, "

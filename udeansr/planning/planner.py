@@ -7,7 +7,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.grid import SPACING_TOLERANCE, format_spacing
 from udeansr.paths import SOURCE_HR
 from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan, SourceDegradation, Task
+from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan, SlabAxes, SourceDegradation, Task
 from udeansr.planning.training_size import size_for_cpu, size_for_memory
 
 LARGEST_FACTOR = 8
@@ -35,9 +35,14 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
     grid = fingerprint.grid
     rotate90, why_rotate90 = _rotate90(fingerprint)
     source_degradation, why_degradation = _source_degradation(fingerprint)
-    task = Task(str(grid.scale), grid.lr_spacing_mm, grid.sr_spacing_mm, SLAB_SLICES, rotate90, source_degradation)
+    slab_axes, why_slab_axes = _slab_axes(fingerprint)
+    if slab_axes != "Z" and rotate90:
+        rotate90, why_rotate90 = False, "the slice axis lies in the patch: turned, it would change places with another"
+    task = Task(
+        str(grid.scale), grid.lr_spacing_mm, grid.sr_spacing_mm, SLAB_SLICES, rotate90, source_degradation, slab_axes
+    )
     size, why_size = size_for_cpu(task, smallest) if memory_gb is None else size_for_memory(task, smallest, memory_gb)
-    why_task = {"rotate90": why_rotate90, "source_degradation": why_degradation}
+    why_task = {"slab_axes": why_slab_axes, "rotate90": why_rotate90, "source_degradation": why_degradation}
     reasons = _data_reasons(fingerprint) | why_task | why_size
     configuration = Configuration(task.scale, task, size, reasons=reasons)
     return Plan(
@@ -61,6 +66,22 @@ def _check_scale(fingerprint: Fingerprint) -> None:
         f"{grid.orientation} give {grid.scale}: {trouble}; expected a factor of 2 to {LARGEST_FACTOR} along at least "
         "one axis and none above; give other HR"
     )
+
+
+def _slab_axes(fingerprint: Fingerprint) -> tuple[SlabAxes, str]:
+    """Along which axes slabs are cut: networks convolve along the others, so along those of the least factor."""
+    scale, held = fingerprint.grid.scale, fingerprint.smallest_lr_voxels
+    if scale.z <= min(scale.y, scale.x):
+        return "Z", "no axis has a smaller factor, so networks convolve where most is to be made"
+    if held[0] < SMALLEST_PATCH[1]:
+        return "Z", (
+            f"the factor is largest along Z, but the smallest foreground has {held[0]} slices and a patch needs "
+            f"{SMALLEST_PATCH[1]} where it holds the slice axis"
+        )
+    if scale.y != scale.x:
+        axis = "Y" if scale.y < scale.x else "X"
+        return axis, f"the factor is least along {axis}, so networks convolve where more is to be made"
+    return "YX", "the factor is largest along Z, so networks convolve along it, in planes of both orientations"
 
 
 def _rotate90(fingerprint: Fingerprint) -> tuple[bool, str]:
@@ -109,7 +130,7 @@ def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
     else:
         why_hr = f"LR spacing / {scale}: the HR has it within 2 %, so nothing is resampled"
     return {
-        "orientation": f"axis {letter} is {slab} of the LR ({grid.lr_spacing_mm[0]:.4g} mm), so slabs are cut along it",
+        "orientation": f"axis {letter} is {slab} of the LR ({grid.lr_spacing_mm[0]:.4g} mm), so it is taken as Z",
         "lr_gain": (
             "HR degraded as measured comes out of normalisation brighter by this factor than the HR itself, so LR is "
             "divided by it"

@@ -70,7 +70,7 @@ def kept_bytes(task: Task, size: TrainingSize) -> float:
 
 def weights(task: Task, size: TrainingSize) -> int:
     """How many weights the four networks and three discriminators have, biases and the last layers left out."""
-    scale, features = task.factors, size.features
+    scale, features = task.slab_factors, size.features
     body = 2 * size.groups * size.blocks + size.groups + 2
     attention = size.groups * size.blocks * features * features // 8
     convolutions = 2 * 5 + 2 * body + scale.y * scale.x
@@ -98,14 +98,14 @@ def _loss_numbers(task: Task, size: TrainingSize) -> float:
     """Numbers kept by the losses between slabs: two pairs of HR, one of LR."""
     lr, hr = _pixels(task, size)
     slices = task.slab_slices
-    return LOSS_MAPS * slices * (2 * hr * task.factors.z + lr)
+    return LOSS_MAPS * slices * (2 * hr * task.slab_factors.z + lr)
 
 
 def _pixels(task: Task, size: TrainingSize) -> tuple[int, int]:
     """In-plane pixels of a batch on the LR grid and on the HR grid."""
     rows, columns = size.patch_size
     lr = size.batch_size * rows * columns
-    return lr, lr * task.factors.y * task.factors.x
+    return lr, lr * task.slab_factors.y * task.slab_factors.x
 
 
 PAPER = TrainingSize(
@@ -194,7 +194,8 @@ def _sizes() -> Iterator[tuple[TrainingSize, str]]:
 
 def _patch(task: Task, size: TrainingSize, smallest: Shape) -> tuple[int, int]:
     """The patch of a size, cut to what every image holds; square where it may be turned."""
-    rows, columns = (_side(min(side, here)) for side, here in zip(size.patch_size, smallest[1:], strict=True))
+    held = (min(smallest[view[axis]] for view in task.views) for axis in (1, 2))
+    rows, columns = (_side(min(side, here)) for side, here in zip(size.patch_size, held, strict=True))
     if task.rotate90:
         rows = columns = min(rows, columns)
     return rows, columns

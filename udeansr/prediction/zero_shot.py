@@ -10,7 +10,7 @@ import torch
 
 from udeansr.batches.augmentation import draw_gain, mirror_and_rotate
 from udeansr.batches.batch import Batch
-from udeansr.batches.slabs import draw_pair
+from udeansr.batches.slabs import draw_pair, draw_view, seen
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
@@ -40,14 +40,15 @@ def fitting_patch(method_name: str, configuration: Configuration, shape: tuple[i
     Raises:
         UdeansrError: if not even a small slab is left, telling how large an LR has to be.
     """
-    scale = configuration.task.factors.zyx
-    slices, *sides = (side // factor for side, factor in zip(shape, scale, strict=True))
+    task, scale = configuration.task, configuration.task.factors.zyx
+    coarse = [side // factor for side, factor in zip(shape, scale, strict=True)]
+    slices, *sides = (min(coarse[view[axis]] for view in task.views) for axis in range(3))
     y, x = (min(wanted, side) for wanted, side in zip(configuration.size.patch_size, sides, strict=True))
-    if configuration.task.rotate90:
+    if task.rotate90:
         y = x = min(y, x)
-    least = (configuration.task.slab_slices, *(min(SMALLEST_SIDE, side) for side in configuration.size.patch_size))
-    if slices < least[0] or y < least[1] or x < least[2]:
-        needed = [side * factor for side, factor in zip(least, scale, strict=True)]
+    rows, columns = (min(SMALLEST_SIDE, side) for side in configuration.size.patch_size)
+    if slices < task.slab_slices or y < rows or x < columns:
+        needed = [n * factor for n, factor in zip(task.least_lr_voxels((rows, columns)), scale, strict=True)]
         raise UdeansrError(
             f"{_shown(shape)} voxels (slices first) are too few for {method_name}, which learns on the LR degraded "
             f"once more by {configuration.task.scale}; expected at least {_shown(needed)}. Predict it with a trained "
@@ -84,7 +85,8 @@ class ZeroShotPairs:
     def _draw(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Two slabs of one field of view, transformed alike."""
         shape = (self._configuration.task.slab_slices, *self._configuration.size.patch_size)
-        pair = draw_pair(self._lr, self._degraded, self._foreground, shape, rng)
+        view = draw_view(self._configuration.task.views, rng)
+        pair = draw_pair(seen(self._lr, view), seen(self._degraded, view), self._foreground[:, view], shape, rng)
         if not self._augment:
             return list(pair)
         gain, seed = np.float32(draw_gain(rng)), int(rng.integers(2**63))
@@ -167,7 +169,7 @@ def zero_shot(
     by_learned = partial(super_resolve, learned)
     settings = method.settings
     sr = median_of_transforms(by_learned, lr, method.configuration.task.rotate90) if settings.median else by_learned(lr)
-    return back_projected(sr, lr, method.scale, settings.back_projections)
+    return back_projected(sr, lr, method.configuration.task.factors, settings.back_projections)
 
 
 def learned_on(

@@ -165,7 +165,7 @@ def _shared_box(hr: Volume, motion: RigidMotion, lr: Volume, configuration: Conf
     whole = tuple(slice(0, n) for n in lr.geometry.shape)
     parts = whole if found is None else found
     box = (triple(part.start for part in parts), triple(part.stop - part.start for part in parts))
-    patch = (configuration.task.slab_slices, *configuration.size.patch_size)
+    patch = configuration.task.least_lr_voxels(configuration.size.patch_size)
     return training_box(box, lr.geometry.shape, patch, (1, 1, 1))
 
 

@@ -149,7 +149,7 @@ def prepare_pair(
 
 def _cut(volume: Volume, scale: Scale, configuration: Configuration, unit: float, level: float, path: Path) -> Prepared:
     """Cut a reoriented volume to its foreground, or to a patch where that is larger, and divide it by its level."""
-    patch = (configuration.task.slab_slices, *configuration.size.patch_size)
+    patch = configuration.task.least_lr_voxels(configuration.size.patch_size)
     minimum = tuple(n * s for n, s in zip(patch, scale.zyx, strict=True))
     margin = MARGIN_LR_VOXELS * max(scale.zyx)
     found = foreground_box(volume.voxels, margin)

@@ -42,7 +42,7 @@ def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
 
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
-    names = ("scale", "hr_spacing_mm", "slab_slices", "patch_size", "source_degradation")
+    names = ("scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation")
     values = asdict(configuration.task) | asdict(configuration.size)
     return {name: values[name] for name in names}
 

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from udeansr.batches.slabs import seen
 from udeansr.device import autocast
 from udeansr.files import whole_file
 from udeansr.methods.method import Method
@@ -55,15 +56,15 @@ def explain(
         lr: (Z, Y, X) normalised LR, of anybody.
         device: where to compute.
         precision: of the networks.
-    Returns: by name float16 maps (Z, Y, X) on the HR or the LR grid, and what they are made of, ``HR`` and ``LR``; as
-        many slices as whole slabs of both volumes give, sides cut to an even number of LR pixels. Empty where the
-        method has nothing to show.
+    Returns: by name float16 maps (slab axis, rows, columns) on the HR or the LR grid, and what they are made of, ``HR``
+        and ``LR``; as many slices as whole slabs of both volumes give, sides cut to an even number of LR pixels. Empty
+        where the method has nothing to show.
     """
-    slices, scale = method.slab_slices or 1, method.scale
+    slices, scale, view = method.slab_slices or 1, method.scale, method.configuration.task.views[0]
     if type(method).explanations is Method.explanations:
         return {}
-    fine = _even(hr, (2 * scale.y, 2 * scale.x))
-    coarse = _even(lr, (2, 2))
+    fine = _even(seen(hr, view), (2 * scale.y, 2 * scale.x))
+    coarse = _even(seen(lr, view), (2, 2))
     parts: list[dict[str, Tensor]] = []
     training = method.training
     method.eval()
@@ -83,7 +84,7 @@ def draw_maps(maps: dict[str, np.ndarray], path: Path) -> None:
     """Draw the middle slice of each map beside the others, whole or not at all; images grey, 0 to 1 for all.
 
     Args:
-        maps: (Z, Y, X) by name.
+        maps: slices first, by name.
         path: the PNG.
     """
     figure = Figure(figsize=(3.2 * len(maps), 3.6), layout="constrained")
