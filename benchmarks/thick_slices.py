@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--profile", default="gaussian", choices=SLICE_PROFILES)
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--set", action="append", default=[], help="self.iterations=500 and the like")
+    parser.add_argument("--quality", help="fast (default), balanced or best")
     parser.add_argument("--threads", type=int, help="of the processor")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -70,7 +71,7 @@ def main() -> None:
         lr = thicken(hr, arguments.factor, arguments.thickness, arguments.profile, arguments.noise, number)
         truth = hr.voxels[: arguments.factor * lr.voxels.shape[0]].astype(np.float32)
         settings = (f"self.thickness={arguments.thickness}", *arguments.set)
-        options = Options(device="cpu", spacing_mm=hr.geometry.spacing_mm, settings=settings)
+        options = Options(device="cpu", spacing_mm=hr.geometry.spacing_mm, settings=settings, quality=arguments.quality)
         with TemporaryDirectory() as folder:
             write_volume(lr, Path(folder) / "lr" / "a.nii.gz")
             begun, cpu = time.monotonic(), time.process_time()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ from udeansr.degradation.kspace import Degradation, acquire, degrade, truncate_k
 from udeansr.degradation.measured_degradation import (
     MeasuredDegradation,
     add_rician_noise,
+    apply_measured,
     convolve,
     deconvolve,
-    measure_degradation,
     width_voxels,
     with_deconvolved,
 )
+from udeansr.degradation.slice_profile import acquire_slices
+from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
 from udeansr.errors import UdeansrError
 from udeansr.image.files import list_images, read_volume
@@ -33,60 +36,17 @@ def error(measured: MeasuredDegradation, degradation: Degradation, axis: int) ->
     return float(np.abs(np.asarray(measured.transfer[axis]) - degradation.transfer(frequencies, axis)).max())
 
 
-@pytest.mark.parametrize(
-    "degradation",
-    [
-        Degradation(apodization=0.4, partial_fourier=0.75, noise=0.01),
-        Degradation(apodization=0.2, noise=0.03),
-    ],
-)
-def test_what_was_done_to_other_subjects_is_found(random_head, degradation):
-    scale, shape = Scale(1, 2, 2), (40, 72, 80)
-    hr = [foreground_spectrum(random_head(shape, seed), scale) for seed in range(3)]
-    lr, sigmas = [], []
-    for seed in range(3, 6):
-        voxels = degrade(random_head(shape, seed), scale, degradation, np.random.default_rng(seed))
-        lr.append(foreground_spectrum(voxels))
-        sigmas.append(degradation.noise * voxels[voxels > 300].mean() / intensity_scale(voxels))
-    measured = measure_degradation(hr, lr, SPACING)
-    for axis in (0, 2) if degradation.partial_fourier < 1 else (0, 1, 2):
-        assert error(measured, degradation, axis) < 0.13
-    assert measured.noise == pytest.approx(np.mean(sigmas), rel=0.25)
-    if degradation.partial_fourier < 1:
-        along_y = np.asarray(measured.transfer[1])
-        assert along_y[5] / along_y[10] > 2, "the edge of partial Fourier is not seen"
-
-
-def test_of_the_same_subjects_it_is_found_closely(random_head):
-    degradation = Degradation(apodization=0.35, noise=0.005)
-    subjects = [random_head((32, 64, 64), seed) for seed in range(2)]
-    truncated = [truncate_kspace(voxels, Scale(1, 2, 2)) / 1000 for voxels in subjects]
-    lr = [0.8 * acquire(image, degradation, np.random.default_rng(0)) for image in truncated]
-    measured = measure_degradation([log_spectrum(i) for i in truncated], [log_spectrum(i) for i in lr], SPACING)
-    assert max(error(measured, degradation, axis) for axis in range(3)) < 0.05
-    assert measured.gain == pytest.approx(0.8, rel=0.02)
-    assert measured.residual < 0.1
-
-
-def test_no_degradation_is_measured_as_none(random_head):
-    spectra = [foreground_spectrum(random_head((32, 48, 48), seed)) for seed in range(2)]
-    measured = measure_degradation(spectra, spectra, SPACING)
-    assert min(min(curve) for curve in measured.transfer) > 0.999
-    assert measured.gain == pytest.approx(1, abs=1e-3) and measured.residual < 1e-3
-    assert measured.width_mm == pytest.approx([1.207 * mm for mm in SPACING], rel=1e-3)
-
-
-def test_a_transfer_never_rises_and_starts_at_one(random_head):
-    hr, lr = ([foreground_spectrum(random_head((32, 40, 40), seed))] for seed in range(2))
-    for curve in measure_degradation(hr, lr, SPACING).transfer:
-        assert curve[0] == 1 and (np.diff(curve) <= 0).all()
-
-
-def test_few_slices_leave_bins_empty_and_the_curve_whole():
-    rng = np.random.default_rng(0)
-    hr, lr = ([log_spectrum(rng.standard_normal((6, 40, 40)))] for _ in range(2))
-    measured = measure_degradation(hr, lr, SPACING)
-    assert len(measured.transfer[0]) == BINS and np.isfinite(measured.transfer).all()
+def test_slices_are_excited_and_the_plane_is_truncated_and_blurred(random_head):
+    curves = ((1.0, 0.5), (1.0, 0.7), (1.0, 1.0))
+    measured = MeasuredDegradation((0.25, 0.75), curves, (2.0, 2.0, 2.0), 0.0, 1.0, 0.1, "gaussian", 0.8)
+    hr, scale = random_head((24, 32, 40), 0), Scale(3, 2, 1)
+    slices = truncate_kspace(acquire_slices(hr, 3, 2.4), Scale(1, 2, 1))
+    np.testing.assert_allclose(apply_measured(hr, scale, measured), convolve(slices, measured, (1, 2)), atol=1e-3)
+    encoded = replace(measured, slice_profile=None)
+    truncated = convolve(truncate_kspace(hr, scale), encoded)
+    np.testing.assert_allclose(apply_measured(hr, scale, encoded), truncated, atol=1e-3)
+    with pytest.raises(ValueError, match="slice_profile"):
+        replace(measured, slice_profile="sinc")
 
 
 def test_width_is_that_of_a_sinc_and_grows_with_the_blur():

@@ -32,7 +32,7 @@ def test_white_noise_has_its_variance_in_every_cell(shape):
 def test_a_wave_lies_in_the_cell_of_its_frequency():
     n = np.arange(64)
     wave = np.cos(2 * np.pi * 9 / 64 * n)[None, :, None] * np.ones((32, 1, 32))
-    cell = np.unravel_index(np.nanargmax(log_spectrum(wave, bins=8)), (8, 8, 8))
+    cell = np.unravel_index(np.nanargmax(log_spectrum(wave, bins=(8, 8, 8))), (8, 8, 8))
     assert cell == (0, 9 * 2 * 8 // 64, 0)
 
 

@@ -3,7 +3,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from udeansr.degradation.kspace import Degradation, degrade, noise_sigma, truncate_kspace
-from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.image.files import write_volume
 from udeansr.image.grid import reorient

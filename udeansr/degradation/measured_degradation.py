@@ -1,16 +1,16 @@
-"""The measured degradation: what an LR scanner did beyond truncation, measured unpaired, applied and undone."""
+"""The measured degradation: what an LR scanner did, as its spectra tell; applied to HR, and undone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
 
-from udeansr.degradation.spectrum import mean_spectrum
-from udeansr.image.volume import triple
-from udeansr.strict_json import NonNegativeFloat
+from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.slice_profile import SLICE_PROFILES, acquire_slices
+from udeansr.image.grid import Scale
+from udeansr.strict_json import NonNegativeFloat, PositiveFloat
 
 Curve = tuple[NonNegativeFloat, ...]
 
@@ -21,12 +21,16 @@ class MeasuredDegradation:
 
     Attributes:
         frequencies: centres of the bins of |f| / Nyquist of the LR.
-        transfer: the factor left of an amplitude at each of these along (Z, Y, X); never rises, starts at 1.
+        transfer: the factor left of an amplitude at each of these along (Z, Y, X); never rises, starts at 1. Along Z of
+            slices it is that of their profile.
         width_mm: full width at half maximum of the point spread along (Z, Y, X): that of the transfer and of the
             truncation of k-space together. The truncation alone has 1.21 LR voxels.
         noise: standard deviation of the noise of each complex channel, in normalised intensity of the LR.
         gain: level of the normalised LR over that of the normalised HR.
         residual: root mean square of what the model leaves of the log power, decades.
+        slice_profile: "gaussian" or "box" where the slices were excited, and what lies above their Nyquist folds back;
+            None where the slab axis was encoded as the others were.
+        slice_thickness: full width at half maximum of the profile over the distance of slices.
     """
 
     frequencies: Curve
@@ -35,126 +39,15 @@ class MeasuredDegradation:
     noise: NonNegativeFloat
     gain: NonNegativeFloat
     residual: NonNegativeFloat
+    slice_profile: str | None = None
+    slice_thickness: PositiveFloat = 1.0
 
     def __post_init__(self) -> None:
         """Refuse curves of several lengths, or of none."""
         if {len(curve) for curve in self.transfer} != {len(self.frequencies)} or not self.frequencies:
             raise ValueError("the curves of 'transfer' are not as long as 'frequencies'")
-
-
-def measure_degradation(
-    truncated_hr_spectra: Sequence[np.ndarray],
-    lr_spectra: Sequence[np.ndarray],
-    lr_spacing_mm: tuple[float, float, float],
-) -> MeasuredDegradation:
-    """Measure what turned one cohort's HR into another cohort's LR. No subject need be in both.
-
-    The mean power of the LR is taken as ``gain^2 P_HR H_z^2 H_y^2 H_x^2 + noise^2`` with H that never rise, and fitted
-    by least squares on its logarithm, with the scatter of both cohorts. H is 1 in the first bin of each axis.
-
-    Args:
-        truncated_hr_spectra: :func:`log_spectrum` of HR volumes truncated to the LR's k-space, at least one.
-        lr_spectra: :func:`log_spectrum` of LR volumes, at least one.
-        lr_spacing_mm: (Z, Y, X).
-    Raises:
-        ValueError: if a cohort is empty or no cell is filled in both.
-    Source: documentation/degradation.md.
-    """
-    hr_share = len(lr_spectra) / (len(truncated_hr_spectra) + len(lr_spectra))
-    model = _PowerModel(mean_spectrum(truncated_hr_spectra), mean_spectrum(lr_spectra), hr_share)
-    parameters = model.fit()
-    curves = model.transfer(parameters)
-    widths = [width_voxels(model.frequencies, curve) * mm for curve, mm in zip(curves, lr_spacing_mm, strict=True)]
-    return MeasuredDegradation(
-        frequencies=_floats(model.frequencies),
-        transfer=(_floats(curves[0]), _floats(curves[1]), _floats(curves[2])),
-        width_mm=triple(widths),
-        noise=float(np.exp(parameters[1])),
-        gain=float(np.exp(parameters[0])),
-        residual=float(np.sqrt(np.mean(model.log_misfit(parameters) ** 2)) / np.log(10)),
-    )
-
-
-class _PowerModel:
-    """Mean LR power as gain, noise and transfer functions make it of mean HR power, to be fitted by least squares.
-
-    The HR spectrum is a mean over few subjects too. Taken as exact, its scatter would pass for a flatter relation: a
-    noise that is not there and a steeper H. So each misfit is in units of its own scatter, which counts both cohorts
-    ("effective variance", Orear, Am. J. Phys. 50, 1982): that of HR comes in as far as the cell is signal.
-
-    Parameters: log gain, log noise, and for each axis the falls of -log H from one bin that is filled to the next.
-    """
-
-    def __init__(self, log_hr: np.ndarray, log_lr: np.ndarray, hr_share: float) -> None:
-        """Keep the cells that both spectra fill.
-
-        Args:
-            log_hr: (bins, bins, bins) mean log spectrum of truncated HR.
-            log_lr: of LR.
-            hr_share: part of HR in the variance of the difference of the two.
-        Raises:
-            ValueError: if there is no such cell.
-        """
-        filled = np.isfinite(log_hr) & np.isfinite(log_lr)
-        if not filled.any():
-            raise ValueError("the two cohorts have no cell of the spectrum in common")
-        bins = log_hr.shape[0]
-        self.frequencies = (np.arange(bins) + 0.5) / bins
-        self._hr_power, self._log_lr, self._hr_share = np.exp(log_hr[filled]), log_lr[filled], hr_share
-        cells = np.nonzero(filled)
-        self._bins = [np.unique(cell) for cell in cells]
-        passed = [cell[:, None] >= present[None, 1:] for cell, present in zip(cells, self._bins, strict=True)]
-        self._falls = np.concatenate(passed, axis=1).astype(float)
-
-    def fit(self) -> np.ndarray:
-        """The parameters of the least misfit."""
-        count = self._falls.shape[1]
-        start = np.concatenate([[0.0, self._log_lr.min() / 2], np.full(count, 0.02)])
-        lowest = np.concatenate([[-10.0, start[1] - 10], np.zeros(count)])
-        highest = np.concatenate([[10.0, start[1] + 10], np.full(count, 10.0)])
-        from scipy.optimize import least_squares
-
-        found = least_squares(self._misfit, start, self._jacobian, bounds=(lowest, highest))  # pyright: ignore[reportArgumentType] its stub
-        return found.x
-
-    def transfer(self, parameters: np.ndarray) -> list[np.ndarray]:
-        """H along (Z, Y, X) at :attr:`frequencies`."""
-        curves, first = [], 2
-        for bins in self._bins:
-            logs = np.concatenate([[0.0], -np.cumsum(parameters[first : first + len(bins) - 1])])
-            first += len(bins) - 1
-            curves.append(np.interp(self.frequencies, self.frequencies[bins], np.exp(logs)))
-        return curves
-
-    def log_misfit(self, parameters: np.ndarray) -> np.ndarray:
-        """Log power of the model over that of the LR, for each cell."""
-        return np.log(sum(self._powers(parameters))) - self._log_lr
-
-    def _powers(self, parameters: np.ndarray) -> tuple[np.ndarray, float]:
-        """Power of the signal in each cell, and of the noise."""
-        log_gain, log_noise = parameters[:2]
-        signal = self._hr_power * np.exp(2 * (log_gain - self._falls @ parameters[2:]))
-        return signal, float(np.exp(2 * log_noise))
-
-    def _scatter(self, signal_part: np.ndarray) -> np.ndarray:
-        """Standard deviation of the misfit of cells, in units of that of one spectrum."""
-        return np.sqrt(1 - self._hr_share + self._hr_share * signal_part**2)
-
-    def _misfit(self, parameters: np.ndarray) -> np.ndarray:
-        signal, noise = self._powers(parameters)
-        return (np.log(signal + noise) - self._log_lr) / self._scatter(signal / (signal + noise))
-
-    def _jacobian(self, parameters: np.ndarray) -> np.ndarray:
-        signal, noise = self._powers(parameters)
-        part = signal / (signal + noise)
-        scatter = self._scatter(part)
-        weight_change = self._misfit(parameters) * self._hr_share * part**2 * (1 - part) / scatter**2
-        of_signal, of_noise = 2 * (part / scatter - weight_change), 2 * ((1 - part) / scatter + weight_change)
-        return np.concatenate([of_signal[:, None], of_noise[:, None], -of_signal[:, None] * self._falls], axis=1)
-
-
-def _floats(curve: np.ndarray) -> Curve:
-    return tuple(float(number) for number in curve)
+        if self.slice_profile not in (None, *SLICE_PROFILES):
+            raise ValueError(f"'slice_profile' is {self.slice_profile!r}; expected {' or '.join(SLICE_PROFILES)}")
 
 
 def width_voxels(frequencies: np.ndarray, transfer: np.ndarray) -> float:
@@ -174,17 +67,35 @@ def width_voxels(frequencies: np.ndarray, transfer: np.ndarray) -> float:
     return float(2 * (distance[after - 1] + between * (distance[after] - distance[after - 1])))
 
 
-def convolve(truncated: np.ndarray, measured: MeasuredDegradation) -> np.ndarray:
+def apply_measured(hr: np.ndarray, scale: Scale, measured: MeasuredDegradation) -> np.ndarray:
+    """Make the LR of HR as the scanner was measured to do, but for the noise.
+
+    Args:
+        hr: (Z, Y, X), any unit. Each side divides by its scale.
+        scale: voxels merged along each axis.
+        measured: transfer along these axes, or the slice profile.
+    Returns: (Z/sz, Y/sy, X/sx) float32, same unit and mean; may ring below 0, as no magnitude is taken.
+    Raises:
+        ValueError: if a side does not divide.
+    """
+    if measured.slice_profile is None or scale.z == 1:
+        return convolve(truncate_kspace(hr, scale), measured)
+    slices = acquire_slices(hr, scale.z, measured.slice_thickness * scale.z, measured.slice_profile)
+    return convolve(truncate_kspace(slices, Scale(1, scale.y, scale.x)), measured, axes=(1, 2))
+
+
+def convolve(truncated: np.ndarray, measured: MeasuredDegradation, axes: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
     """Blur an image as a scanner did: its k-space times the measured transfer function.
 
     Args:
         truncated: (Z, Y, X) on the LR grid, any unit.
         measured: transfer along these axes.
+        axes: along which it is applied.
     Returns: float32, same unit, shape and mean; may ring below 0, as no magnitude is taken.
     """
     image = truncated.astype(np.float32)
-    for axis, curve in enumerate(measured.transfer):
-        size = image.shape[axis]
+    for axis in axes:
+        size, curve = image.shape[axis], measured.transfer[axis]
         frequency = np.arange(size // 2 + 1) * 2 / size
         factor = np.interp(frequency, (0.0, *measured.frequencies), (1.0, *curve)).astype(np.float32)
         shape = [-1 if i == axis else 1 for i in range(3)]

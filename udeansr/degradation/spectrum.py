@@ -20,40 +20,45 @@ view (a neck) or by a crop, the jump is no property of the scanner (documentatio
 """
 
 
-def foreground_spectrum(voxels: np.ndarray, scale: Scale | None = None) -> np.ndarray:
+def foreground_spectrum(
+    voxels: np.ndarray, scale: Scale | None = None, bins: tuple[int, int, int] = (BINS, BINS, BINS)
+) -> np.ndarray:
     """:func:`log_spectrum` of the normalised foreground box of one volume: what a degradation is measured from.
 
     Args:
         voxels: (Z, Y, X), any unit, not all zero, slab axis first.
         scale: for HR: its k-space is truncated to that of the LR and the magnitude taken, as the LR scanner did: its
             ringing in the air would else be read as noise of the LR. None for LR.
+        bins: cells along (Z, Y, X).
     Raises:
         ValueError: if no voxel is positive.
     """
     (z, y, x), sides = foreground_box(voxels)
     depth, height, width = (n // s * s for n, s in zip(sides, scale.zyx if scale else (1, 1, 1), strict=True))
     box = normalize(voxels[z : z + depth, y : y + height, x : x + width], intensity_scale(voxels))
-    return log_spectrum(np.abs(truncate_kspace(box, scale)) if scale else box)
+    return log_spectrum(np.abs(truncate_kspace(box, scale)) if scale else box, bins)
 
 
-def log_spectrum(voxels: np.ndarray, bins: int = BINS) -> np.ndarray:
+def log_spectrum(voxels: np.ndarray, bins: tuple[int, int, int] = (BINS, BINS, BINS)) -> np.ndarray:
     """Natural logarithm of the mean power in cells of |f| / Nyquist.
 
     Args:
         voxels: (Z, Y, X), cropped to the foreground and normalised.
-        bins: cells along each axis; their borders divide 0 to 1 evenly.
-    Returns: (bins, bins, bins) float64; white noise of standard deviation s gives log(s^2). NaN where a small volume
+        bins: cells along (Z, Y, X); their borders divide 0 to 1 evenly.
+    Returns: ``bins`` float64; white noise of standard deviation s gives log(s^2). NaN where a small volume
         has no sample in a cell.
     """
     image, energy = taper(voxels)
     power = np.abs(np.fft.fftn(image)) ** 2 / energy
-    cells = [_wave_numbers(size) * 2 * bins // size for size in voxels.shape]
-    z, y, x = np.meshgrid(*(np.minimum(cell, bins - 1) for cell in cells), indexing="ij", sparse=True)
-    cell = ((z * bins + y) * bins + x).ravel()
-    total = np.bincount(cell, power.ravel(), minlength=bins**3)
-    count = np.bincount(cell, minlength=bins**3)
+    cells = [_wave_numbers(size) * 2 * n // size for size, n in zip(voxels.shape, bins, strict=True)]
+    z, y, x = np.meshgrid(
+        *(np.minimum(cell, n - 1) for cell, n in zip(cells, bins, strict=True)), indexing="ij", sparse=True
+    )
+    cell = ((z * bins[1] + y) * bins[2] + x).ravel()
+    total = np.bincount(cell, power.ravel(), minlength=math.prod(bins))
+    count = np.bincount(cell, minlength=math.prod(bins))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(total / count).reshape(bins, bins, bins)
+        return np.log(total / count).reshape(bins)
 
 
 def _wave_numbers(size: int) -> np.ndarray:

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.measured_degradation import (
     MeasuredDegradation,
     add_rician_noise,
-    convolve,
-    measure_degradation,
+    apply_measured,
 )
+from udeansr.degradation.spectral_fit import measure_degradation, unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
@@ -53,24 +52,27 @@ class DegradedSample:
         level_gain: level of the normalised degraded HR over that of the normalised HR.
         truncated: spectrum of the HR truncated to the LR's k-space.
         degraded: spectrum of the degraded HR.
+        unfolded: spectrum of the HR up to its own Nyquist along the slab axis; None where that is the LR's.
     """
 
     level_gain: float
     truncated: np.ndarray
     degraded: np.ndarray
+    unfolded: np.ndarray | None = None
 
 
 def degrade_sample(request: DegradedSampleRequest) -> DegradedSample:
     """Degrade one HR image as measured; the noise is the same at each call."""
     volume = reorient(read_volume(request.path), request.grid.orientation)
     hr = to_hr_grid(volume, request.grid)
-    blurred = convolve(truncate_kspace(hr, request.grid.scale), request.measured)
+    blurred = apply_measured(hr, request.grid.scale, request.measured)
     noise = request.measured.noise * intensity_scale(blurred)
     lr = add_rician_noise(blurred, noise, np.random.default_rng(0))
     return DegradedSample(
         intensity_scale(volume.voxels) / intensity_scale(lr),
         foreground_spectrum(hr, request.grid.scale),
         foreground_spectrum(lr),
+        unfolded_spectrum(hr, request.grid.scale) if request.measured.slice_profile is not None else None,
     )
 
 
@@ -85,6 +87,7 @@ def with_hidden_noise(
         lr_spacing_mm: (Z, Y, X).
     """
     spectra = [one.truncated for one in samples], [one.degraded for one in samples]
-    again = measure_degradation(*spectra, lr_spacing_mm)
+    unfolded = [one.unfolded for one in samples if one.unfolded is not None]
+    again = measure_degradation(*spectra, lr_spacing_mm, unfolded, in_plane_alike=bool(unfolded))
     hidden = np.clip(measured.noise / max(again.noise, 1e-12), 1, HIDDEN_NOISE)
     return replace(measured, noise=float(measured.noise * hidden))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from udeansr.degradation.spectral_fit import unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_box, foreground_mask
@@ -82,6 +83,7 @@ class Examined:
         geometry: in the plan's orientation (as stored where there is no grid); None if unreadable.
         facts: None where there are faults.
         spectrum: (16, 16, 16) log power on the LR grid, HR truncated to it; None if not wanted.
+        unfolded: (sz * 16, 16, 16) of HR up to its own Nyquist along the slab axis; None where that is the LR's.
     """
 
     group: str
@@ -90,6 +92,7 @@ class Examined:
     geometry: Geometry | None = None
     facts: CaseFacts | None = None
     spectrum: np.ndarray | None = None
+    unfolded: np.ndarray | None = None
 
 
 def examine(request: Request) -> Examined:
@@ -105,13 +108,15 @@ def examine(request: Request) -> Examined:
     if faults:
         return Examined(group, case, faults, volume.geometry)
     facts = _facts(group, case, volume, stored.geometry.orientation)
-    spectrum = None
+    spectrum = unfolded = None
     if request.grid and request.spectrum and fits_patch(facts, request.grid):
         if group in HR_GROUPS:
-            spectrum = foreground_spectrum(to_hr_grid(volume, request.grid), request.grid.scale)
+            hr, scale = to_hr_grid(volume, request.grid), request.grid.scale
+            spectrum = foreground_spectrum(hr, scale)
+            unfolded = unfolded_spectrum(hr, scale) if scale.z > 1 else None
         else:
             spectrum = foreground_spectrum(volume.voxels)
-    return Examined(group, case, (), volume.geometry, facts, spectrum)
+    return Examined(group, case, (), volume.geometry, facts, spectrum, unfolded)
 
 
 def fits_patch(facts: CaseFacts, grid: CohortGrid) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
 from udeansr.image.cropping import middle
 from udeansr.strict_json import Fraction, NonNegativeFloat, PositiveInt, read_json_as, write_json

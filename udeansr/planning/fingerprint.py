@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from udeansr.degradation.measured_degradation import MeasuredDegradation, measure_degradation
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import permutation_p
 from udeansr.image.grid import equal_spacing
 from udeansr.parallel import parallel_map
@@ -119,7 +120,10 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
     grid, examined, _ = examine_dataset(raw, processes, spectra=True)
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
-    degradation = measure_degradation(spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm)
+    unfolded = [one.unfolded for one in examined if one.group == SOURCE_HR and one.unfolded is not None]
+    degradation = measure_degradation(
+        spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm, unfolded, grid.scale.y == grid.scale.x == 1
+    )
     samples = _degrade_samples(raw, grid, degradation, processes)
     trained = [case for case in facts if case.group in spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]

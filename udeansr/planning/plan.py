@@ -10,7 +10,7 @@ from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference
-from udeansr.image.volume import Geometry
+from udeansr.image.volume import Geometry, triple
 from udeansr.strict_json import PositiveFloat, PositiveInt, as_json, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
@@ -27,8 +27,6 @@ Spacing = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 SlabAxes = Literal["Z", "Y", "X", "YX"]
 View = tuple[int, int, int]
 VIEWS: dict[str, View] = {"Z": (0, 1, 2), "Y": (1, 0, 2), "X": (2, 0, 1)}
-"""Orders of the axes (Z, Y, X), the slab axis first."""
-
 SMALLEST_PATCH = (3, 16, 16)
 """LR slices, rows and columns: the discriminators halve a patch four times, and a slab has two neighbours a slice."""
 
@@ -42,8 +40,7 @@ class Task:
         lr_spacing_mm: spacing of the LR, (Z, Y, X) in the plan's orientation, mm.
         hr_spacing_mm: spacing of the HR and of SR, ``lr_spacing_mm / scale``, mm.
         slab_slices: LR slices in a slab.
-        slab_axes: "Z", "Y" or "X": the axis along which slabs are cut, that of the least factor, so that networks
-            convolve along the others; "YX": along both, since they are alike, and predictions are averaged.
+        slab_axes: "Z", "Y" or "X": along which slabs are cut, networks convolve along the others; "YX": both, averaged.
         rotate90: whether augmentation may rotate patches by right angles in the plane.
         source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation",
             "randomized" (domain randomization: those of many scanners, the model then serves LR of any), or a
@@ -60,20 +57,18 @@ class Task:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """For each axis of slabs the order in which (Z, Y, X) are seen: slab axis, rows, columns."""
+        """The order in which (Z, Y, X) are seen for each axis of slabs: that axis, rows, columns."""
         return tuple(VIEWS[axis] for axis in self.slab_axes)
 
     @property
     def slab_factors(self) -> Scale:
-        """The factors along (slab axis, rows, columns), the same in all views."""
-        z, y, x = (self.factors.zyx[axis] for axis in self.views[0])
-        return Scale(z, y, x)
+        """Along (slab axis, rows, columns)."""
+        return Scale(*(self.factors.zyx[axis] for axis in self.views[0]))
 
     def least_lr_voxels(self, patch_size: tuple[int, int]) -> tuple[int, int, int]:
         """LR voxels along (Z, Y, X) of a volume that holds a slab of this patch in each view."""
         sides = (self.slab_slices, *patch_size)
-        z, y, x = (max(sides[view.index(axis)] for view in self.views) for axis in range(3))
-        return (z, y, x)
+        return triple(max(sides[view.index(axis)] for view in self.views) for axis in range(3))
 
     @property
     def factors(self) -> Scale:

@@ -34,6 +34,13 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in LISTED]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
+        if axis == "Z" and measured.slice_profile is not None:
+            rows.append(
+                (
+                    "  slices",
+                    f"excited, {measured.slice_thickness:.2f} of their distance thick, what is finer folds back",
+                )
+            )
         rows.append(
             (f"  along {axis}", f"transfer {left} at {' '.join(map(str, LISTED))} Nyquist; width {width:.2f} mm")
         )

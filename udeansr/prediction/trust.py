@@ -133,8 +133,12 @@ class TrustMeter:
             raise ValueError(f"{self._waiting} slices of the SR have not gone by")
         measured = domain.measure(lr, lr_spacing_mm) if domain is not None else None
         known = measured or expected
-        coarse, whole, lr = self._slices(), lr, _middle(lr)
-        again = np.abs(convolve(coarse, known) if known is not None else coarse)
+        thickness = self._slice_thickness
+        if expected is not None and expected.slice_profile is not None and not deconvolves:
+            thickness = expected.slice_thickness
+        coarse, whole, lr = self._slices(thickness), lr, _middle(lr)
+        axes = (0, 1, 2) if thickness is None else (1, 2)
+        again = np.abs(convolve(coarse, known, axes) if known is not None else coarse)
         border = tuple(slice(_BORDER, -_BORDER) if n > WINDOW else slice(None) for n in whole.shape[1:])
         inner = (slice(None), *border)
         error = float(np.mean(np.square(again[inner] - lr[inner]), dtype=np.float64))
@@ -154,11 +158,11 @@ class TrustMeter:
             **found,
         )
 
-    def _slices(self) -> np.ndarray:
+    def _slices(self, thickness: float | None) -> np.ndarray:
         """The SR at the resolution of its LR, along the slices too."""
-        if self._slice_thickness is None:
+        if thickness is None:
             return truncate_kspace(self._coarse, Scale(self._scale.z, 1, 1))
-        return acquire_slices(self._coarse, self._scale.z, self._slice_thickness * self._scale.z)
+        return acquire_slices(self._coarse, self._scale.z, thickness * self._scale.z)
 
 
 def _middle(slices: np.ndarray) -> np.ndarray:

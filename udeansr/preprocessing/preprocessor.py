@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, sample, truncate_kspace
-from udeansr.degradation.measured_degradation import convolve
+from udeansr.degradation.measured_degradation import apply_measured
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
@@ -171,14 +171,14 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
         standard deviation of the noise in each complex channel, both in normalised intensity of HR.
     """
     known, scale = configuration.task.source_degradation, configuration.task.factors
-    lr = sample(hr, scale, known) if isinstance(known, Degradation) else truncate_kspace(hr, scale)
     if isinstance(known, Degradation):
+        lr = sample(hr, scale, known)
         # Noise turned by the phase of the image is the same noise: it can be added to the magnitude as well.
         silent = acquire(lr, replace(known, noise=0.0), np.random.default_rng())
         return silent, noise_sigma(lr, known)
     if known == "truncation" or plan.degradation is None:
-        return lr, 0.0
-    return convolve(lr, plan.degradation), plan.degradation.noise / plan.lr_gain
+        return truncate_kspace(hr, scale), 0.0
+    return apply_measured(hr, scale, plan.degradation), plan.degradation.noise / plan.lr_gain
 
 
 def _prepare(task: _Task, plan: Plan, configuration: Configuration) -> tuple[Prepared, ...]:
