@@ -1,8 +1,9 @@
 """Thick slices made of HR, restored by `udeansr_predict --method self` and by cubic interpolation, and scored.
 
-Each HR scan is thickened along its slab axis by a slice profile and sampled, gets Rician noise, and is restored from
-itself alone. PSNR over the whole volume and over the head (above a tenth of the mean of what is above the mean), peak:
-the 99.5th percentile of what is above the mean, intensities clipped to it.
+Each scan is thickened along its slab axis, or with --in-plane along the second axis of its plane (anterior-posterior of
+axial slices), so that a scan of thick slices is its own truth: by a slice profile, then sampled, with Rician noise. It
+is restored from itself alone. PSNR over the whole volume and over the head (above a tenth of the mean of what is above
+the mean), peak: the 99.5th percentile of what is above the mean, intensities clipped to it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", help="beginnings of the names to take; default: all")
     parser.add_argument("--factor", type=int, default=3, help="HR voxels from slice to slice")
     parser.add_argument("--thickness", type=float, default=1.0, help="FWHM over the distance of slices; 0.7: 30 %% gap")
+    parser.add_argument("--in-plane", action="store_true", help="along an in-plane axis")
     parser.add_argument("--profile", default="gaussian", choices=SLICE_PROFILES)
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--set", action="append", default=[], help="self.iterations=500 and the like")
@@ -67,7 +69,8 @@ def main() -> None:
         if arguments.cases and not path.name.startswith(tuple(arguments.cases)):
             continue
         stored = read_volume(path)
-        hr = reorient(stored, slab_orientation(stored.geometry))
+        letters = slab_orientation(stored.geometry)
+        hr = reorient(stored, letters[1] + letters[0] + letters[2] if arguments.in_plane else letters)
         lr = thicken(hr, arguments.factor, arguments.thickness, arguments.profile, arguments.noise, number)
         truth = hr.voxels[: arguments.factor * lr.voxels.shape[0]].astype(np.float32)
         settings = (f"self.thickness={arguments.thickness}", *arguments.set)

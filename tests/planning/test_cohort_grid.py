@@ -80,3 +80,12 @@ def test_hr_of_another_spacing_is_resampled_in_place():
     voxels = to_hr_grid(ramp((8, 20, 30), (2.0, 1.0, 1.25)), GRID)
     assert voxels.shape == (8, 20, 36)
     np.testing.assert_allclose(voxels[4, 10, 4:-4], np.arange(4, 32) + 0.5, atol=0.02)
+
+
+def test_of_a_mixed_cohort_the_spacing_is_one_that_images_have():
+    """Those of real FLAIR of one hospital, whose median along each axis is 3.15 x 0.72 x 0.72 mm."""
+    spacings = [(4.0, 0.72, 0.72), *[(3.0, 0.72, 0.72)] * 3, *[(3.3, 0.57, 0.57)] * 2, (3.0, 0.9, 0.9)]
+    lr = [Geometry((40, 320, 320), spacing_mm) for spacing_mm in spacings]
+    hr = [Geometry((160, 160, 160), (1.0, 1.0, 1.0))]
+    assert find_grid(lr, hr).lr_spacing_mm == find_grid(lr[::-1], hr).lr_spacing_mm == (3.0, 0.72, 0.72)
+    assert find_grid(lr[:2], hr).lr_spacing_mm == find_grid(lr[1::-1], hr).lr_spacing_mm

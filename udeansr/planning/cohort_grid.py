@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, slab_orientation
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, equal_spacing, reorient_geometry, slab_orientation
 from udeansr.image.resampling import resample_onto
 from udeansr.image.volume import Geometry, Triple, Volume
 
@@ -19,7 +19,8 @@ class CohortGrid:
 
     Attributes:
         orientation: three letters for (Z, Y, X), slab axis first; that of most of the LR.
-        lr_spacing_mm, hr_spacing_mm: medians over the cases, (Z, Y, X) in that orientation, mm.
+        lr_spacing_mm: that of most of the LR, the median of those that agree within 2 %, (Z, Y, X) in that orientation.
+        hr_spacing_mm: the median over the HR.
     """
 
     orientation: str
@@ -56,7 +57,9 @@ def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
     votes = Counter(slab_orientation(geometry) for geometry in lr)
     # Of equally frequent orientations the first by letter, so that the order of the files does not matter.
     orientation = min(votes, key=lambda letters: (-votes[letters], letters))
-    return CohortGrid(orientation, _median_spacing(lr, orientation), _median_spacing(hr, orientation))
+    return CohortGrid(
+        orientation, _median_spacing(_most_alike(lr, orientation), orientation), _median_spacing(hr, orientation)
+    )
 
 
 def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
@@ -75,6 +78,16 @@ def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
     # The outer corner of voxel 0 lies half a voxel before its centre, on both grids.
     left, posterior, superior = (float(mm) for mm in geometry.world_mm((new / old - 1) / 2))
     return Geometry((depth, height, width), (slab, row, column), (left, posterior, superior), geometry.axes)
+
+
+def _most_alike(geometries: Sequence[Geometry], orientation: str) -> list[Geometry]:
+    """The largest group of one spacing: of a mixed cohort the median along each axis is a spacing that no image has."""
+    spacings = [reorient_geometry(geometry, orientation).spacing_mm for geometry in geometries]
+    groups = [
+        [geometry for geometry, own in zip(geometries, spacings, strict=True) if equal_spacing(own, spacing)]
+        for spacing in sorted(spacings)  # so that of groups of one size the order of the files does not decide
+    ]
+    return max(groups, key=len)
 
 
 def _median_spacing(geometries: Sequence[Geometry], orientation: str) -> Triple:

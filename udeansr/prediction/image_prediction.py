@@ -19,6 +19,7 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, Provenance, checksum
 from udeansr.prediction.predictor import Prediction, Predictor
 from udeansr.progress import ProgressBar, progress_bar
+from udeansr.strict_json import as_json
 
 LARGE_BYTES = 256_000_000
 """Of an SR volume: it is written before the next is made, so that two such never take memory at once."""
@@ -107,6 +108,8 @@ class ImagePredictor:
             "float": options.as_float,
             "precision": resolver.precision,
             "quality": resolver.quality,
+            "method": {"name": resolver.model.method.name, **as_json(resolver.model.method.settings)},
+            "spacing_mm": options.spacing_mm,
             "stride": resolver.inference.stride,
             "uncertainty": options.uncertainty,
         }
