@@ -16,6 +16,7 @@ from nibabel.filebasedimages import FileBasedImage
 import udeansr
 from udeansr import SuperResolver
 from udeansr.errors import UdeansrError
+from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale, reorient, same_grid
 from udeansr.image.nifti import nibabel_image, nibabel_volume
 from udeansr.image.sitk_image import sitk_image, sitk_volume
@@ -248,3 +249,21 @@ def test_a_type_checker_learns_what_comes_of_each_kind():
     told = [get_type_hints(form) for form in get_overloads(SuperResolver.predict)]
     assert {hints["image"]: hints["return"] for hints in told} == {k: SuperResolved[v] for k, v in kinds.items()}
     assert (files("udeansr") / "py.typed").is_file()
+
+
+def test_it_learns_from_thick_slices_themselves(tmp_path):
+    grid = Geometry((6, 48, 44), (5.0, 1.0, 1.0))
+    rng = np.random.default_rng(0)
+    for name in ("a_T2w", "b_T2w", "c_FLAIR"):
+        write_volume(Volume(rng.integers(1, 900, grid.shape).astype(np.int16), grid), tmp_path / f"{name}.nii.gz")
+    quick = ["self.iterations=2", "self.features=4", "self.blocks=1"]
+    learned = SuperResolver.learn([tmp_path / "a_T2w.nii.gz", tmp_path / "b_T2w.nii.gz"], "cpu", settings=quick)
+    made = learned(read_volume(tmp_path / "a_T2w.nii.gz"))
+    assert made.geometry.spacing_mm == (1.0, 1.0, 1.0) and learned.scale == (5, 1, 1)
+    with pytest.raises(UdeansrError, match="scans of 2 protocols: 1 image of T2w"):
+        SuperResolver.learn([tmp_path / "a_T2w.nii.gz", tmp_path / "c_FLAIR.nii.gz"], "cpu", settings=quick)
+    with pytest.raises(UdeansrError, match="scans of 0 protocols"):
+        SuperResolver.learn([], "cpu")
+    write_volume(Volume(np.ones((8, 8, 8), np.int16), Geometry((8, 8, 8), (1.0, 1.0, 1.0))), tmp_path / "d.nii.gz")
+    with pytest.raises(UdeansrError, match="expected thick slices that are sharper in their plane"):
+        SuperResolver.learn([tmp_path / "d.nii.gz"], "cpu")

@@ -13,7 +13,14 @@ from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
 from udeansr.models.choice import ModelQuery, choose_model, without_model
 from udeansr.prediction.options import Options
-from udeansr.prediction.self_training import NAME, Protocol, cannot_teach, learn_protocol, protocols
+from udeansr.prediction.self_training import (
+    NAME,
+    Protocol,
+    cannot_teach,
+    check_can_teach,
+    learn_protocol,
+    protocols,
+)
 
 if TYPE_CHECKING:
     from udeansr.models.model import Model
@@ -69,12 +76,7 @@ def _asked_for(query: ModelQuery, images: Sequence[Path], options: Options) -> l
     if any((query.path, query.dataset, query.configuration, query.scale)):
         raise UdeansrError(f"--method {NAME} learns from the images; leave out -m, -d, -c and --scale, or --method")
     grids = [(image, read_geometry(image)) for image in images]
-    for image, geometry in grids:
-        if trouble := cannot_teach(geometry, _slice_mm(options)):
-            raise UdeansrError(
-                f"{image}: {trouble}; expected thick slices that are sharper in their plane. Leave it out, or name a "
-                "model: udeansr_models list"
-            )
+    check_can_teach(grids, _slice_mm(options))
     return [_learning(protocol, options) for protocol in protocols(grids, _slice_mm(options))]
 
 

@@ -110,6 +110,23 @@ def cannot_teach(geometry: Geometry, slice_mm: float | None = None) -> str | Non
     return None
 
 
+def check_can_teach(images: Sequence[tuple[Path, Geometry]], slice_mm: float | None = None) -> None:
+    """Refuse an image that cannot learn from its own planes.
+
+    Args:
+        images: with their grids.
+        slice_mm: as for :func:`cannot_teach`.
+    Raises:
+        UdeansrError: naming the first that cannot.
+    """
+    for image, geometry in images:
+        if trouble := cannot_teach(geometry, slice_mm):
+            raise UdeansrError(
+                f"{image}: {trouble}; expected thick slices that are sharper in their plane. Leave it out, or name a "
+                "model: udeansr_models list"
+            )
+
+
 def protocols(images: Sequence[tuple[Path, Geometry]], slice_mm: float | None = None) -> list[Protocol]:
     """Images grouped by protocol, in the order of the first of each.
 

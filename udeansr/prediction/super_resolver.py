@@ -15,6 +15,8 @@ from nibabel.filebasedimages import FileBasedImage
 from nibabel.spatialimages import SpatialImage
 
 from udeansr.device import choose_device
+from udeansr.errors import UdeansrError
+from udeansr.image.files import read_geometry
 from udeansr.image.nifti import nibabel_image, nibabel_volume
 from udeansr.image.sitk_image import keep_metadata, sitk_image, sitk_volume
 from udeansr.image.volume import Geometry, Volume, triple
@@ -23,6 +25,7 @@ from udeansr.models.model import load_model
 from udeansr.models.registry import model_path
 from udeansr.prediction.options import Options
 from udeansr.prediction.predictor import Predictor
+from udeansr.prediction.self_training import check_can_teach, learn_protocol, protocols
 from udeansr.prediction.trust import Trust
 
 _AXES = {
@@ -160,6 +163,36 @@ class SuperResolver:
         """
         options = Options(device=device, precision=precision, quality=quality, uncertainty=uncertainty)
         return cls(options.predictor(load_model(model_path(model), choose_device(options.device))))
+
+    @classmethod
+    def learn(
+        cls,
+        scans: Sequence[str | Path],
+        device: str = "auto",
+        precision: str = "auto",
+        quality: Quality | None = None,
+        settings: Sequence[str] = (),
+    ) -> SuperResolver:
+        """Learn from thick-slice scans of one protocol themselves, as ``udeansr_predict --method self`` does.
+
+        Args:
+            scans: files that we read, or DICOM folders, of one contrast, spacing, slice orientation and thickness.
+            device: as for :meth:`load`.
+            precision: as for :meth:`load`.
+            quality: as for :meth:`load`.
+            settings: of the method, each ``self.NAME=VALUE``.
+        Raises:
+            UdeansrError: if a scan cannot be read or is no thick-slice scan, they are of several protocols, or a
+                setting is none.
+        """
+        grids = [(path, read_geometry(path)) for path in map(Path, scans)]
+        check_can_teach(grids)
+        found = protocols(grids)
+        if len(found) != 1:
+            listed = "; ".join(map(str, found)) or "no scan"
+            raise UdeansrError(f"scans of {len(found)} protocols: {listed}; expected one; learn from each apart")
+        options = Options(device=device, precision=precision, quality=quality)
+        return cls(options.predictor(learn_protocol(found[0], settings, device, precision)))
 
     @property
     def orientation(self) -> str:
