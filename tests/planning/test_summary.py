@@ -23,7 +23,7 @@ def fingerprint() -> Fingerprint:
 def test_the_facts_that_a_reader_needs_are_listed(fingerprint):
     table = fingerprint_table(fingerprint)
     for words in (
-        "towards S, P, L; slabs along S",
+        "towards S, P, L; Z is the coarsest of the LR",
         "4 images, median 40 x 96 x 98.5 voxels of 4 x 2 x 2 mm, 42% foreground",
         "misfit 0.05 decades",
         "chance        p = 0.029 that there is no more than truncation",
@@ -68,3 +68,16 @@ def test_a_known_degradation_is_told_in_words(fingerprint):
         line for line in plan_table(replace(plan, configurations={"x2x2x2": known})).splitlines() if "0.3" in line
     ]
     assert line.split()[:5] == ["source_degradation", "known", "set", "by", "hand:"] and "apodization 0.3," in line
+
+
+def test_what_the_scanner_interpolated_is_told(fingerprint):
+    assert "interpolated" not in fingerprint_table(fingerprint)
+    lr = replace(fingerprint.cohorts["targetLR"], resolved_fraction=(1.0, 0.8, 0.5))
+    table = fingerprint_table(replace(fingerprint, cohorts={**fingerprint.cohorts, "targetLR": lr}))
+    assert "its spectra end at a true resolution of 4 x 2.5 x 4 mm" in table
+
+
+def test_slices_that_were_excited_are_told(fingerprint):
+    assert "excited" not in fingerprint_table(fingerprint)
+    excited = replace(fingerprint.degradation, slice_profile="gaussian", slice_thickness=0.7)
+    assert "excited, 0.70 of their distance thick" in fingerprint_table(replace(fingerprint, degradation=excited))

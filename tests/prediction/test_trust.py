@@ -9,6 +9,7 @@ import pytest
 from udeansr.degradation.kspace import Degradation, degrade, truncate_kspace
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.image.grid import Scale
+from udeansr.image.resampling import sinc
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.prediction.trust import Trust, TrustMeter
 
@@ -109,7 +110,7 @@ def test_it_goes_to_json_whatever_it_found():
     found = Trust(math.inf, 0.1, 1.0, 0.01, (1.0, 2.0, 3.0), 0.1, ("noise",))
     assert json.loads(json.dumps(found.as_dict(), allow_nan=False)) == {
         "consistency_db": None, "shift_voxels": 0.1, "gain": 1.0, "noise": 0.01, "width_mm": [1.0, 2.0, 3.0],
-        "misfit": 0.1, "outside": ["noise"],
+        "misfit": 0.1, "outside": ["noise"], "resolved_mm": None,
     }  # fmt: skip
 
 
@@ -130,3 +131,16 @@ def test_of_large_slices_the_middle_is_judged(monkeypatch, subject):
     assert middle.gain == pytest.approx(whole.gain, abs=0.02)
     moved = assessed(np.roll(hr, 1, 2), np.abs(truncate_kspace(hr, SCALE)))
     assert moved.shift_voxels == pytest.approx(1, abs=0.1)
+
+
+def test_what_the_scanner_interpolated_is_told():
+    rng = np.random.default_rng(0)
+    grids = np.meshgrid(*(np.fft.fftfreq(n) for n in (6, 48, 60)), indexing="ij")
+    fall = (np.sqrt(sum(f**2 for f in grids)) + 0.02) ** -1.3
+    image = np.fft.ifftn(np.fft.fftn(rng.standard_normal((6, 48, 60))) * fall).real
+    image = (image - image.min()).astype(np.float32) / 10
+    filled = sinc(image, Scale(1, 1, 2))
+    found = assessed(sinc(filled, SCALE), filled)
+    assert found.resolved_mm is not None and found.resolved_mm[2] == pytest.approx(2 * SPACING_MM[2], rel=0.2)
+    assert "interpolated by its scanner (true resolution " in str(found)
+    assert assessed(sinc(image, SCALE), image).resolved_mm is None

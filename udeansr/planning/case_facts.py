@@ -9,11 +9,12 @@ import numpy as np
 
 from udeansr.degradation.spectral_fit import unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.degradation.true_resolution import resolved_fraction
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
-from udeansr.image.volume import Geometry, Volume
+from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
@@ -35,6 +36,7 @@ class CaseFacts:
         foreground_percentiles: 0.5th, 50th and 99.5th percentile of the foreground, in the unit of the voxels.
         foreground_fraction: part of the voxels that is foreground, 0 to 1.
         foreground_start, foreground_shape: the box of the foreground, voxels, in the plan's orientation.
+        resolved_fraction: part of its Nyquist frequency up to which it holds anything, along (Z, Y, X).
         digest: of voxels and shape in one fixed orientation: equal for the same image in another file.
     """
 
@@ -49,6 +51,7 @@ class CaseFacts:
     foreground_start: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt]
     foreground_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     digest: str
+    resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
 
     @property
     def intensity_scale(self) -> float:
@@ -154,6 +157,7 @@ def _facts(group: str, case: Case, volume: Volume, stored_orientation: str) -> C
         foreground_start=start,
         foreground_shape=shape,
         digest=_digest(volume),
+        resolved_fraction=triple(resolved_fraction(volume.voxels, axis) for axis in range(3)),
     )
 
 

@@ -45,6 +45,8 @@ class CohortFacts:
         foreground_fraction: part of the voxels that is foreground, 0 to 1.
         log_power: the mean over subjects of the log power along each axis, the other two frequencies near 0, in bins of
             |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
+        resolved_fraction: part of its Nyquist frequency up to which an image holds anything, along (Z, Y, X): where the
+            scanner interpolated, voxels are smaller than what was measured.
     """
 
     images: PositiveInt
@@ -53,6 +55,7 @@ class CohortFacts:
     foreground_percentiles: tuple[float, float, float]
     foreground_fraction: Fraction
     log_power: dict[str, tuple[float | None, ...]]
+    resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,7 @@ def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> Cohort
         foreground_percentiles=_median([case.foreground_percentiles for case in cases]),
         foreground_fraction=float(np.median([case.foreground_fraction for case in cases])),
         log_power={"ZYX"[axis]: _profile(spectra, axis) for axis in range(3)},
+        resolved_fraction=_median([case.resolved_fraction for case in cases]),
     )
 
 

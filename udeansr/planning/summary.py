@@ -18,15 +18,18 @@ VALUES = (*TASK_KEYS, *SIZE_KEYS)
 def fingerprint_table(fingerprint: Fingerprint) -> str:
     """The facts that a person judges by, a line each."""
     measured = fingerprint.degradation
-    rows = [
-        ("axes (Z, Y, X)", f"towards {', '.join(fingerprint.orientation)}; slabs along {fingerprint.orientation[0]}")
-    ]
+    rows = [("axes (Z, Y, X)", f"towards {', '.join(fingerprint.orientation)}; Z is the coarsest of the LR")]
     for group, cohort in fingerprint.cohorts.items():
         shape = " x ".join(f"{n:g}" for n in cohort.shape)
         rows.append(
             (group, f"{cohort.images} images, median {shape} voxels of {format_spacing(cohort.spacing_mm)}, "
              f"{cohort.foreground_fraction:.0%} foreground")
         )  # fmt: skip
+        if min(cohort.resolved_fraction) < 1:
+            true_mm = [mm / part for mm, part in zip(cohort.spacing_mm, cohort.resolved_fraction, strict=True)]
+            rows.append(
+                ("  interpolated", f"by the scanner: its spectra end at a true resolution of {format_spacing(true_mm)}")
+            )
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
     p = fingerprint.degradation_p
     chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
@@ -35,12 +38,8 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
         if axis == "Z" and measured.slice_profile is not None:
-            rows.append(
-                (
-                    "  slices",
-                    f"excited, {measured.slice_thickness:.2f} of their distance thick, what is finer folds back",
-                )
-            )
+            thick = f"{measured.slice_thickness:.2f} of their distance thick"
+            rows.append(("  slices", f"excited, {thick}; what is finer folds back"))
         rows.append(
             (f"  along {axis}", f"transfer {left} at {' '.join(map(str, LISTED))} Nyquist; width {width:.2f} mm")
         )

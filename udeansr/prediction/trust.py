@@ -12,9 +12,11 @@ from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.measured_degradation import MeasuredDegradation, convolve
 from udeansr.degradation.shift import shift_voxels
 from udeansr.degradation.slice_profile import acquire_slices
+from udeansr.degradation.true_resolution import resolved_fraction
 from udeansr.evaluation.fidelity import gain
 from udeansr.image.cropping import middle
-from udeansr.image.grid import Scale
+from udeansr.image.grid import Scale, format_spacing
+from udeansr.image.volume import triple
 from udeansr.planning.domain import Domain, mean_transfer
 
 WINDOW = 256
@@ -44,6 +46,7 @@ class Trust:
         misfit: root mean square of what the measure leaves of the log power, decades; None as for noise.
         outside: in which respects the LR is unlike those that the model was made for, each with its number; empty if
             it is like them, None where it is not known.
+        resolved_mm: true resolution of the LR along (Z, Y, X) where its scanner interpolated; None where it did not.
     """
 
     consistency_db: float
@@ -53,6 +56,7 @@ class Trust:
     width_mm: tuple[float, float, float] | None = None
     misfit: float | None = None
     outside: tuple[str, ...] | None = None
+    resolved_mm: tuple[float, float, float] | None = None
 
     def __str__(self) -> str:
         """The line that prediction prints for a volume."""
@@ -63,6 +67,8 @@ class Trust:
         ]
         if self.noise is not None:
             words.append(f"noise {self.noise:.4f}")
+        if self.resolved_mm is not None:
+            words.append(f"interpolated by its scanner (true resolution {format_spacing(self.resolved_mm)})")
         if self.outside is not None:
             words.append("in the model's domain" if not self.outside else f"OUTSIDE the model's domain: {self.why}")
         return ", ".join(words)
@@ -155,6 +161,7 @@ class TrustMeter:
             consistency_db=-10 * math.log10(error) if error > 0 else math.inf,
             shift_voxels=float(shift.max()),
             gain=gain(again, lr),
+            resolved_mm=_resolved_mm(whole, lr_spacing_mm),
             **found,
         )
 
@@ -168,6 +175,14 @@ class TrustMeter:
 def _middle(slices: np.ndarray) -> np.ndarray:
     """(n, Y, X) -> the middle of the slices, at most :data:`WINDOW` along each side; a view."""
     return middle(slices, (len(slices), WINDOW, WINDOW))
+
+
+def _resolved_mm(lr: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[float, float, float] | None:
+    """The true resolution of an LR; None where its voxels hold what they promise."""
+    parts = [resolved_fraction(lr, axis) for axis in range(3)]
+    if min(parts) == 1:
+        return None
+    return triple(round(mm / part, 3) for mm, part in zip(spacing_mm, parts, strict=True))
 
 
 def _outside(
