@@ -71,10 +71,10 @@ def test_a_known_degradation_is_told_in_words(fingerprint):
 
 
 def test_what_the_scanner_interpolated_is_told(fingerprint):
-    assert "interpolated" not in fingerprint_table(fingerprint)
+    assert "break off" not in fingerprint_table(fingerprint)
     lr = replace(fingerprint.cohorts["targetLR"], resolved_fraction=(1.0, 0.8, 0.5))
     table = fingerprint_table(replace(fingerprint, cohorts={**fingerprint.cohorts, "targetLR": lr}))
-    assert "its spectra end at a true resolution of 4 x 2.5 x 4 mm" in table
+    assert "spectra break off at 4 x 2.5 x 4 mm: zero filling or partial Fourier" in table
 
 
 def test_slices_that_were_excited_are_told(fingerprint):

@@ -142,5 +142,5 @@ def test_what_the_scanner_interpolated_is_told():
     filled = sinc(image, Scale(1, 1, 2))
     found = assessed(sinc(filled, SCALE), filled)
     assert found.resolved_mm is not None and found.resolved_mm[2] == pytest.approx(2 * SPACING_MM[2], rel=0.2)
-    assert "interpolated by its scanner (true resolution " in str(found)
+    assert "its spectrum breaks off at 2 x 2 x " in str(found)
     assert assessed(sinc(image, SCALE), image).resolved_mm is None

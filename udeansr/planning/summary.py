@@ -28,7 +28,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
         if min(cohort.resolved_fraction) < 1:
             true_mm = [mm / part for mm, part in zip(cohort.spacing_mm, cohort.resolved_fraction, strict=True)]
             rows.append(
-                ("  interpolated", f"by the scanner: its spectra end at a true resolution of {format_spacing(true_mm)}")
+                ("  resolution", f"spectra break off at {format_spacing(true_mm)}: zero filling or partial Fourier")
             )
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
     p = fingerprint.degradation_p

@@ -265,7 +265,7 @@ def _planes(protocol: Protocol, thickness: float) -> list[Planes]:
         axes = teaching_axes(lr, protocol.spacing_mm)
         if len(axes) == 1:
             _logger.info(
-                "%s: learns along %s alone; along %s the scanner has interpolated",
+                "%s: learns along %s alone; along %s the spectrum breaks off",
                 *(image.name, *(protocol.orientation[axis] for axis in (axes[0], 3 - axes[0]))),
             )
         pairs += planes_of(lr, protocol.spacing_mm, protocol.factor, thickness, axes)

@@ -46,7 +46,7 @@ class Trust:
         misfit: root mean square of what the measure leaves of the log power, decades; None as for noise.
         outside: in which respects the LR is unlike those that the model was made for, each with its number; empty if
             it is like them, None where it is not known.
-        resolved_mm: true resolution of the LR along (Z, Y, X) where its scanner interpolated; None where it did not.
+        resolved_mm: true resolution of the LR along (Z, Y, X) where its spectrum breaks off; None where it does not.
     """
 
     consistency_db: float
@@ -68,7 +68,9 @@ class Trust:
         if self.noise is not None:
             words.append(f"noise {self.noise:.4f}")
         if self.resolved_mm is not None:
-            words.append(f"interpolated by its scanner (true resolution {format_spacing(self.resolved_mm)})")
+            words.append(
+                f"its spectrum breaks off at {format_spacing(self.resolved_mm)} (zero filling or partial Fourier)"
+            )
         if self.outside is not None:
             words.append("in the model's domain" if not self.outside else f"OUTSIDE the model's domain: {self.why}")
         return ", ".join(words)
