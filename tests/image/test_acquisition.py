@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 
 from udeansr.image.acquisition import image_contrast, slice_thickness_mm
+from udeansr.image.volume import Geometry, Volume
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,12 @@ def test_a_sidecar_tells_the_slice_thickness_if_it_is_one(tmp_path, told, thickn
 
 def test_without_a_sidecar_nothing_is_known(tmp_path):
     assert slice_thickness_mm(tmp_path / "a.nii.gz") is None
+
+
+def test_a_dicom_series_tells_its_slice_thickness_classic_or_enhanced(tmp_path, write_scan, write_multiframe):
+    volume = Volume(np.full((4, 6, 5), 7, np.uint16), Geometry((4, 6, 5), (2.5, 1.0, 1.0)))
+    write_scan(tmp_path / "classic", volume)
+    write_scan(tmp_path / "silent", volume, SliceThickness=None)
+    write_multiframe(tmp_path / "enhanced" / "a.dcm", volume, [1.0] * 4)
+    found = [slice_thickness_mm(tmp_path / name) for name in ("classic", "silent", "enhanced")]
+    assert found == [2.0, None, 2.0]
