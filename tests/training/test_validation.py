@@ -104,10 +104,29 @@ def test_without_pairs_a_method_that_degrades_as_the_scanner_scores_better(
     assert validator.rule.endswith("validated on: 1 HR, 1 LR")
 
 
-def test_a_method_that_learns_no_degradation_is_scored_on_truncated_hr(make_validator, interpolation) -> None:
-    scores = make_validator(subjects=4, pairs=0)(interpolation)
-    assert scores["cycle_ssim"] > 0.8
-    assert np.isfinite(scores["spectrum_distance"])
+def test_a_method_that_learns_no_degradation_is_scored_on_hr_degraded_as_planned(
+    make_validator, interpolation, monkeypatch
+) -> None:
+    validator = make_validator(subjects=4, pairs=0)
+    seen = []
+
+    def super_resolve(self, lr: Tensor) -> Tensor:
+        seen.append(lr[0].numpy().copy())
+        return torch.stack([torch.from_numpy(tricubic(one.numpy(), self.scale)) for one in lr])
+
+    monkeypatch.setattr(type(interpolation), "super_resolve", super_resolve)
+    scores = validator(interpolation)
+    (case,) = validator._split.validation_hr
+    assert np.allclose(seen[0], np.abs(case.degraded), atol=1e-5) or case.noise > 0
+    assert scores["cycle_ssim"] > 0.8 and np.isfinite(scores["spectrum_distance"])
+
+
+def test_of_a_variety_of_degradations_it_is_scored_on_truncated_hr(make_validator, interpolation, monkeypatch) -> None:
+    validator = make_validator(subjects=4, pairs=0)
+    (case,) = validator._split.validation_hr
+    hr = np.array(case.voxels)
+    monkeypatch.setattr(type(case), "degraded", property(lambda self: np.zeros((8, 2, 3, 4, 4))))
+    assert np.array_equal(validator._planned_lr(case, hr), truncate_kspace(hr, validator._scale))
 
 
 def test_a_shift_is_found_and_warned_of(make_validator, interpolation, monkeypatch, caplog) -> None:

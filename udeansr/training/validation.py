@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from udeansr.degradation.kspace import truncate_kspace
+from udeansr.degradation.measured_degradation import add_rician_noise
 from udeansr.degradation.shift import shift_voxels
 from udeansr.degradation.spectrum import log_spectrum, spectrum_distance
 from udeansr.evaluation.metrics import psnr, ssim_2d
@@ -144,7 +145,7 @@ class Validator:
             hr = _whole_cells(case.voxels, self._scale)
             lr = degrade_volume(method, hr, device=self._device, precision=self._precision)
             if lr is None:  # the method learns no degradation
-                lr = truncate_kspace(hr, self._scale)
+                lr = self._planned_lr(case, hr)
             likeness.append(_likeness(self._super_resolve(method, lr, between), hr))
             degraded_spectra.append(log_spectrum(lr))
         shifts = []
@@ -156,6 +157,14 @@ class Validator:
         distance = spectrum_distance(degraded_spectra, real_spectra)
         score = cycle["cycle_ssim"] - SPECTRUM_WEIGHT * distance
         return {"score": score, **cycle, "spectrum_distance": distance, "shift_voxels": _largest(shifts)}
+
+    def _planned_lr(self, case: PreprocessedCase, hr: np.ndarray) -> np.ndarray:
+        """LR of an HR case as the plan has it degraded, noise included; where that is a variety, truncated."""
+        degraded = np.array(case.degraded)
+        coarse = tuple(side // factor for side, factor in zip(hr.shape, self._scale.zyx, strict=True))
+        if degraded.shape != coarse:
+            return truncate_kspace(hr, self._scale)
+        return add_rician_noise(degraded, case.noise, np.random.default_rng(0))
 
     def _super_resolve(self, method: Method, lr: np.ndarray, between: Callable[[], None]) -> np.ndarray:
         return super_resolve_volume(
