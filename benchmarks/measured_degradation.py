@@ -23,13 +23,13 @@ from udeansr.image.grid import Scale, reorient, slab_orientation
 from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Volume
-from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
+from udeansr.planning.fingerprint import Fingerprint, extract_fingerprints
 from udeansr.planning.raw_dataset import load_raw_dataset
 
 
 def measure_dataset(folder: Path) -> Fingerprint:
     """What planning finds in a raw dataset."""
-    return extract_fingerprint(load_raw_dataset(folder), os.cpu_count() or 1)[0]
+    return extract_fingerprints(load_raw_dataset(folder), os.cpu_count() or 1)[0][0]
 
 
 def true_noise(folder: Path) -> float:

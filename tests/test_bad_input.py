@@ -164,7 +164,7 @@ BAD = {
             ]
         ),
         PLAN,
-        "hardly finer along any axis than the LR of .+; expected HR that is at least 1.5 times finer",
+        "hardly finer along any axis than the .+ that LR is learned for; expected HR that is at least 1.5 times finer",
     ),
     "unknown key": (replace(str(RAW / "dataset.json"), b'{"nmae": "x"}'), PLAN, "unknown key 'nmae'"),
     "no plan": (lambda f: shutil.rmtree(f / "udeansr_preprocessed"), TRAIN, "dataset 001: not in udeansr_preprocessed"),

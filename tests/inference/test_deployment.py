@@ -3,6 +3,7 @@ import torch
 
 from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.methods import METHODS, build_method, parse_settings
+from udeansr.strict_json import as_json
 
 TRAINED = [name for name, kind in METHODS.items() if kind.players and kind.needs_cohort]
 
@@ -14,7 +15,7 @@ def test_what_is_kept_answers_as_the_whole_does(name, tiny_configuration):
     whole = build_method(name, configuration, parse_settings(name, [])).eval()
     for parameter in whole.parameters():
         parameter.data = torch.randn_like(parameter) * 0.1
-    deployed = empty_method(name, configuration, {})
+    deployed = empty_method(name, configuration, as_json(parse_settings(name, [])))
     assert all(parameter.is_meta for parameter in deployed.parameters())
     keep_deployed(deployed)
     weights = {key: weight for key, weight in whole.state_dict().items() if key in deployed.state_dict()}

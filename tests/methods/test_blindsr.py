@@ -18,7 +18,7 @@ def test_its_second_stage_alone_is_supervised_on_clean_lr(configuration, batch, 
     data = batch(configuration())
     alone = learn(built(configuration(), BlindSrSettings(first_stage=0.0)), data)
     torch.manual_seed(0)
-    supervised = build_method("supervised", configuration(), SupervisedSettings())
+    supervised = build_method("supervised", configuration(), SupervisedSettings(network="rcan"))
     pairs = Batch(data.hr, data.lr, degraded=shrink_cubically(data.hr, alone.scale))
     learn(supervised, pairs)
     lr = torch.rand(1, 3, 16, 24)

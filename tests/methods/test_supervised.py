@@ -62,7 +62,7 @@ def test_real_lr_teaches_it_nothing(configuration, batch):
 
 @pytest.mark.parametrize("anchor", [True, False])
 def test_it_is_what_udean_deploys(anchor, configuration):
-    deployed = built(configuration(), SupervisedSettings(anchor=anchor)).state_dict()
+    deployed = built(configuration(), SupervisedSettings(network="rcan", anchor=anchor)).state_dict()
     whole = build_method("udean", configuration(), UdeanSettings(anchor=anchor)).state_dict()
     of_udean = {name.replace("lr_encoder", "encoder").replace("sr_decoder", "decoder"): w for name, w in whole.items()}
     assert {name: w.shape for name, w in deployed.items()} == {

@@ -13,7 +13,8 @@ def built(name, configuration, *assignments):
 @pytest.mark.parametrize("anchor", ["true", "false"])
 def test_it_is_the_supervised_method_on_other_pairs(anchor, configuration, batch):
     """Built from one seed, both have the same weights, answers and losses."""
-    zssr, supervised = (built(name, configuration(), f"{name}.anchor={anchor}") for name in ("zssr", "supervised"))
+    zssr = built("zssr", configuration(), f"zssr.anchor={anchor}")
+    supervised = built("supervised", configuration(), f"supervised.anchor={anchor}", "supervised.network=rcan")
     data = batch(configuration())
     ((player, losses),) = zssr.turns(data)
     ((_, expected),) = supervised.turns(data)

@@ -164,7 +164,7 @@ def test_a_model_that_restores_needs_its_domain(tiny_checkpoint, tiny_model_file
     state = {
         "plan": replace(plan, configurations={"x2x2x2": configuration}).as_dict(),
         "method": "supervised",
-        "settings": {},
+        "settings": {"network": "residual"},
         "weights": method.state_dict(),
         "averaged": {},
         "domain": as_json(domain),

@@ -8,13 +8,13 @@ from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
 from udeansr.planning.bias_correction import DegradedSample
 from udeansr.planning.case_facts import CaseFacts
-from udeansr.planning.fingerprint import Fingerprint, extract_fingerprint
+from udeansr.planning.fingerprint import Fingerprint, extract_fingerprints
 from udeansr.planning.raw_dataset import load_raw_dataset
 from udeansr.strict_json import as_json
 
 
 def extracted(dataset) -> Fingerprint:
-    return extract_fingerprint(load_raw_dataset(dataset.folder), processes=1)[0]
+    return extract_fingerprints(load_raw_dataset(dataset.folder), processes=1)[0][0]
 
 
 def test_the_fingerprint_tells_what_is_so(dataset):
@@ -100,7 +100,7 @@ def test_a_blur_along_one_axis_and_a_gain_are_found(tmp_path):
             Volume(low.astype(np.float32), Geometry(low.shape, (3.0, 2.0, 2.0))),
             folder / "targetLR" / f"{number}.nii.gz",
         )
-    found = extract_fingerprint(load_raw_dataset(folder), processes=1)[0].degradation
+    found = extract_fingerprints(load_raw_dataset(folder), processes=1)[0][0].degradation
     f = np.asarray(found.frequencies)
     np.testing.assert_allclose(found.transfer[1], np.cos(np.pi * f / 2) ** 2, atol=0.1)
     np.testing.assert_allclose(found.transfer[2], 1, atol=0.1)

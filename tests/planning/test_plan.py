@@ -117,7 +117,7 @@ def test_a_wrong_plan_is_told(plan, change, message):
 
 def test_every_missing_value_is_told(plan):
     for part, keys in (("task", TASK_KEYS), ("size", SIZE_KEYS)):
-        for key in set(keys) - {"source_degradation", "slab_axes"}:
+        for key in set(keys) - {"source_degradation", "slab_axes", "band_axes", "contrast"}:
             values = plan.as_dict()
             del values["configurations"]["x2x2x1"][part][key]
             with pytest.raises(UdeansrError, match=f"configuration 'x2x2x1': the key '{part}.{key}' is missing"):

@@ -31,7 +31,7 @@ def test_what_is_returned_is_what_lies_there(planned):
     made = planned()
     assert (made.kept, made.earlier) == (False, None)
     assert Plan.load(planned.folder / "plans.json") == made.plan
-    assert Fingerprint.load(planned.folder / "fingerprint.json") == made.fingerprint
+    assert Fingerprint.load(planned.folder / "fingerprint.json") == made.fingerprints["x2x2x2"]
 
 
 def test_an_edited_plan_is_kept_while_the_images_are_the_same(planned):

@@ -63,7 +63,7 @@ def test_what_neither_fits_nor_teaches_is_refused_as_ever(tiny_model_file, query
 
 def test_a_model_that_is_named_serves_all(tiny_model_file, query, folder):
     images = folder(a_T1w=FITS, b_T2w=THICK)
-    for words in ({"path": tiny_model_file()}, {"method": "tricubic", "scale": Scale(2, 1, 1)}, {"dataset": "1"}):
+    for words in ({"path": tiny_model_file()}, {"method": "tricubic", "scale": Scale(2, 1, 1)}):
         (share,) = assign(ModelQuery(query.results, **words), images, Options())
         assert share.images == tuple(images) and not share.is_learned
     (share,) = assign(query, images, Options(bids=True))
@@ -126,3 +126,38 @@ def test_what_is_kept_is_given_again(query, folder, tmp_path):
     predict(tmp_path / "lr", tmp_path / "sr", query, Options(**options, settings=QUICK, save_model=kept))
     predict(tmp_path / "lr", tmp_path / "again", ModelQuery(query.results, path=kept), Options(**options))
     assert (tmp_path / "sr/b_T2w.nii.gz").read_bytes() == (tmp_path / "again/b_T2w.nii.gz").read_bytes()
+
+
+@pytest.fixture
+def trained(tiny_checkpoint, query):
+    """Writes trained models of LR spacings into the results root, by name; gives their checkpoints."""
+
+    def write(**spacings_mm):
+        folder = query.results.folder / "Dataset007_Tiny"
+        return {name: tiny_checkpoint(folder / name / "udean" / "best.pt", mm) for name, mm in spacings_mm.items()}
+
+    return write
+
+
+def test_of_a_mixed_folder_each_image_goes_to_the_model_of_the_nearest_protocol(trained, query, folder):
+    trained(thin=(4.0, 2.0, 2.0), thick=(5.0, 2.0, 2.0))
+    images = folder(a=FITS, b=(5.1, 2.0, 2.0), c=FITS, d=(4.35, 2.0, 2.0), e=THICK)
+    shares = assign(query, images, Options())
+    assert dealt(shares) == [(["a", "c", "d"], False), (["b"], False), (["e"], True)]
+    assert [share.model().configuration.task.lr_spacing_mm[0] for share in shares[:2]] == [4.0, 5.0]
+
+
+def test_with_a_name_what_fits_no_protocol_goes_to_the_nearest_to_be_refused_alone(trained, query, folder, caplog):
+    trained(thin=(4.0, 2.0, 2.0), thick=(5.0, 2.0, 2.0))
+    folder(a=FITS, b=(8.0, 2.0, 2.0))
+    named = ModelQuery(query.results, dataset="7")
+    made = predict(folder(a=FITS)[0].parent, query.results.folder / "sr", named, Options(device="cpu"))
+    assert [path.name for path in made.done] == ["a.nii.gz"] and [path.name for path in made.failed] == ["b.nii.gz"]
+    assert "spacing 8 x 2 x 2 mm (as SPL), the model Dataset007_Tiny x2x2x2 was made for 5 x 2 x 2 mm" in caplog.text
+
+
+def test_two_models_that_are_equally_near_are_asked_about(trained, query, folder):
+    trained(one=(4.0, 2.0, 2.0), other=(4.0, 2.0, 2.0))
+    (share,) = assign(query, folder(a=FITS), Options())
+    with pytest.raises(UdeansrError, match="2 trained models fit the spacing"):
+        share.model()

@@ -174,11 +174,11 @@ def test_another_spacing_is_refused_after_reorientation(tiny_checkpoint, tmp_pat
     resolve = Predictor(load_model(tiny_checkpoint(tmp_path / "best.pt")))
     near = Geometry(lr.geometry.shape, (4.07, 1.97, 2.0))
     resolve(Volume(lr.voxels, near))
-    far = Geometry(lr.geometry.shape, (4.0, 2.0, 2.1))
+    far = Geometry(lr.geometry.shape, (4.0, 2.0, 2.3))
     with pytest.raises(UdeansrError) as told:
         resolve(reorient(Volume(lr.voxels, far), "LSP"))
     assert str(told.value) == (
-        "spacing 4 x 2 x 2.1 mm (as SPL), the model Dataset007_Tiny x2x2x2 was made for 4 x 2 x 2 mm. Predict with a "
+        "spacing 4 x 2 x 2.3 mm (as SPL), the model Dataset007_Tiny x2x2x2 was made for 4 x 2 x 2 mm. Predict with a "
         "model for this spacing, or plan again: udeansr_plan_and_preprocess -d Dataset007_Tiny"
     )
 

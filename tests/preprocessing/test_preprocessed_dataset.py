@@ -109,5 +109,5 @@ def test_a_broken_case_is_named(folder: Path, configuration: Configuration) -> N
 
 def test_the_marker_tells_the_planned_values(folder: Path) -> None:
     marker = json.loads((folder / "x2x2x2/preprocessed.json").read_text())
-    decisive = {"scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation"}
+    decisive = {"scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation", "contrast"}
     assert set(marker) == {"format", "orientation", "lr_gain", "degradation"} | decisive

@@ -61,20 +61,23 @@ def plan_and_preprocess(
         if preprocess:
             names = configuration or list(plan.configurations)
             _preprocess(loaded, plan, target, names, workers)
-            print(f"next: udeansr_train {loaded.name[7:10]} {names[0]}{target.flag}")
+            print(f"next: udeansr_train {loaded.name[7:10]} {names[0] if len(names) == 1 else 'all'}{target.flag}")
 
 
 def _planned(raw: RawDataset, target: Root, processes: int, memory_gb: float | None, plan_again: bool) -> Plan:
     """See to the plan and print all of it."""
     from udeansr.planning.fingerprint import FINGERPRINT_FILE
     from udeansr.planning.plan import PLANS_FILE
-    from udeansr.planning.plan_dataset import plan_dataset
+    from udeansr.planning.plan_dataset import facts_folder, plan_dataset
     from udeansr.planning.summary import fingerprint_table, plan_table
 
     folder = target.folder / raw.name
     memory, origin = planning_memory(memory_gb)
     planned = plan_dataset(raw, folder, memory, processes=processes, again=plan_again)
-    print(f"\nfingerprint: {folder / FINGERPRINT_FILE}\n{fingerprint_table(planned.fingerprint)}\n")
+    for name, fingerprint in planned.fingerprints.items():
+        of = f" of {name}" if len(planned.fingerprints) > 1 else ""
+        path = facts_folder(folder, planned.plan, name) / FINGERPRINT_FILE
+        print(f"\nfingerprint{of}: {path}\n{fingerprint_table(fingerprint)}\n")
     if planned.earlier:
         print(f"the earlier plan, with what was edited in it, is now {planned.earlier}")
     kept = "kept: the images did not change; --plan-again makes a new one"

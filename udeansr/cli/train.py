@@ -19,7 +19,9 @@ HELP_PLAN = "[default: the plan's]"
 DatasetArgument = Annotated[
     str, typer.Argument(help="A dataset that is planned and preprocessed: 1, 001 or Dataset001_Name.")
 ]
-ConfigurationArgument = Annotated[str, typer.Argument(help="One of the plan's configurations, for example x2x2x2.")]
+ConfigurationArgument = Annotated[
+    str, typer.Argument(help="One of the plan's configurations, for example x2x2x2; all: one after the other.")
+]
 MethodOption = Annotated[str, typer.Option(help="Who learns.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the method: udean.lambda_da=0.1; may be repeated.")
@@ -95,7 +97,20 @@ def train(
     given = {**size, **learning, **where, **watching, **times}
     flags = {name: value for name, value in given.items() if value is not None}
     mode = writing_mode(continue_, overwrite)
-    _train(dataset, configuration, method, set_ or [], flags, mode, preprocessed, results)
+    for name in _configurations(dataset, configuration, preprocessed):
+        _train(dataset, name, method, set_ or [], flags, mode, preprocessed, results)
+
+
+def _configurations(dataset: str, configuration: str, preprocessed: Path | None) -> list[str]:
+    """The configuration that is meant, or all that planning made."""
+    if configuration != "all":
+        return [configuration]
+    from udeansr.planning.plan import PLANS_FILE, Plan
+
+    plan = Plan.load(find_dataset(preprocessed_root(preprocessed), dataset) / PLANS_FILE)
+    if "all" in plan.configurations:
+        return ["all"]
+    return [name for name, one in plan.configurations.items() if one.inherits_from is None]
 
 
 def _train(
@@ -128,7 +143,7 @@ def _train(
         saved = read_run(output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
         if not assignments:
-            settings = load_settings(method, saved.settings)
+            settings = load_settings(method, saved.settings, stored=True)
     run = run.resolved(chosen, method_type(method))
     length = f"{run.epochs} epochs of {run.iterations_per_epoch} iterations"
     if method_type(method).is_zero_shot:

@@ -58,15 +58,16 @@ def noise_sigma(voxels: np.ndarray) -> float:
 
     Args:
         voxels: (Z, Y, X), any unit; slices first.
-    Returns: in the unit of the image; 0 without a foreground. Where anatomy is as fine as a voxel it comes out too
-        high; where the scanner interpolated, too low, as its noise is then not white.
+    Returns: in the unit of the image; 0 without a foreground, and of slices too small to have a corner. Where anatomy
+        is as fine as a voxel it comes out too high; where the scanner interpolated, too low, as its noise is then not
+        white.
     """
     height, width = voxels.shape[1:]
     window = np.outer(*(np.hanning(side + 2)[1:-1] for side in (height, width))).astype(np.float32)
     energy = (foreground_mask(voxels) * window**2).sum((1, 2))
     slices = np.flatnonzero((energy > 0) & (energy >= energy.max() / 3))
-    if not slices.size:
-        return 0.0
     corner = (2 * np.abs(np.fft.fftfreq(height)) > _CORNER)[:, None] & (2 * np.fft.rfftfreq(width) > _CORNER)
+    if not slices.size or not corner.any():
+        return 0.0
     power = np.square(np.abs(np.fft.rfft2(voxels[slices].astype(np.float32) * window)))[:, corner].mean(-1)
     return float(np.sqrt(np.median(power / energy[slices])))

@@ -15,6 +15,9 @@ from udeansr.image.volume import Geometry, Triple, Volume, nearest_world_axes, t
 SPACING_TOLERANCE = 0.02
 """Spacings that differ by no more than this part of themselves count as equal."""
 
+PROTOCOL_TOLERANCE = 0.0999
+"""How far, as a part of it, a spacing may lie from that of a protocol: less than 10 %, so that 3 and 3.3 mm are two."""
+
 ISOTROPIC = "isotropic"
 WantedSpacing = Triple | Literal["isotropic"] | None
 """Of SR, along (Z, Y, X), mm; the finest of its grid along all axes; or that which its model makes."""
@@ -110,6 +113,18 @@ def sub_geometry(geometry: Geometry, start: tuple[int, int, int], shape: tuple[i
 def spacing_difference(one_mm: Triple, other_mm: Triple) -> float:
     """How far one spacing is from another along the worst axis, as a part of the other."""
     return max(abs(a / b - 1) for a, b in zip(one_mm, other_mm, strict=True))
+
+
+def to_band(spacing_mm: Triple, band_mm: Triple, axes: str) -> Triple:
+    """A spacing, but along some axes no finer than that of a band.
+
+    Args:
+        spacing_mm: along (Z, Y, X).
+        band_mm: of the band, along the same axes.
+        axes: letters of the axes that are limited.
+    """
+    sides = zip("ZYX", spacing_mm, band_mm, strict=True)
+    return triple(max(mm, band) if axis in axes else mm for axis, mm, band in sides)
 
 
 def equal_spacing(one_mm: Triple, other_mm: Triple, tolerance: float = SPACING_TOLERANCE) -> bool:

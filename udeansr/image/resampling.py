@@ -8,9 +8,9 @@ import numpy as np
 import scipy.fft
 import SimpleITK as sitk
 
-from udeansr.image.grid import Scale
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, respaced_geometry
 from udeansr.image.sitk_image import sitk_image
-from udeansr.image.volume import Geometry, Volume
+from udeansr.image.volume import Geometry, Volume, triple
 
 
 def tricubic(voxels: np.ndarray, scale: Scale) -> np.ndarray:
@@ -57,6 +57,24 @@ def resample_onto(volume: Volume, geometry: Geometry) -> Volume:
     return Volume(sitk.GetArrayFromImage(resampled), geometry)
 
 
+def to_spacing(volume: Volume, wanted_mm: Sequence[float], axes: str = "ZYX") -> Volume:
+    """A volume at another spacing, by :func:`respace`; an axis that has it within 2 % keeps its own.
+
+    Args:
+        volume: in the orientation of the spacing.
+        wanted_mm: along (Z, Y, X).
+        axes: those that may change.
+    """
+    wanted = triple(
+        new if axis in axes and abs(old / new - 1) > SPACING_TOLERANCE else old
+        for axis, old, new in zip("ZYX", volume.geometry.spacing_mm, wanted_mm, strict=True)
+    )
+    if wanted == volume.geometry.spacing_mm:
+        return volume
+    voxels = respace(volume.voxels, volume.geometry.spacing_mm, wanted)
+    return Volume(voxels, respaced_geometry(volume.geometry, wanted))
+
+
 def respace(voxels: np.ndarray, spacing_mm: Sequence[float], wanted_mm: Sequence[float]) -> np.ndarray:
     """A volume on the grid of :func:`udeansr.image.grid.respaced_geometry`, axis by axis.
 
@@ -77,17 +95,18 @@ def respace(voxels: np.ndarray, spacing_mm: Sequence[float], wanted_mm: Sequence
     return np.ascontiguousarray(image)
 
 
-def respacing_weights(size: int, ratio: float) -> np.ndarray:
+def respacing_weights(size: int, ratio: float, count: int | None = None) -> np.ndarray:
     """What each voxel of :func:`respace` along one axis takes of each voxel that there is.
 
     Args:
         size: voxels that there are.
         ratio: the new spacing over the old.
+        count: voxels that there will be, around the same middle; None: as many as the field of view holds.
     Returns: (new voxels, size) float32; each row sums to 1.
     """
     from scipy import ndimage  # not at the top: a tenth of a second before every refusal
 
-    count = max(1, round(size / ratio))
+    count = count or max(1, round(size / ratio))
     places = (size - 1) / 2 + (np.arange(count) - (count - 1) / 2) * ratio
     if ratio <= 1:
         grid = np.meshgrid(places, np.arange(size), indexing="ij")

@@ -21,7 +21,7 @@ def empty_method(name: str, configuration: Configuration, settings: Mapping[str,
         UdeansrError: if there is no such method or setting here.
     """
     with torch.device("meta"):
-        return build_method(name, configuration, load_settings(name, dict(settings)))
+        return build_method(name, configuration, load_settings(name, dict(settings), stored=True))
 
 
 def keep_averaged(method: Method) -> None:

@@ -32,6 +32,9 @@ METHODS: dict[str, type[Method]] = {
 }
 """All methods by name; a new one is one file and one line here."""
 
+_BEFORE: dict[str, dict[str, Any]] = {"supervised": {"network": "rcan"}}
+"""What held before a setting existed: files without it were made with that."""
+
 __all__ = ["METHODS", "Method", "build_method", "load_settings", "method_type", "parse_settings"]
 
 
@@ -59,12 +62,17 @@ def parse_settings(method_name: str, assignments: list[str]) -> Any:
     return settings_from_text(method_type(method_name).settings_type, method_name, assignments)
 
 
-def load_settings(method_name: str, values: dict[str, Any]) -> Any:
-    """A method's settings from JSON or a checkpoint: the way back from ``dataclasses.asdict``.
+def load_settings(method_name: str, values: dict[str, Any], *, stored: bool = False) -> Any:
+    """A method's settings from JSON: the way back from ``dataclasses.asdict``.
 
+    Args:
+        method_name: a key of ``METHODS``.
+        values: those that are not the defaults, or all.
+        stored: whether they are those of a checkpoint or a model file, which holds all that there were at its time.
     Raises:
         UdeansrError: if the method, a setting or its value is none.
     """
+    values = {**(_BEFORE.get(method_name, {}) if stored else {}), **values}
     return from_json(method_type(method_name).settings_type, values, f"the settings of {method_name}")
 
 

@@ -10,7 +10,11 @@ from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
+from udeansr.networks.residual_network import ResidualNetwork
 from udeansr.planning.plan import Configuration
+
+BLOCKS_FOR_ENCODER = 3
+"""Residual blocks, of two convolutions each, in the place of the paper's encoder of six."""
 
 
 class SlabNetwork(nn.Module):
@@ -52,6 +56,15 @@ def sr_network(configuration: Configuration, anchor: bool = True) -> SlabNetwork
     """
     extra = configuration.task.input_slices - configuration.task.slab_slices
     return SlabNetwork(configuration, anchor, takes_hr=False, gives_hr=True, extra=extra)
+
+
+def residual_network(configuration: Configuration) -> ResidualNetwork:
+    """LR to HR as :func:`sr_network`, by as many residual blocks as make it as slow."""
+    task, size = configuration.task, configuration.size
+    blocks = BLOCKS_FOR_ENCODER + size.groups * (size.blocks + 1)
+    return ResidualNetwork(
+        task.slab_factors.zyx, size.features, blocks, task.slab_slices, task.input_slices - task.slab_slices
+    )
 
 
 def lr_translator(configuration: Configuration, anchor: bool = True) -> SlabNetwork:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from udeansr.batches.batch import Batch
 from udeansr.methods.method import Method
-from udeansr.networks.plane_network import PlaneNetwork
+from udeansr.networks.residual_network import ResidualNetwork
 from udeansr.planning.plan import Configuration
 from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -67,7 +67,7 @@ class SelfSupervised(Method):
         if (self.scale.y, self.scale.x) != (1, 1):
             raise ValueError(f"self makes slices finer; expected x1x1x2 and the like, not {self.scale}")
         self.slab_slices = None
-        self.network = PlaneNetwork(self.scale.z, settings.features, settings.blocks)
+        self.network = ResidualNetwork((1, self.scale.z, 1), settings.features, settings.blocks)
 
     @property
     def slice_thickness(self) -> float:

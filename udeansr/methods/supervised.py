@@ -16,7 +16,7 @@ from torch import Tensor
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
 from udeansr.losses.image import reconstruction_losses
-from udeansr.methods.backbone import sr_network
+from udeansr.methods.backbone import residual_network, sr_network
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Configuration
 from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
@@ -29,7 +29,8 @@ class SupervisedSettings:
     Attributes:
         alpha: weight of L_SSIM beside L_1.
         loss_form: of L_SSIM: ``paper`` (1 - SSIM)^2, ``code`` 1 - SSIM^2.
-        anchor: whether features carry a plain copy of the image and the decoder adds to its interpolation.
+        network: ``residual``, plain residual blocks; ``rcan``, the paper's encoder and TS-RCAN.
+        anchor: of ``rcan``: whether features carry a plain copy of the image and the decoder adds to its interpolation.
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved.
         pairs: ``synthetic``: source HR and LR made of it; ``real``: source HR and target LR of equal name, which
             show one subject at one place in the world.
@@ -38,14 +39,20 @@ class SupervisedSettings:
 
     alpha: NonNegativeFloat = 0.5
     loss_form: Form = "paper"
+    network: Literal["residual", "rcan"] = "residual"
     anchor: bool = True
     margin_slices: NonNegativeInt = 1
     pairs: Literal["synthetic", "real"] = "synthetic"
     register: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a setting that would have no effect."""
+        if self.network == "residual" and not self.anchor:
+            raise ValueError("anchor=false is a way of rcan; expected network=rcan beside it")
+
 
 class Supervised(Method):
-    """TS-RCAN on pairs (LR, HR): the deployed half of UDEAN, alone."""
+    """A network on pairs (LR, HR): the deployed half of UDEAN, alone."""
 
     name = "supervised"
     settings_type = SupervisedSettings
@@ -61,7 +68,8 @@ class Supervised(Method):
         self.uses_degraded = True
         self.pairs = "registered" if settings.register else settings.pairs
         self.take_margin(settings.margin_slices)
-        self.generators = sr_network(configuration, settings.anchor)
+        rcan = settings.network == "rcan"
+        self.generators = sr_network(configuration, settings.anchor) if rcan else residual_network(configuration)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X -> Y; X beside X restored, where the configuration restores."""

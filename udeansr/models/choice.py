@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from udeansr.device import choose_device
 from udeansr.errors import UdeansrError
+from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_geometry
-from udeansr.image.grid import Scale, format_spacing, slab_orientation
+from udeansr.image.grid import PROTOCOL_TOLERANCE, Scale, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
 from udeansr.models.model_file import read_description
 from udeansr.models.registry import TrainedModel, find_models, model_path, named_models
@@ -82,7 +83,7 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu")
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
         return _named(query.path, query.checkpoint, images, device)
     if any(names):
-        return _loaded(_choose(query, images).path, device)
+        return loaded(_choose(query, images).path, device)
     return _fitting(query, images, device)
 
 
@@ -98,7 +99,7 @@ def without_model(query: ModelQuery, images: Sequence[Path]) -> list[tuple[Path,
     return [
         (image, geometry)
         for image, geometry in _readable(images)
-        if not any(plan.fits(geometry, one) for plan, one in plans)
+        if not any(plan.fits(geometry, one, PROTOCOL_TOLERANCE) for plan, one in plans)
         and not any(suits(Image.of(image, geometry), model) for model in candidates)
     ]
 
@@ -117,7 +118,7 @@ def _interpolator(query: ModelQuery, scale: Scale, device: str) -> Model:
     return interpolator(query.method, scale, choose_device(device))
 
 
-def _loaded(path: Path, device: str) -> Model:
+def loaded(path: Path, device: str) -> Model:
     """The model of a file; the log says which, since the user may not have named it."""
     from udeansr.models.model import load_model  # it takes torch, for which no refusal has to wait
 
@@ -133,22 +134,23 @@ def _named(words: Path, checkpoint: str, images: Sequence[Path], device: str) ->
     path = checkpoint_file(model_path(words), checkpoint)
     if path.suffix.lower() == ".zip":
         warn_of_contrast(images, read_description(path))
-    return _loaded(path, device)
+    return loaded(path, device)
 
 
 def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
     trained, candidates = find_models(query.results, query.checkpoint), named_models()
     plans = [model.plan() for model in trained] if candidates else []
-    if not candidates or any(plan.fits(geometry, one) for _, geometry in _readable(images) for plan, one in plans):
-        return _loaded(_choose(query, images).path, device)
+    grids = [geometry for _, geometry in _readable(images)]
+    if not candidates or any(plan.fits(grid, one, PROTOCOL_TOLERANCE) for grid in grids for plan, one in plans):
+        return loaded(_choose(query, images).path, device)
     described = [Image.of(image, geometry) for image, geometry in _readable(images)]
     suitable = choose_suitable(described, candidates) if described else None
     if suitable is not None:
         warn_of_contrast(images, suitable.description)
-        return replace(_loaded(suitable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
+        return replace(loaded(suitable.path, device), spacing_tolerance=AUTOMATIC_TOLERANCE)
     if trained:
-        return _loaded(_choose(query, images).path, device)
+        return loaded(_choose(query, images).path, device)
     if not described:
         for image in images:
             read_geometry(image)  # says what is wrong with the first
@@ -158,15 +160,8 @@ def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
 
 def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
     """The one trained model of the wished names, of several the one that fits the images' grids."""
-    dataset = find_dataset(query.results, query.dataset).name if query.dataset is not None else None
     everything = find_models(query.results, query.checkpoint)
-    named = [
-        model
-        for model in everything
-        if dataset in (None, model.dataset)
-        and query.configuration in (None, model.configuration)
-        and query.method in (None, model.method)
-    ]
+    named = _of_names(query, everything)
     if not named:
         raise UdeansrError(_no_model(query, everything))
     if len(named) == 1:
@@ -176,7 +171,7 @@ def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
     fitting = [
         (model, plan)
         for model, (plan, configuration) in zip(named, plans, strict=True)
-        if any(plan.fits(geometry, configuration) for geometry in geometries)
+        if any(plan.fits(geometry, configuration, PROTOCOL_TOLERANCE) for geometry in geometries)
     ]
     if len(fitting) > 1:
         # An isotropic grid fits models of every slab axis; then its own slab axis decides, if it can.
@@ -196,6 +191,50 @@ def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
         f"no trained model fits the spacing {first}; there are {listed}. Train one for this spacing, "
         "or interpolate: --method tricubic --scale x2x2x2"
     )
+
+
+def _of_names(query: ModelQuery, models: Sequence[TrainedModel]) -> list[TrainedModel]:
+    """The trained models of the wished names."""
+    dataset = find_dataset(query.results, query.dataset).name if query.dataset is not None else None
+    return [
+        model
+        for model in models
+        if dataset in (None, model.dataset)
+        and query.configuration in (None, model.configuration)
+        and query.method in (None, model.method)
+    ]
+
+
+def deal_to_trained(query: ModelQuery, images: Sequence[Path]) -> list[tuple[Path, tuple[Path, ...]]]:
+    """Which images go to which trained model, where several could be meant: each to that of the nearest protocol.
+
+    Args:
+        query: the user's words.
+        images: the LR.
+    Returns: checkpoints and their images, in the order of the first of each. Where a name was given, an image that no
+        model fits goes to the nearest all the same, to be refused alone; else it is left out. Nothing where one model
+        is meant, or two are equally near.
+    """
+    if query.path is not None or query.scale is not None:
+        return []
+    named = _of_names(query, find_models(query.results, query.checkpoint))
+    if len(named) < 2:
+        return []
+    known = [(model, *model.plan_and_contrast()) for model in named]
+    dealt: dict[Path, tuple[Path, ...]] = {}
+    for image, geometry in _readable(images):
+        contrast = image_contrast(image)
+        ranks = sorted(
+            (off > PROTOCOL_TOLERANCE, None not in (contrast, told) and contrast != told, round(off, 4), model.path)
+            for model, plan, configuration, told in known
+            for off in (plan.spacing_deviation(geometry, configuration),)
+        )
+        fits = not ranks[0][0]
+        if fits and ranks[0][:3] == ranks[1][:3]:
+            return []
+        if fits or query.names_a_model:
+            dealt[ranks[0][3]] = (*dealt.get(ranks[0][3], ()), image)
+    return list(dealt.items())
 
 
 def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import SPACING_TOLERANCE, Scale
+from udeansr.image.grid import PROTOCOL_TOLERANCE, Scale
 from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep_deployed
 from udeansr.methods import Method, build_method, parse_settings
 from udeansr.models.calibration import Calibration
@@ -51,7 +51,7 @@ class Model:
     name: str = ""
     calibration: Calibration | None = None
     file: Path | None = None
-    spacing_tolerance: float = SPACING_TOLERANCE
+    spacing_tolerance: float = PROTOCOL_TOLERANCE
 
     @property
     def domain(self) -> Domain | None:

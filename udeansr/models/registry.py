@@ -35,11 +35,16 @@ class TrainedModel:
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""
+        plan, configuration, _ = self.plan_and_contrast()
+        return plan, configuration
+
+    def plan_and_contrast(self) -> tuple[Plan, Configuration, str | None]:
+        """The same, and the contrast it was made for, where it is known."""
         from udeansr.training.checkpoint import load_checkpoint  # torch; a model file gives its plan without
         from udeansr.training.settings import TrainingRecord
 
         record = TrainingRecord.from_dict(load_checkpoint(self.path), str(self.path))
-        return record.plan, record.planned
+        return record.plan, record.planned, record.domain.contrast if record.domain else None
 
 
 def find_models(results: Root, checkpoint: str = "best") -> list[TrainedModel]:

@@ -9,16 +9,17 @@ import numpy as np
 
 from udeansr.degradation.spectral_fit import unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
-from udeansr.degradation.true_resolution import resolved_fraction
+from udeansr.degradation.true_resolution import noise_sigma, resolved_fraction
 from udeansr.errors import UdeansrError
+from udeansr.image.acquisition import image_contrast, slice_thickness_mm
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume, triple
-from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid
+from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid, to_lr_grid
 from udeansr.planning.plan import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
-from udeansr.strict_json import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 PERCENTILES = (0.5, 50.0, 99.5)
 
@@ -37,6 +38,9 @@ class CaseFacts:
         foreground_fraction: part of the voxels that is foreground, 0 to 1.
         foreground_start, foreground_shape: the box of the foreground, voxels, in the plan's orientation.
         resolved_fraction: part of its Nyquist frequency up to which it holds anything, along (Z, Y, X).
+        noise: standard deviation of its white noise, over the intensity scale; of LR in the band of the HR.
+        contrast: in the words of BIDS; None where nothing says.
+        slice_thickness: as DICOM or a sidecar says it, over the distance of slices; None where they do not.
         digest: of voxels and shape in one fixed orientation: equal for the same image in another file.
     """
 
@@ -52,6 +56,9 @@ class CaseFacts:
     foreground_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     digest: str
     resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
+    noise: NonNegativeFloat = 0.0
+    contrast: str | None = None
+    slice_thickness: PositiveFloat | None = None
 
     @property
     def intensity_scale(self) -> float:
@@ -110,7 +117,7 @@ def examine(request: Request) -> Examined:
     faults = _voxel_faults(case, volume.voxels)
     if faults:
         return Examined(group, case, faults, volume.geometry)
-    facts = _facts(group, case, volume, stored.geometry.orientation)
+    facts = _facts(request, volume, stored.geometry.orientation)
     spectrum = unfolded = None
     if request.grid and request.spectrum and fits_patch(facts, request.grid):
         if group in HR_GROUPS:
@@ -118,7 +125,7 @@ def examine(request: Request) -> Examined:
             spectrum = foreground_spectrum(hr, scale)
             unfolded = unfolded_spectrum(hr, scale) if scale.z > 1 else None
         else:
-            spectrum = foreground_spectrum(volume.voxels)
+            spectrum = foreground_spectrum(to_lr_grid(volume, request.grid))
     return Examined(group, case, (), volume.geometry, facts, spectrum, unfolded)
 
 
@@ -141,13 +148,15 @@ def _voxel_faults(case: Case, voxels: np.ndarray) -> tuple[str, ...]:
     return ()
 
 
-def _facts(group: str, case: Case, volume: Volume, stored_orientation: str) -> CaseFacts:
+def _facts(request: Request, volume: Volume, stored_orientation: str) -> CaseFacts:
+    path, thickness_mm = request.case.path, slice_thickness_mm(request.case.path)
+    seen = to_lr_grid(volume, request.grid) if request.grid and request.group not in HR_GROUPS else volume.voxels
     mask = foreground_mask(volume.voxels)
     low, middle, high = (float(f"{n:.6g}") for n in np.percentile(volume.voxels[mask], PERCENTILES))
     start, shape = foreground_box(volume.voxels)
     return CaseFacts(
-        group=group,
-        name=case.name,
+        group=request.group,
+        name=request.case.name,
         orientation=stored_orientation,
         shape=volume.geometry.shape,
         spacing_mm=volume.geometry.spacing_mm,
@@ -158,6 +167,9 @@ def _facts(group: str, case: Case, volume: Volume, stored_orientation: str) -> C
         foreground_shape=shape,
         digest=_digest(volume),
         resolved_fraction=triple(resolved_fraction(volume.voxels, axis) for axis in range(3)),
+        noise=float(f"{noise_sigma(seen) / high:.4g}"),
+        contrast=image_contrast(path),
+        slice_thickness=None if thickness_mm is None else round(thickness_mm / volume.geometry.spacing_mm[0], 3),
     )
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from udeansr.image.grid import SPACING_TOLERANCE, Scale, equal_spacing, reorient_geometry, slab_orientation
-from udeansr.image.resampling import resample_onto
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, equal_spacing, reorient_geometry, slab_orientation, to_band
+from udeansr.image.resampling import to_spacing
 from udeansr.image.volume import Geometry, Triple, Volume
+
+COARSER_HR = 0.9
+"""LR over HR spacing below which HR is coarser than LR along an axis, and learning is in the band that HR knows."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,17 @@ class CohortGrid:
 
     Attributes:
         orientation: three letters for (Z, Y, X), slab axis first; that of most of the LR.
-        lr_spacing_mm: that of most of the LR, the median of those that agree within 2 %, (Z, Y, X) in that orientation.
+        lr_spacing_mm: that of most of the LR, the median of those that agree within 2 %, (Z, Y, X) in that orientation;
+            along the band axes that of the HR.
         hr_spacing_mm: the median over the HR.
+        band_axes: letters of the axes along which HR is coarser than LR. LR is brought to the HR's spacing there, and
+            what it holds beyond that is left out of what is learnt.
     """
 
     orientation: str
     lr_spacing_mm: Triple
     hr_spacing_mm: Triple
+    band_axes: str = ""
 
     @property
     def scale(self) -> Scale:
@@ -57,27 +64,21 @@ def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
     votes = Counter(slab_orientation(geometry) for geometry in lr)
     # Of equally frequent orientations the first by letter, so that the order of the files does not matter.
     orientation = min(votes, key=lambda letters: (-votes[letters], letters))
-    return CohortGrid(
-        orientation, _median_spacing(_most_alike(lr, orientation), orientation), _median_spacing(hr, orientation)
-    )
+    band_mm, band_axes = band_spacing(_median_spacing(_most_alike(lr, orientation), orientation), hr, orientation)
+    return CohortGrid(orientation, band_mm, _median_spacing(hr, orientation), band_axes)
 
 
-def grid_of_spacing(geometry: Geometry, spacing_mm: Triple) -> Geometry | None:
-    """The grid of another spacing within the same field of view, from the same first corner; None if none is needed.
+def band_spacing(lr_mm: Triple, hr: Sequence[Geometry], orientation: str) -> tuple[Triple, str]:
+    """The spacing that LR is learned for, and the letters of the in-plane axes along which it is that of coarser HR.
 
-    An axis that has the spacing within 2 % keeps its own.
+    Args:
+        lr_mm: spacing of the LR along (Z, Y, X) of the orientation.
+        hr: at least one.
+        orientation: three letters for (Z, Y, X).
     """
-    old, wanted = np.asarray(geometry.spacing_mm), np.asarray(spacing_mm)
-    off = np.abs(old / wanted - 1) > SPACING_TOLERANCE
-    if not off.any():
-        return None
-    new = np.where(off, wanted, old)
-    # A field of view that divides by the spacing must not lose a voxel to rounding.
-    depth, height, width = (max(1, int(n)) for n in np.asarray(geometry.shape) * old / new + 1e-3)
-    slab, row, column = (float(mm) for mm in new)
-    # The outer corner of voxel 0 lies half a voxel before its centre, on both grids.
-    left, posterior, superior = (float(mm) for mm in geometry.world_mm((new / old - 1) / 2))
-    return Geometry((depth, height, width), (slab, row, column), (left, posterior, superior), geometry.axes)
+    hr_mm = _median_spacing(hr, orientation)
+    axes = "".join(axis for axis, a, b in zip("YX", lr_mm[1:], hr_mm[1:], strict=True) if a / b < COARSER_HR)
+    return to_band(lr_mm, hr_mm, axes), axes
 
 
 def _most_alike(geometries: Sequence[Geometry], orientation: str) -> list[Geometry]:
@@ -111,7 +112,15 @@ def to_hr_grid(volume: Volume, grid: CohortGrid) -> np.ndarray:
         volume: HR in the orientation of the grid.
         grid: the grid of both cohorts.
     """
-    planned = grid_of_spacing(volume.geometry, grid.sr_spacing_mm)
-    if planned is not None:
-        volume = resample_onto(volume, planned)
+    volume = to_spacing(volume, grid.sr_spacing_mm)
     return volume.voxels[tuple(slice(n - n % s) for n, s in zip(volume.voxels.shape, grid.scale.zyx, strict=True))]
+
+
+def to_lr_grid(volume: Volume, grid: CohortGrid) -> np.ndarray:
+    """The voxels of LR as a network sees them: as they are, but for the band axes.
+
+    Args:
+        volume: LR in the orientation of the grid.
+        grid: the grid of both cohorts.
+    """
+    return to_spacing(volume, grid.lr_spacing_mm, grid.band_axes).voxels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -24,9 +25,11 @@ from udeansr.planning.bias_correction import (
 from udeansr.planning.case_facts import CaseFacts, Examined
 from udeansr.planning.cohort_grid import CohortGrid
 from udeansr.planning.domain import Domain, find_domain
-from udeansr.planning.integrity import examine_dataset
+from udeansr.planning.integrity import ExaminedProtocol, examine_dataset
+from udeansr.planning.plan import BandAxes
+from udeansr.planning.protocols import most_common
 from udeansr.planning.raw_dataset import RawDataset
-from udeansr.strict_json import Fraction, PositiveFloat, PositiveInt, read_json_as, write_json
+from udeansr.strict_json import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, read_json_as, write_json
 
 FINGERPRINT_FILE = "fingerprint.json"
 
@@ -47,6 +50,9 @@ class CohortFacts:
             |f| / Nyquist of the LR, by axis "Z", "Y", "X"; HR truncated to the LR's k-space; None where a bin is empty.
         resolved_fraction: part of its Nyquist frequency up to which an image holds anything, along (Z, Y, X): where the
             scanner interpolated, voxels are smaller than what was measured.
+        noise: standard deviation of an image's white noise, over the level that becomes 1.
+        contrast: that of most images, in the words of BIDS; None where nothing says.
+        slice_thickness: over the distance of slices, as headers or sidecars say it; None where they do not.
     """
 
     images: PositiveInt
@@ -56,22 +62,27 @@ class CohortFacts:
     foreground_fraction: Fraction
     log_power: dict[str, tuple[float | None, ...]]
     resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
+    noise: NonNegativeFloat = 0.0
+    contrast: str | None = None
+    slice_thickness: PositiveFloat | None = None
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What was found in a raw dataset.
+    """What was found in a raw dataset, or in the part of it whose target LR is of one protocol.
 
     Attributes:
         dataset: the dataset's folder name.
         orientation: three letters for (Z, Y, X), slab axis first, in which all that follows is given.
-        lr_spacing_mm, hr_spacing_mm: medians of target LR and source HR, (Z, Y, X), mm.
+        lr_spacing_mm, hr_spacing_mm: medians of target LR and source HR, (Z, Y, X), mm; along the band axes both those
+            of the HR.
         smallest_lr_voxels: the smallest foreground of any training image along (Z, Y, X), HR counted in LR voxels.
         cohorts: medians by training group.
         degradation: what lies between the cohorts beyond truncation, measured without pairs.
         degradation_p: of the hypothesis that there is nothing beyond truncation; None of too few subjects.
         level_gain: level of normalised LR over that of normalised HR of the same subject: from HR degraded as measured.
         cases: the facts of every image.
+        band_axes: along which HR is coarser than LR, see :class:`CohortGrid`.
     """
 
     dataset: str
@@ -84,11 +95,18 @@ class Fingerprint:
     degradation_p: Fraction | None
     level_gain: PositiveFloat
     cases: tuple[CaseFacts, ...]
+    band_axes: BandAxes = ""
 
     @property
     def grid(self) -> CohortGrid:
         """The grid of the cohorts, which knows the scale."""
-        return CohortGrid(self.orientation, self.lr_spacing_mm, self.hr_spacing_mm)
+        return CohortGrid(self.orientation, self.lr_spacing_mm, self.hr_spacing_mm, self.band_axes)
+
+    @property
+    def other_contrast(self) -> bool:
+        """Whether LR and HR are known to be of different contrasts."""
+        contrasts = {cohort.contrast for cohort in self.cohorts.values()} - {None}
+        return len(contrasts) > 1
 
     @property
     def resampled(self) -> tuple[str, ...]:
@@ -111,8 +129,8 @@ class Fingerprint:
         return read_json_as(cls, path, "fingerprint", _REMEDY)
 
 
-def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, Domain]:
-    """Check a dataset, then find what is so in it, and the domain of what is learnt from it; each image is read once.
+def extract_fingerprints(raw: RawDataset, processes: int) -> list[tuple[Fingerprint, Domain]]:
+    """Check a dataset, then find what is so in it, and the domain of what is learnt from it.
 
     Args:
         raw: the dataset.
@@ -120,7 +138,11 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
     Raises:
         UdeansrError: with every fault of the dataset, one line each, naming its file.
     """
-    grid, examined, _ = examine_dataset(raw, processes, spectra=True)
+    return [_extracted(protocol, processes) for protocol in examine_dataset(raw, processes, spectra=True)[0]]
+
+
+def _extracted(protocol: ExaminedProtocol, processes: int) -> tuple[Fingerprint, Domain]:
+    raw, grid, examined = protocol.raw, protocol.grid, protocol.images
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
     unfolded = [one.unfolded for one in examined if one.group == SOURCE_HR and one.unfolded is not None]
@@ -144,9 +166,11 @@ def extract_fingerprint(raw: RawDataset, processes: int) -> tuple[Fingerprint, D
         degradation_p=permutation_p(spectra[SOURCE_HR], spectra[TARGET_LR]),
         level_gain=round(float(np.median([one.level_gain for one in samples])), 4),
         cases=facts,
+        band_axes=cast(BandAxes, grid.band_axes),
     )
     singly = spectra[TARGET_LR][:IMAGES]
-    return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, raw.about.contrast or None)
+    contrast = raw.about.contrast or fingerprint.cohorts[TARGET_LR].contrast
+    return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, contrast)
 
 
 def _degrade_samples(
@@ -164,6 +188,7 @@ def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:
 
 
 def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> CohortFacts:
+    thick = [case.slice_thickness for case in cases if case.slice_thickness is not None]
     return CohortFacts(
         images=len(cases),
         shape=_median([case.shape for case in cases]),
@@ -172,6 +197,9 @@ def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> Cohort
         foreground_fraction=float(np.median([case.foreground_fraction for case in cases])),
         log_power={"ZYX"[axis]: _profile(spectra, axis) for axis in range(3)},
         resolved_fraction=_median([case.resolved_fraction for case in cases]),
+        noise=round(float(np.median([case.noise for case in cases])), 6),
+        contrast=most_common([case.contrast for case in cases]),
+        slice_thickness=round(float(np.median(thick)), 3) if thick else None,
     )
 
 

@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
-from udeansr.image.grid import equal_spacing, format_spacing, same_grid, sr_geometry
+from udeansr.image.grid import (
+    PROTOCOL_TOLERANCE,
+    equal_spacing,
+    format_spacing,
+    same_grid,
+    sr_geometry,
+    to_band,
+)
 from udeansr.image.volume import Geometry
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import Examined, Request, examine, fits_patch
-from udeansr.planning.cohort_grid import CohortGrid, find_grid
+from udeansr.planning.cohort_grid import COARSER_HR, CohortGrid, find_grid
 from udeansr.planning.plan import SMALLEST_PATCH
+from udeansr.planning.protocols import COARSER_LR, split_by_protocol, teaches
 from udeansr.planning.raw_dataset import HR_GROUPS, LR_GROUPS, PAIRED_GROUPS, Case, RawDataset
 
-COARSER = 1.5
-"""LR counts as coarser than HR from this ratio of spacings on: from there it rounds to a factor of 2."""
 
-FINER = 0.9
-"""HR may be coarser than LR along an axis down to this ratio; beyond, it has nothing to teach there."""
+@dataclass(frozen=True)
+class ExaminedProtocol:
+    """The images of one protocol, each read once.
+
+    Attributes:
+        raw: the part of the dataset.
+        grid: of its two cohorts.
+        images: what was found in each.
+    """
+
+    raw: RawDataset
+    grid: CohortGrid
+    images: list[Examined]
 
 
 def cohort_faults(raw: RawDataset, examined: Sequence[Examined], grid: CohortGrid | None) -> list[str]:
@@ -41,12 +59,16 @@ def cohort_faults(raw: RawDataset, examined: Sequence[Examined], grid: CohortGri
 
 
 def cohort_warnings(examined: Sequence[Examined], grid: CohortGrid) -> list[str]:
-    """What of single images will be mended: source HR off LR spacing / scale."""
+    """What of single images will be mended: source HR off LR spacing / scale; a line for each spacing."""
+    off: dict[str, list[str]] = {}
+    for one, geometry in _readable(examined, (SOURCE_HR,)):
+        if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm):
+            off.setdefault(format_spacing(geometry.spacing_mm), []).append(str(one.case.path))
     return [
-        f"{one.case.path}: HR of {format_spacing(geometry.spacing_mm)} along {grid.orientation} will be resampled to "
-        f"{format_spacing(grid.sr_spacing_mm)}, which is the LR's spacing / {grid.scale}"
-        for one, geometry in _readable(examined, (SOURCE_HR,))
-        if not equal_spacing(geometry.spacing_mm, grid.sr_spacing_mm)
+        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: HR of {spacing} along "
+        f"{grid.orientation} will be resampled to {format_spacing(grid.sr_spacing_mm)}, which is the LR's spacing / "
+        f"{grid.scale}"
+        for spacing, paths in off.items()
     ]
 
 
@@ -76,12 +98,13 @@ def _duplicates(examined: Sequence[Examined]) -> Iterator[str]:
 
 
 def _lr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
-    """LR of another spacing: it is never resampled, as that would change what is to be learnt."""
+    """LR of a spacing that no protocol has: it is not resampled, as that would change what is to be learnt."""
     for one, geometry in _readable(examined, LR_GROUPS):
-        if not equal_spacing(geometry.spacing_mm, grid.lr_spacing_mm):
+        in_band = to_band(geometry.spacing_mm, grid.lr_spacing_mm, grid.band_axes)
+        if not equal_spacing(in_band, grid.lr_spacing_mm, PROTOCOL_TOLERANCE):
             yield (
                 f"{one.case.path}: spacing {format_spacing(geometry.spacing_mm)} along {grid.orientation}; expected "
-                f"{format_spacing(grid.lr_spacing_mm)} within 2 %, as most of {TARGET_LR} has; "
+                f"{format_spacing(grid.lr_spacing_mm)} within 10 %, as {TARGET_LR} has; "
                 "put LR of another spacing into a dataset of its own"
             )
 
@@ -89,12 +112,12 @@ def _lr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
 def _hr_faults(examined: Sequence[Examined], grid: CohortGrid) -> Iterator[str]:
     for one, geometry in _readable(examined, HR_GROUPS):
         ratios = [lr / hr for lr, hr in zip(grid.lr_spacing_mm, geometry.spacing_mm, strict=True)]
-        if max(ratios) < COARSER or min(ratios) < FINER:
-            found = "is coarser along one axis" if min(ratios) < FINER else "is hardly finer along any axis"
+        if not teaches(geometry.spacing_mm, grid.lr_spacing_mm):
+            found = "is coarser along one axis" if min(ratios) < COARSER_HR else "is hardly finer along any axis"
             yield (
                 f"{one.case.path}: HR of {format_spacing(geometry.spacing_mm)} along {grid.orientation} {found} than "
-                f"the LR of {format_spacing(grid.lr_spacing_mm)}; expected HR that is at least {COARSER:g} times finer "
-                "along one axis and coarser along none; move or remove it"
+                f"the {format_spacing(grid.lr_spacing_mm)} that LR is learned for; expected HR that is at least "
+                f"{COARSER_LR:g} times finer along one axis, and coarser along none than most HR; move or remove it"
             )
 
 
@@ -187,37 +210,42 @@ def check_dataset(raw: RawDataset, processes: int) -> list[str]:
     Raises:
         UdeansrError: with every fault of the dataset, one line each, naming its file.
     """
-    _, _, warnings = examine_dataset(raw, processes, spectra=False)
+    _, warnings = examine_dataset(raw, processes, spectra=False)
     return warnings
 
 
-def examine_dataset(raw: RawDataset, processes: int, *, spectra: bool) -> tuple[CohortGrid, list[Examined], list[str]]:
-    """Check a dataset and give what was seen, each image read once.
+def examine_dataset(raw: RawDataset, processes: int, *, spectra: bool) -> tuple[list[ExaminedProtocol], list[str]]:
+    """Check a dataset and give what was seen, by protocol of the target LR.
 
     Args:
         raw: the dataset.
         processes: worker processes that read the images.
         spectra: whether the spectra of the two training cohorts are wanted as well.
-    Returns: the common grid, what was found in each image, and the warnings of :func:`check_dataset`.
+    Returns: the protocols, the largest first, and the warnings of :func:`check_dataset`.
     Raises:
         UdeansrError: as :func:`check_dataset`.
     """
-    grid = _grid_of_headers(raw)
-    requests = [
-        Request(group, case, grid, spectra and group in (SOURCE_HR, TARGET_LR))
-        for group, cases in raw.groups.items()
-        for case in cases
-    ]
-    examined = parallel_map(examine, requests, processes, "Reading")
-    faults = [fault for one in examined for fault in one.faults]
-    faults += [*cohort_faults(raw, examined, grid), *pair_faults(raw, examined)]
+    parts, warnings = split_by_protocol(raw)
+    faults, protocols = [*_equal_names(raw), *_incomplete(raw)], []
+    for part in parts:
+        grid = _grid_of_headers(part)
+        requests = [
+            Request(group, case, grid, spectra and group in (SOURCE_HR, TARGET_LR))
+            for group, cases in part.groups.items()
+            for case in cases
+        ]
+        examined = parallel_map(examine, requests, processes, "Reading")
+        faults += [fault for one in examined for fault in one.faults]
+        faults += [*cohort_faults(part, examined, grid), *pair_faults(part, examined)]
+        if not faults:
+            assert grid is not None, "a dataset without faults has readable headers in both cohorts"
+            warnings += [*cohort_warnings(examined, grid), *pair_warnings(part, examined, grid)]
+            protocols.append(ExaminedProtocol(part, grid, examined))
     if faults:
-        raise UdeansrError("\n".join(faults))
-    assert grid is not None, "a dataset without faults has readable headers in both cohorts"
-    warnings = [*cohort_warnings(examined, grid), *pair_warnings(raw, examined, grid)]
+        raise UdeansrError("\n".join(dict.fromkeys(faults)))  # what holds for several protocols is said once
     for warning in warnings:
         _logger.warning(warning)
-    return grid, examined, warnings
+    return protocols, warnings
 
 
 def _grid_of_headers(raw: RawDataset) -> CohortGrid | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError
-from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference
+from udeansr.image.grid import SPACING_TOLERANCE, Scale, reorient_geometry, spacing_difference, to_band
 from udeansr.image.volume import Geometry, triple
 from udeansr.strict_json import PositiveFloat, PositiveInt, as_json, from_json, read_json, write_json
 
@@ -24,7 +24,10 @@ SOURCE_DEGRADATIONS = get_args(SourceDegradation)
 
 Spacing = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
+Contrast = Literal["as it is", "randomized"]
+
 SlabAxes = Literal["Z", "Y", "X", "YX"]
+BandAxes = Literal["", "Y", "X", "YX"]
 View = tuple[int, int, int]
 VIEWS: dict[str, View] = {"Z": (0, 1, 2), "Y": (1, 0, 2), "X": (2, 0, 1)}
 SMALLEST_PATCH = (3, 16, 16)
@@ -41,6 +44,10 @@ class Task:
         hr_spacing_mm: spacing of the HR and of SR, ``lr_spacing_mm / scale``, mm.
         slab_slices: LR slices in a slab.
         slab_axes: "Z", "Y" or "X": along which slabs are cut, networks convolve along the others; "YX": both, averaged.
+        band_axes: along which HR is coarser than LR. Networks work at ``lr_spacing_mm``, the HR's there; what an LR
+            holds beyond that is interpolated along the other axes and added to its SR.
+        contrast: of the source HR in training: "as it is", or "randomized" (domain randomization: each HR image in
+            several random contrasts), for LR of another contrast.
         rotate90: whether augmentation may rotate patches by right angles in the plane.
         source_degradation: what makes LR of the source HR: "measured" (the plan's ``degradation``), "truncation",
             "randomized" (domain randomization: those of many scanners, the model then serves LR of any), or a
@@ -54,6 +61,8 @@ class Task:
     rotate90: bool
     source_degradation: SourceDegradation | Degradation = "measured"
     slab_axes: SlabAxes = "Z"
+    band_axes: BandAxes = ""
+    contrast: Contrast = "as it is"
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -113,6 +122,21 @@ SIZE_KEYS = tuple(item.name for item in fields(TrainingSize))
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """What holds for the LR of one protocol in a mixed cohort.
+
+    Attributes:
+        images: names of its images by group.
+        orientation, lr_gain, degradation: as those of :class:`Plan`.
+    """
+
+    images: dict[str, tuple[str, ...]]
+    orientation: str
+    lr_gain: PositiveFloat
+    degradation: MeasuredDegradation | None = None
+
+
+@dataclass(frozen=True)
 class Configuration:
     """One way to train on a dataset: the task and the size of its training.
 
@@ -122,6 +146,7 @@ class Configuration:
         size: how large the training is.
         inherits_from: the configuration whose values hold where this one has none, or None.
         reasons: why each value is what it is, in words, by the value's name.
+        protocol: of a mixed cohort: whose LR it is for, and what holds for those in place of the plan's own values.
     """
 
     name: str
@@ -129,6 +154,7 @@ class Configuration:
     size: TrainingSize
     inherits_from: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    protocol: Protocol | None = None
 
     @classmethod
     def of(cls, name: str, *, inherits_from: str | None = None, **values: Any) -> Configuration:
@@ -158,6 +184,8 @@ class Plan:
         lr_gain: level of normalised LR over that of normalised HR of the same subject; normalised LR is divided by it.
         configurations: by name.
         degradation: what lies between the cohorts beyond truncation, as the fingerprint measured it; None for nothing.
+
+    Of a mixed cohort orientation, gain and degradation are those of the first protocol; :meth:`of` gives another's.
     """
 
     dataset: str
@@ -177,14 +205,28 @@ class Plan:
             raise UdeansrError(f"{self.dataset} has no configuration '{name}'; its plan has {known}")
         return self.configurations[name]
 
-    def spacing_deviation(self, geometry: Geometry, configuration: Configuration) -> float:
-        """How far an LR grid, in the plan's orientation, is from a configuration's spacing: the worst axis, a part."""
-        spacing_mm = reorient_geometry(geometry, self.orientation).spacing_mm
-        return spacing_difference(spacing_mm, configuration.task.lr_spacing_mm)
+    def of(self, name: str) -> Plan:
+        """The plan for one configuration: with its protocol's orientation, gain and degradation in their place.
 
-    def fits(self, geometry: Geometry, configuration: Configuration) -> bool:
+        Raises:
+            UdeansrError: as :meth:`configuration`.
+        """
+        own = self.configuration(name).protocol
+        if own is None:
+            return self
+        return replace(self, orientation=own.orientation, lr_gain=own.lr_gain, degradation=own.degradation)
+
+    def spacing_deviation(self, geometry: Geometry, configuration: Configuration) -> float:
+        """How far an LR grid, in the plan's orientation, is from a configuration's spacing: the worst axis, a part.
+
+        Along the band axes a finer one is as good as its own.
+        """
+        task, spacing_mm = configuration.task, reorient_geometry(geometry, self.orientation).spacing_mm
+        return spacing_difference(to_band(spacing_mm, task.lr_spacing_mm, task.band_axes), task.lr_spacing_mm)
+
+    def fits(self, geometry: Geometry, configuration: Configuration, tolerance: float = SPACING_TOLERANCE) -> bool:
         """Whether an LR grid, in the plan's orientation, has the spacing of a configuration (to 2 %)."""
-        return self.spacing_deviation(geometry, configuration) <= SPACING_TOLERANCE
+        return self.spacing_deviation(geometry, configuration) <= tolerance
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON takes it; a variant says only what differs from what it inherits."""
@@ -193,6 +235,8 @@ class Plan:
         for name, configuration in self.configurations.items():
             own = values["configurations"][name]
             del own["name"]
+            if configuration.protocol is None:
+                del own["protocol"]
             if configuration.inherits_from is None:
                 del own["inherits_from"]
                 continue
@@ -215,8 +259,7 @@ class Plan:
         stored = from_json(_StoredPlan, values, where, _MEND)
         if not stored.configurations:
             raise UdeansrError(f"{where}: 'configurations' holds none; {_MEND}")
-        if sorted(_WORLD_AXIS.get(letter, "") for letter in stored.orientation) != ["L", "P", "S"]:
-            raise UdeansrError(f"{where}: 'orientation' is '{stored.orientation}'; expected three letters such as SPL")
+        _check_orientation(stored.orientation, where)
         configurations = {name: _configuration(name, stored.configurations, where) for name in stored.configurations}
         return cls(**{**vars(stored), "configurations": configurations})
 
@@ -242,6 +285,7 @@ class _StoredConfiguration:
     size: dict[str, Any] = field(default_factory=dict)
     inherits_from: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True)
@@ -259,6 +303,9 @@ def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: st
     """Build one configuration from its own values and those it inherits."""
     where = f"{where}, configuration '{name}'"
     whole = vars(_with_inherited(name, stored, where))
+    if whole["protocol"] is not None:
+        _check_orientation(whole["protocol"].orientation, where)
+        whole = {**whole, "protocol": as_json(whole["protocol"])}
     configuration = from_json(Configuration, {"name": name, **whole}, where, _MEND)
     task = configuration.task
     try:
@@ -278,12 +325,19 @@ def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: st
     return configuration
 
 
+def _check_orientation(letters: str, where: str) -> None:
+    """Refuse what is no orientation."""
+    if sorted(_WORLD_AXIS.get(letter, "") for letter in letters) != ["L", "P", "S"]:
+        raise UdeansrError(f"{where}: 'orientation' is '{letters}'; expected three letters such as SPL")
+
+
 def _with_inherited(name: str, stored: dict[str, _StoredConfiguration], where: str) -> _StoredConfiguration:
     """A configuration with its ancestors' values where it has none; of their reasons those that still hold."""
     task: dict[str, Any] = {}
     size: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     lineage: list[str] = []
+    protocol: Protocol | None = None
     ancestor: str | None = name
     while ancestor is not None:
         if ancestor not in stored or ancestor in lineage:
@@ -292,8 +346,9 @@ def _with_inherited(name: str, stored: dict[str, _StoredConfiguration], where: s
             raise UdeansrError(f"{where}: it {trouble}; the plan has {', '.join(stored)}")
         lineage.append(ancestor)
         own = stored[ancestor]
+        protocol = protocol or own.protocol
         known = {*task, *size, *reasons}
         reasons |= {key: why for key, why in own.reasons.items() if key not in known}
         task, size = {**own.task, **task}, {**own.size, **size}
         ancestor = own.inherits_from
-    return _StoredConfiguration(task, size, stored[name].inherits_from, reasons)
+    return _StoredConfiguration(task, size, stored[name].inherits_from, reasons, protocol)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from udeansr.errors import UdeansrError
 from udeansr.planning.domain import DOMAIN_FILE
-from udeansr.planning.fingerprint import FINGERPRINT_FILE, Fingerprint, extract_fingerprint
+from udeansr.planning.fingerprint import FINGERPRINT_FILE, Fingerprint, extract_fingerprints
 from udeansr.planning.plan import PLANS_FILE, Plan
-from udeansr.planning.planner import make_plan
+from udeansr.planning.planner import make_plans
 from udeansr.planning.raw_dataset import RawDataset
 
 EARLIER_PLANS_FILE = "plans_earlier.json"
@@ -20,12 +20,13 @@ class PlannedDataset:
     """What planning left in a folder.
 
     Attributes:
-        fingerprint, plan: as they lie there now.
+        fingerprints: as they lie there now: one, or of a mixed cohort one for each protocol, by configuration.
+        plan: as it lies there now.
         kept: whether the plan was there before, with what was edited in it.
         earlier: where the plan lies that was replaced; None if there was none.
     """
 
-    fingerprint: Fingerprint
+    fingerprints: dict[str, Fingerprint]
     plan: Plan
     kept: bool
     earlier: Path | None = None
@@ -47,25 +48,46 @@ def plan_dataset(
     Raises:
         UdeansrError: with every fault of the dataset, or if the plan that is kept cannot be read.
     """
-    fingerprint, domain = extract_fingerprint(raw, processes)
-    plans = folder / PLANS_FILE
-    if plans.is_file() and not again and _is_saved(fingerprint, folder / FINGERPRINT_FILE):
-        domain.save(folder / DOMAIN_FILE)
-        return PlannedDataset(fingerprint, Plan.load(plans), kept=True)
-    plan = make_plan(fingerprint, memory_gb)
-    earlier = folder / EARLIER_PLANS_FILE if plans.is_file() else None
-    # In this order, so that a plan never lies beside the fingerprint of other images, wherever this is stopped.
-    if earlier is not None:
-        plans.replace(earlier)
-    fingerprint.save(folder / FINGERPRINT_FILE)
-    domain.save(folder / DOMAIN_FILE)
-    plan.save(plans)
-    return PlannedDataset(fingerprint, plan, kept=False, earlier=earlier)
+    measured = extract_fingerprints(raw, processes)
+    plans, in_one = folder / PLANS_FILE, len(measured[0][0].cases) == sum(map(len, raw.groups.values()))
+    made = make_plans([fingerprint for fingerprint, _ in measured], memory_gb, mixed=len(measured) > 1 or not in_one)
+    names = list(made.configurations)
+    fingerprints = dict(zip(names, (fingerprint for fingerprint, _ in measured), strict=True))
+    domains = dict(zip(names, (domain for _, domain in measured), strict=True))
+    if plans.is_file() and not again and _are_saved(fingerprints, folder, made):
+        plan, earlier = Plan.load(plans), None
+    else:
+        plan, earlier = made, folder / EARLIER_PLANS_FILE if plans.is_file() else None
+        # In this order, so that a plan never lies beside the fingerprint of other images, wherever this is stopped.
+        if earlier is not None:
+            plans.replace(earlier)
+        for name, fingerprint in fingerprints.items():
+            fingerprint.save(facts_folder(folder, made, name) / FINGERPRINT_FILE)
+        plan.save(plans)
+    for name, domain in domains.items():
+        domain.save(facts_folder(folder, made, name) / DOMAIN_FILE)
+    return PlannedDataset(fingerprints, plan, kept=plan is not made, earlier=earlier)
 
 
-def _is_saved(fingerprint: Fingerprint, path: Path) -> bool:
-    """Whether this very fingerprint lies in a file; a file that cannot be read holds another."""
+def facts_folder(folder: Path, plan: Plan, name: str) -> Path:
+    """Where fingerprint and domain of a configuration lie: beside the plan, or where it has a protocol of its own.
+
+    Args:
+        folder: ``<preprocessed root>/<dataset>``.
+        plan: of the dataset.
+        name: of the configuration.
+    """
+    while (parent := plan.configuration(name).inherits_from) is not None:
+        name = parent
+    return folder if plan.configuration(name).protocol is None else folder / name
+
+
+def _are_saved(fingerprints: dict[str, Fingerprint], folder: Path, plan: Plan) -> bool:
+    """Whether these very fingerprints lie in a folder; a file that cannot be read holds another."""
     try:
-        return Fingerprint.load(path) == fingerprint
+        return all(
+            Fingerprint.load(facts_folder(folder, plan, name) / FINGERPRINT_FILE) == fingerprint
+            for name, fingerprint in fingerprints.items()
+        )
     except UdeansrError:
         return False

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from udeansr.degradation.kspace import LEAST_THICKNESS, MOST_THICKNESS, Degradation
 from udeansr.degradation.spectrum import SIGNIFICANT
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import SPACING_TOLERANCE, format_spacing
-from udeansr.paths import SOURCE_HR
+from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Plan, SlabAxes, SourceDegradation, Task
+from udeansr.planning.plan import (
+    SMALLEST_PATCH,
+    Configuration,
+    Contrast,
+    Plan,
+    Protocol,
+    SlabAxes,
+    SourceDegradation,
+    Task,
+)
 from udeansr.planning.training_size import size_for_cpu, size_for_memory
 
 LARGEST_FACTOR = 8
@@ -17,8 +30,45 @@ BLUR_TOLERANCE = 0.1
 """Transfer functions of the two in-plane axes that differ by more are two blurs."""
 
 
+def make_plans(fingerprints: Sequence[Fingerprint], memory_gb: float | None, mixed: bool) -> Plan:
+    """Decide how to train on a dataset whose target LR is of several protocols: a configuration for each.
+
+    A configuration is named after its scale; of several with one scale, also after what they differ in.
+
+    Args:
+        fingerprints: of the protocols, the largest first; at least one.
+        memory_gb: as the errors, those of :func:`make_plan`.
+        mixed: whether the fingerprints are of parts of a dataset, so that the plan has to say which images are whose.
+    """
+    plans = [make_plan(fingerprint, memory_gb) for fingerprint in fingerprints]
+    if not mixed:
+        return plans[0]
+    configurations = {}
+    for fingerprint, plan, name in zip(fingerprints, plans, _names(fingerprints), strict=True):
+        (configuration,) = plan.configurations.values()
+        images: dict[str, tuple[str, ...]] = {}
+        for case in fingerprint.cases:
+            images[case.group] = (*images.get(case.group, ()), case.name)
+        protocol = Protocol(images, plan.orientation, plan.lr_gain, plan.degradation)
+        configurations[name] = replace(configuration, name=name, protocol=protocol)
+    return replace(plans[0], configurations=configurations)
+
+
+def _names(fingerprints: Sequence[Fingerprint]) -> list[str]:
+    """A name for each protocol that a person can type: the scale, and as much more as tells it from the others."""
+    slices = [f"{fingerprint.lr_spacing_mm[0]:.3g}mm" for fingerprint in fingerprints]
+    contrasts = [(fingerprint.cohorts[TARGET_LR].contrast or "any").lower() for fingerprint in fingerprints]
+    grids = ["x".join(f"{mm:.3g}" for mm in fingerprint.lr_spacing_mm[::-1]) + "mm" for fingerprint in fingerprints]
+    names = [str(fingerprint.grid.scale) for fingerprint in fingerprints]
+    for parts in (contrasts, slices, grids, [fingerprint.orientation.lower() for fingerprint in fingerprints]):
+        twins = [[i for i, other in enumerate(names) if other == name] for name in names]
+        differ = [len({parts[i] for i in own}) > 1 for own in twins]
+        names = [f"{name}_{part}" if own else name for name, part, own in zip(names, parts, differ, strict=True)]
+    return names
+
+
 def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
-    """Decide how to train on a dataset.
+    """Decide how to train on a dataset, or for one protocol of it.
 
     Args:
         fingerprint: what is so in the dataset.
@@ -34,21 +84,31 @@ def make_plan(fingerprint: Fingerprint, memory_gb: float | None) -> Plan:
         raise ValueError(f"the smallest foreground is {smallest} LR voxels, expected at least {SMALLEST_PATCH}")
     grid = fingerprint.grid
     rotate90, why_rotate90 = _rotate90(fingerprint)
+    contrast, why_contrast = _contrast(fingerprint)
     source_degradation, why_degradation = _source_degradation(fingerprint)
     slab_axes, why_slab_axes = _slab_axes(fingerprint)
     if slab_axes != "Z" and rotate90:
         rotate90, why_rotate90 = False, "the slice axis lies in the patch: turned, it would change places with another"
     task = Task(
-        str(grid.scale), grid.lr_spacing_mm, grid.sr_spacing_mm, SLAB_SLICES, rotate90, source_degradation, slab_axes
+        scale=str(grid.scale),
+        lr_spacing_mm=grid.lr_spacing_mm,
+        hr_spacing_mm=grid.sr_spacing_mm,
+        slab_slices=SLAB_SLICES,
+        rotate90=rotate90,
+        source_degradation=source_degradation,
+        slab_axes=slab_axes,
+        band_axes=fingerprint.band_axes,
+        contrast=contrast,
     )
     size, why_size = size_for_cpu(task, smallest) if memory_gb is None else size_for_memory(task, smallest, memory_gb)
     why_task = {"slab_axes": why_slab_axes, "rotate90": why_rotate90, "source_degradation": why_degradation}
+    why_task |= {"band_axes": _why_band(fingerprint), "contrast": why_contrast}
     reasons = _data_reasons(fingerprint) | why_task | why_size
     configuration = Configuration(task.scale, task, size, reasons=reasons)
     return Plan(
         fingerprint.dataset,
         fingerprint.orientation,
-        fingerprint.level_gain,
+        1.0 if fingerprint.other_contrast else fingerprint.level_gain,
         {configuration.name: configuration},
         fingerprint.degradation,
     )
@@ -99,8 +159,32 @@ def _rotate90(fingerprint: Fingerprint) -> tuple[bool, str]:
     return True, f"spacing and factors in the plane are equal, and the blur along Y and X agrees within {apart:.2f}"
 
 
-def _source_degradation(fingerprint: Fingerprint) -> tuple[SourceDegradation, str]:
-    """What makes LR of the source HR: as measured, unless there may be nothing to measure."""
+def _contrast(fingerprint: Fingerprint) -> tuple[Contrast, str]:
+    """In which contrasts the source HR is shown."""
+    lr, hr = (fingerprint.cohorts[group].contrast for group in (TARGET_LR, SOURCE_HR))
+    if fingerprint.other_contrast:
+        return "randomized", f"LR is {lr} and HR {hr}: the HR is shown in random contrasts, so that none is relied on"
+    if lr is None or hr is None:
+        silent = " and ".join(name for name, told in (("LR", lr), ("HR", hr)) if told is None)
+        return "as it is", f"no name, header or sidecar says the contrast of the {silent}; taken for the other's"
+    return "as it is", f"LR and HR are {lr}"
+
+
+def _why_band(fingerprint: Fingerprint) -> str:
+    """Why networks work at the spacing of the HR along some axes."""
+    if not fingerprint.band_axes:
+        return "HR is coarser than LR along no axis"
+    axes = " and ".join(fingerprint.band_axes)
+    return (
+        f"HR is coarser than LR along {axes}: networks work at the HR's spacing there, and what LR holds beyond it is "
+        "interpolated along the other axes and added to the SR"
+    )
+
+
+def _source_degradation(fingerprint: Fingerprint) -> tuple[SourceDegradation | Degradation, str]:
+    """What makes LR of the source HR: as measured, unless there may be nothing to measure, or no way to."""
+    if fingerprint.other_contrast:
+        return _known_of_headers(fingerprint)
     p = fingerprint.degradation_p
     if p is None:
         return (
@@ -115,6 +199,22 @@ def _source_degradation(fingerprint: Fingerprint) -> tuple[SourceDegradation, st
     )
 
 
+def _known_of_headers(fingerprint: Fingerprint) -> tuple[Degradation, str]:
+    """Where LR and HR are of different contrasts, and spectra tell more of those than of the scanners."""
+    lr, scale = fingerprint.cohorts[TARGET_LR], fingerprint.grid.scale
+    _, middle, high = lr.foreground_percentiles
+    noise = min(1.0, round(lr.noise * high / middle, 4))
+    told = f"spectra of different contrasts do not compare; the noise is that of the LR's own spectrum, {noise:.2g}"
+    if scale.y > 1 or scale.x > 1:
+        return Degradation(noise=noise), f"{told}, and nothing else but truncation"
+    thickness = min(max(lr.slice_thickness or 1.0, LEAST_THICKNESS), MOST_THICKNESS)
+    said = "no header says another thickness" if lr.slice_thickness is None else "as headers say"
+    return (
+        Degradation(noise=noise, slice_profile="gaussian", slice_thickness=thickness),
+        f"{told}; slices are {thickness:.2f} of their distance thick ({said})",
+    )
+
+
 def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
     """Why what the data decide is so."""
     grid = fingerprint.grid
@@ -125,18 +225,21 @@ def _data_reasons(fingerprint: Fingerprint) -> dict[str, str]:
     if resampled:
         why_hr = (
             f"LR spacing / {scale}; {resampled} of {hr_images} HR images are off it by more than 2 % and are "
-            "resampled, as LR is never resampled"
+            "resampled, as LR is not, but for band axes"
         )
     else:
         why_hr = f"LR spacing / {scale}: the HR has it within 2 %, so nothing is resampled"
+    of_hr = " and, along the band axes, of the source HR" if fingerprint.band_axes else ""
     return {
         "orientation": f"axis {letter} is {slab} of the LR ({grid.lr_spacing_mm[0]:.4g} mm), so it is taken as Z",
-        "lr_gain": (
+        "lr_gain": "LR and HR are of different contrasts, whose levels do not compare"
+        if fingerprint.other_contrast
+        else (
             "HR degraded as measured comes out of normalisation brighter by this factor than the HR itself, so LR is "
             "divided by it"
         ),
         "scale": f"LR spacing / HR spacing is {ratios} along (Z, Y, X), rounded",
-        "lr_spacing_mm": "the median of the target LR, which agree within 2 %",
+        "lr_spacing_mm": f"the median of the target LR{of_hr}",
         "hr_spacing_mm": why_hr,
         "slab_slices": "the paper's thin slab: a slice and its two neighbours",
     }

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.image.grid import format_spacing
+from udeansr.paths import TARGET_LR
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Plan
 
@@ -25,12 +26,16 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
             (group, f"{cohort.images} images, median {shape} voxels of {format_spacing(cohort.spacing_mm)}, "
              f"{cohort.foreground_fraction:.0%} foreground")
         )  # fmt: skip
+        if cohort.contrast is not None:
+            rows.append(("  contrast", f"{cohort.contrast}, as names, headers or sidecars say"))
         if min(cohort.resolved_fraction) < 1:
             true_mm = [mm / part for mm, part in zip(cohort.spacing_mm, cohort.resolved_fraction, strict=True)]
             rows.append(
                 ("  resolution", f"spectra break off at {format_spacing(true_mm)}: zero filling or partial Fourier")
             )
     rows.append(("degradation", f"LR beside HR truncated to its k-space (misfit {measured.residual:.2f} decades)"))
+    if fingerprint.other_contrast:
+        rows.append(("  not used", "LR and HR are of different contrasts, of which their spectra tell more"))
     p = fingerprint.degradation_p
     chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
     rows.append(("  chance", chance))
@@ -38,8 +43,10 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
         if axis == "Z" and measured.slice_profile is not None:
+            told = fingerprint.cohorts[TARGET_LR].slice_thickness
             thick = f"{measured.slice_thickness:.2f} of their distance thick"
-            rows.append(("  slices", f"excited, {thick}; what is finer folds back"))
+            headers = "no header says" if told is None else f"headers say {told:.2f}"
+            rows.append(("  slices", f"excited, {thick} ({headers}); what is finer folds back"))
         rows.append(
             (f"  along {axis}", f"transfer {left} at {' '.join(map(str, LISTED))} Nyquist; width {width:.2f} mm")
         )
@@ -57,8 +64,8 @@ def plan_table(plan: Plan) -> str:
     for name, configuration in plan.configurations.items():
         reasons = configuration.reasons
         rows = [
-            ("orientation", plan.orientation, reasons.get("orientation", "")),
-            ("lr_gain", f"{plan.lr_gain:g}", reasons.get("lr_gain", "")),
+            ("orientation", plan.of(name).orientation, reasons.get("orientation", "")),
+            ("lr_gain", f"{plan.of(name).lr_gain:g}", reasons.get("lr_gain", "")),
         ]
         for key in VALUES:
             value, why = configuration.values()[key], reasons.get(key, "set by hand")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry
-from udeansr.models.choice import ModelQuery, choose_model, without_model
+from udeansr.models.choice import ModelQuery, choose_model, deal_to_trained, loaded, without_model
 from udeansr.prediction.options import Options
 from udeansr.prediction.self_training import (
     NAME,
@@ -81,10 +81,15 @@ def _asked_for(query: ModelQuery, images: Sequence[Path], options: Options) -> l
 
 
 def _fitting(query: ModelQuery, images: Sequence[Path], options: Options) -> list[Share]:
-    """All by the model that is named or fits; where none does, each by what its own protocol teaches."""
-    whole = Share(tuple(images), partial(choose_model, query, images, options.device))
+    """Each by the trained model of the nearest protocol, or all by the model that is named or fits; else by its own."""
+    dealt = [] if options.bids else deal_to_trained(query, images)
+    shares = [Share(own, partial(loaded, path, options.device)) for path, own in dealt]
+    served = {image for share in shares for image in share.images}
+    images = [image for image in images if image not in served]
+    if not images:
+        return shares
     if query.names_a_model or options.bids:
-        return [whole]
+        return [*shares, Share(tuple(images), partial(choose_model, query, images, options.device))]
     grids = [
         (image, geometry)
         for image, geometry in without_model(query, images)
@@ -92,10 +97,9 @@ def _fitting(query: ModelQuery, images: Sequence[Path], options: Options) -> lis
     ]
     teaching = {image for image, _ in grids}
     rest = tuple(image for image in images if image not in teaching)
-    shares = [_learning(protocol, options) for protocol in protocols(grids, _slice_mm(options))]
     if rest:
-        shares.insert(0, Share(rest, partial(choose_model, query, rest, options.device)))
-    return shares
+        shares.append(Share(rest, partial(choose_model, query, rest, options.device)))
+    return [*shares, *(_learning(protocol, options) for protocol in protocols(grids, _slice_mm(options)))]
 
 
 def _learning(protocol: Protocol, options: Options) -> Share:

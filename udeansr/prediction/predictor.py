@@ -9,6 +9,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from udeansr.degradation.kspace import Degradation
 from udeansr.device import half_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import (
@@ -21,10 +22,12 @@ from udeansr.image.grid import (
     respaced_geometry,
     slab_orientation,
     sr_geometry,
+    to_band,
 )
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
 from udeansr.image.resampling import respace
-from udeansr.image.volume import Geometry, Volume
+from udeansr.image.volume import Geometry, Triple, Volume
+from udeansr.inference.band import Band
 from udeansr.inference.fused import fused
 from udeansr.inference.sliding_window import Progress, Slices
 from udeansr.inference.test_time_augmentation import InferenceSettings, inference_settings
@@ -32,7 +35,7 @@ from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_
 from udeansr.methods.method import Method
 from udeansr.models.calibration import smoothed_std
 from udeansr.models.model import Model
-from udeansr.prediction.trust import Trust, TrustMeter
+from udeansr.prediction.trust import Trust, TrustMeter, resolved_mm
 from udeansr.prediction.zero_shot import zero_shot
 
 _logger = logging.getLogger(__name__)
@@ -155,11 +158,14 @@ class Predictor:
         doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
         sr_canvas = _Canvas(sr, working, made, lambda block: denormalize(block, level, voxel_type))
         doubt_canvas = None if doubt is None else _Canvas(doubt, working, made, lambda std: denormalize(std, level))
-        meter = TrustMeter(self.model.scale, len(lr), self.model.method.slice_thickness)
-        for first, block, std in self._slices(lr, progress, name):
+        meter, band = TrustMeter(self.model.scale, len(lr), self._slice_thickness), self._band(lr, grid)
+        seen, seen_mm = (lr, grid.spacing_mm) if band is None else (band.lr, band.spacing_mm)
+        for first, block, std in self._slices(seen, progress, name):
+            meter(first, np.maximum(block, 0) if magnitudes else block)
+            if band is not None:
+                block, std = band.whole(first, block), None if std is None else band.finer(std)
             if magnitudes:
                 np.maximum(block, 0, out=block)
-            meter(first, block)
             sr_canvas.put(first, block)
             if doubt_canvas is not None and std is not None:
                 std = smoothed_std(std)
@@ -168,7 +174,7 @@ class Predictor:
         sr_canvas.finish(magnitudes)
         if doubt_canvas is not None:
             doubt_canvas.finish(True)
-        return Prediction(sr, doubt, partial(self._assess, meter, lr, grid))
+        return Prediction(sr, doubt, partial(self._assess, meter, seen, seen_mm, lr, grid))
 
     def _final_grid(self, lr: Geometry, made: Geometry) -> Geometry:
         """The grid of SR: that which the model makes, or of the spacing that is wanted where it differs by over 2 %.
@@ -189,18 +195,35 @@ class Predictor:
             )
         return made if equal_spacing(made.spacing_mm, wanted) else respaced_geometry(made, wanted)
 
-    def _assess(self, meter: TrustMeter, lr: np.ndarray, grid: Geometry) -> Trust:
-        """What the LR, on this grid, says, and in how far its spacing is another than the model's."""
+    @property
+    def _slice_thickness(self) -> float | None:
+        """Of slices as 2-D scans make them, over their distance, as the method or its plan was told."""
+        known = self.model.configuration.task.source_degradation if self.model.configuration else None
+        if isinstance(known, Degradation) and known.slice_profile is not None:
+            return known.slice_thickness
+        return self.model.method.slice_thickness
+
+    def _band(self, lr: np.ndarray, grid: Geometry) -> Band | None:
+        """What of the LR the model works in; None where that is all of it."""
+        if self.model.configuration is None:
+            return None
+        task = self.model.configuration.task
+        in_band = to_band(grid.spacing_mm, task.lr_spacing_mm, task.band_axes)
+        return None if equal_spacing(grid.spacing_mm, in_band) else Band(lr, grid.spacing_mm, in_band, self.model.scale)
+
+    def _assess(self, meter: TrustMeter, seen: np.ndarray, seen_mm: Triple, lr: np.ndarray, grid: Geometry) -> Trust:
+        """What the LR says, as the model has seen it, and in how far its spacing is another than the model's."""
         plan, configuration = self.model.plan, self.model.configuration
         if plan is None or configuration is None:
             return meter.trust(lr, grid.spacing_mm)
         trust = meter.trust(
-            lr,
-            grid.spacing_mm,
+            seen,
+            seen_mm,
             self.model.domain,
             plan.degradation if configuration.task.source_degradation == "measured" else None,
             configuration.task.deconvolves,
         )
+        trust = replace(trust, resolved_mm=resolved_mm(lr, grid.spacing_mm))
         if plan.fits(grid, configuration):
             return trust
         found, wanted = format_spacing(grid.spacing_mm), format_spacing(configuration.task.lr_spacing_mm)

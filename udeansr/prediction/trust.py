@@ -163,7 +163,7 @@ class TrustMeter:
             consistency_db=-10 * math.log10(error) if error > 0 else math.inf,
             shift_voxels=float(shift.max()),
             gain=gain(again, lr),
-            resolved_mm=_resolved_mm(whole, lr_spacing_mm),
+            resolved_mm=resolved_mm(whole, lr_spacing_mm),
             **found,
         )
 
@@ -179,8 +179,13 @@ def _middle(slices: np.ndarray) -> np.ndarray:
     return middle(slices, (len(slices), WINDOW, WINDOW))
 
 
-def _resolved_mm(lr: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[float, float, float] | None:
-    """The true resolution of an LR; None where its voxels hold what they promise."""
+def resolved_mm(lr: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple[float, float, float] | None:
+    """The true resolution of an LR; None where its voxels hold what they promise.
+
+    Args:
+        lr: (Z, Y, X), any unit.
+        spacing_mm: (Z, Y, X).
+    """
     parts = [resolved_fraction(lr, axis) for axis in range(3)]
     if min(parts) == 1:
         return None

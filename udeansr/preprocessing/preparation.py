@@ -12,9 +12,8 @@ from udeansr.errors import UdeansrError
 from udeansr.image.cropping import Box, crop, foreground_box
 from udeansr.image.grid import Scale, format_spacing, reorient, same_grid, sr_geometry, sub_geometry
 from udeansr.image.normalization import intensity_scale, normalize
-from udeansr.image.resampling import resample_onto
+from udeansr.image.resampling import resample_onto, to_spacing
 from udeansr.image.volume import Geometry, Volume, triple
-from udeansr.planning.cohort_grid import grid_of_spacing
 from udeansr.planning.plan import Configuration, Plan
 
 
@@ -81,26 +80,24 @@ def prepare_hr(volume: Volume, plan: Plan, configuration: Configuration, path: P
     """
     unit = _intensity_scale(volume, path)
     volume = reorient(volume, plan.orientation)
-    planned = grid_of_spacing(volume.geometry, configuration.task.hr_spacing_mm)
-    if planned is not None:
-        stored_mm = volume.geometry.spacing_mm
+    stored_mm = volume.geometry.spacing_mm
+    volume = to_spacing(volume, configuration.task.hr_spacing_mm)
+    if volume.geometry.spacing_mm != stored_mm:
         _logger.warning(
             "%s: HR of %s was resampled to %s, as planned",
-            path,
-            format_spacing(stored_mm),
-            format_spacing(planned.spacing_mm),
+            *(path, format_spacing(stored_mm), format_spacing(volume.geometry.spacing_mm)),
         )
-        volume = resample_onto(volume, planned)
     return _cut(volume, configuration.task.factors, configuration, unit, unit, path)
 
 
 def prepare_lr(volume: Volume, plan: Plan, configuration: Configuration, path: Path) -> Prepared:
-    """Prepare target LR: reorient, cut to the foreground, normalise to the level of HR. LR is never resampled.
+    """Prepare target LR: reorient, cut to the foreground, normalise to the level of HR.
 
-    The result holds at least a patch. Arguments and errors as in :func:`prepare_hr`.
+    LR is resampled only along the band axes, where HR is coarser. The result holds at least a patch. Arguments and
+    errors as in :func:`prepare_hr`.
     """
     unit = _intensity_scale(volume, path)
-    volume = reorient(volume, plan.orientation)
+    volume = _in_band(reorient(volume, plan.orientation), configuration)
     return _cut(volume, Scale(1, 1, 1), configuration, unit, unit * plan.lr_gain, path)
 
 
@@ -125,7 +122,7 @@ def prepare_pair(
     """
     unit = _intensity_scale(lr, lr_path)
     level = unit * plan.lr_gain
-    lr, hr = reorient(lr, plan.orientation), reorient(hr, plan.orientation)
+    lr, hr = _in_band(reorient(lr, plan.orientation), configuration), reorient(hr, plan.orientation)
     start, shape = foreground_box(lr.voxels, MARGIN_LR_VOXELS)
     low = crop(lr, (start, shape))
     factors = configuration.task.factors.zyx
@@ -145,6 +142,11 @@ def prepare_pair(
         Prepared(normalize(low.voxels, level), low.geometry, lr.geometry, start, unit, level),
         Prepared(normalize(high.voxels, level), high.geometry, whole, hr_start, unit, level),
     )
+
+
+def _in_band(lr: Volume, configuration: Configuration) -> Volume:
+    """Reoriented LR, brought to the HR's spacing along the axes where HR is coarser."""
+    return to_spacing(lr, configuration.task.lr_spacing_mm, configuration.task.band_axes)
 
 
 def _cut(volume: Volume, scale: Scale, configuration: Configuration, unit: float, level: float, path: Path) -> Prepared:

@@ -14,6 +14,7 @@ from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.domain import DOMAIN_FILE, Domain
 from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
+from udeansr.planning.plan_dataset import facts_folder
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
     DEGRADED_FILE,
@@ -22,6 +23,7 @@ from udeansr.preprocessing.case_folder import (
     read_array,
     read_record,
 )
+from udeansr.preprocessing.contrast_randomization import MARK
 from udeansr.strict_json import as_json, differences
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
@@ -42,7 +44,8 @@ def planned_values(plan: Plan, configuration: Configuration) -> dict[str, Any]:
 
 
 def _configured_values(configuration: Configuration) -> dict[str, Any]:
-    names = ("scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation")
+    names = ("scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation", "contrast")
+    names += ("lr_spacing_mm", "band_axes") if configuration.task.band_axes else ()
     values = asdict(configuration.task) | asdict(configuration.size)
     return {name: values[name] for name in names}
 
@@ -68,6 +71,11 @@ class PreprocessedCase:
     intensity_scale: float
     level: float
     noise: float = 0.0
+
+    @property
+    def subject(self) -> str:
+        """The name, without the number of a contrast that preprocessing drew."""
+        return self.name.partition(MARK)[0]
 
     @property
     def voxels(self) -> np.memmap:
@@ -100,9 +108,11 @@ class PreprocessedDataset:
 
     Attributes:
         folder: ``<preprocessed root>/<dataset>/<configuration>``.
+        domain_file: of the subjects; not there if planning left none, as versions before 0.2 did.
     """
 
     folder: Path
+    domain_file: Path
 
     @classmethod
     def open(cls, folder: Path, configuration: Configuration) -> PreprocessedDataset:
@@ -120,27 +130,32 @@ class PreprocessedDataset:
             made_with = json.loads((own / COMPLETE_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UdeansrError(f"{own}: preprocessing is missing or not complete; {again}") from error
+        domain_file = folder / DOMAIN_FILE
         if (folder / PLANS_FILE).is_file():
-            expected = planned_values(Plan.load(folder / PLANS_FILE), configuration)
+            plan = Plan.load(folder / PLANS_FILE)
+            if configuration.name in plan.configurations:
+                domain_file = facts_folder(folder, plan, configuration.name) / DOMAIN_FILE
+                plan = plan.of(configuration.name)
+            expected = planned_values(plan, configuration)
         else:
             expected = json.loads(json.dumps({"format": FORMAT, **_configured_values(configuration)}))
         changes = differences({name: made_with.get(name) for name in expected}, expected)
         if changes:
             named = ", ".join(map(str, changes))
             raise UdeansrError(f"{own}: the arrays were made with other values than the plan's: {named}; {again}")
-        return cls(own)
+        return cls(own, domain_file)
 
     def domain(self) -> Domain | None:
         """What is learnt from: the dataset's domain, of a variety with the limits of all LR that were made.
 
-        None where planning left none, as versions before 0.2 did.
+        None where planning left none.
 
         Raises:
             UdeansrError: if it is broken, or a case is.
         """
-        if not (self.folder.parent / DOMAIN_FILE).is_file():
+        if not self.domain_file.is_file():
             return None
-        domain = Domain.load(self.folder.parent / DOMAIN_FILE)
+        domain = Domain.load(self.domain_file)
         records = [read_record(case.folder) for case in self.cases(SOURCE_HR)]
         made = [one for record in records if record is not None for one in record.measured]
         return domain.widened(made) if made else domain

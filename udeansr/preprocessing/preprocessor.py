@@ -19,6 +19,7 @@ from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.domain import DOMAIN_FILE, Domain
 from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan_dataset import facts_folder
 from udeansr.planning.raw_dataset import Case, RawDataset
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,
@@ -29,6 +30,7 @@ from udeansr.preprocessing.case_folder import (
     sha256_of,
     write_case,
 )
+from udeansr.preprocessing.contrast_randomization import CONTRASTS, MARK, variants
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
@@ -42,7 +44,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Task:
-    """What is prepared at once: a case of one group, or the LR and the HR of a pair.
+    """What is prepared at once: a case of one group, HR in several contrasts, or the LR and the HR of a pair.
 
     Attributes:
         outputs: (group, case) of each array that comes out.
@@ -56,6 +58,10 @@ class _Task:
 
     @property
     def folders(self) -> tuple[Path, ...]:
+        """Of each output; those of one case in several contrasts are told apart by number."""
+        if self.outputs[0] in self.outputs[1:]:
+            group, case = self.outputs[0]
+            return tuple(self.folder / group / f"{case.name}{MARK}{number}" for number in range(len(self.outputs)))
         return tuple(self.folder / group / case.name for group, case in self.outputs)
 
     @property
@@ -79,14 +85,15 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     Raises:
         UdeansrError: if the plan has no such configuration, an image cannot be read, or the disk refuses.
     """
-    configuration = plan.configuration(configuration_name)
+    domain_file = facts_folder(folder, plan, configuration_name) / DOMAIN_FILE
+    configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
     values = planned_values(plan, configuration)
     own = folder / configuration_name
-    tasks = _tasks(raw, own)
+    tasks = _tasks(raw, own, configuration)
     waiting = [task for task in tasks if not _looks_current(task, values)]
     if waiting:
         (own / COMPLETE_FILE).unlink(missing_ok=True)
-    domain = Domain.load(folder / DOMAIN_FILE) if configuration.task.deconvolves else None
+    domain = Domain.load(domain_file) if configuration.task.deconvolves else None
     work = partial(_run, plan=plan, configuration=configuration, values=values, domain=domain)
     done = sum(parallel_map(work, waiting, processes, f"preprocess {configuration_name}"))
     kept = {path for task in tasks for path in task.folders}
@@ -101,11 +108,18 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     )  # fmt: skip
 
 
-def _tasks(raw: RawDataset, folder: Path) -> list[_Task]:
-    """All that training needs: the two cohorts case by case, the validation pairs two by two."""
-    cohorts = [((group, case),) for group in (SOURCE_HR, TARGET_LR) for case in raw.groups[group]]
+def _tasks(raw: RawDataset, folder: Path, configuration: Configuration) -> list[_Task]:
+    """All that training needs: the two cohorts case by case, the validation pairs two by two; of its protocol's."""
+    contrasts = CONTRASTS if configuration.task.contrast == "randomized" else 1
+    cohorts = [((SOURCE_HR, case),) * contrasts for case in raw.groups[SOURCE_HR]]
+    cohorts += [((TARGET_LR, case),) for case in raw.groups[TARGET_LR]]
     pairs = [((VALIDATION_LR, lr), (VALIDATION_HR, hr)) for lr, hr in raw.pairs(VALIDATION_LR)]
-    return [_Task(outputs, raw.folder, folder) for outputs in (*cohorts, *pairs)]
+    protocol = configuration.protocol
+    return [
+        _Task(outputs, raw.folder, folder)
+        for outputs in (*cohorts, *pairs)
+        if protocol is None or all(case.name in protocol.images.get(group, ()) for group, case in outputs)
+    ]
 
 
 def _looks_current(task: _Task, values: dict[str, Any], contents: bool = False) -> bool:
@@ -184,6 +198,8 @@ def degrade_source(hr: np.ndarray, plan: Plan, configuration: Configuration) -> 
 def _prepare(task: _Task, plan: Plan, configuration: Configuration) -> tuple[Prepared, ...]:
     (group, case), *rest = task.outputs
     volume = read_volume(case.path)
+    if rest and group == SOURCE_HR:
+        return variants(prepare_hr(volume, plan, configuration, case.path), case.name)
     if rest:
         hr = rest[0][1].path
         return prepare_pair(volume, read_volume(hr), plan, configuration, case.path, hr)

@@ -62,7 +62,7 @@ def train(
             groups, or a loss is not finite.
         StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
     """
-    configuration = plan.configuration(configuration_name)
+    configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
     _check_learns(method_name, configuration.task.scale, mode)
     run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)

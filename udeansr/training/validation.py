@@ -71,17 +71,18 @@ def split_cases(dataset: PreprocessedDataset, seed: int, limit: int) -> Split:
 
 def _hold_out(cases: Cases, seed: int, group: str) -> tuple[Cases, Cases]:
     """Part a group into those who train and those who validate."""
-    if len(cases) < FEWEST_TO_HOLD_OUT:
+    subjects = list(dict.fromkeys(case.subject for case in cases))
+    if len(subjects) < FEWEST_TO_HOLD_OUT:
         logger.warning(
             "%s has %d subjects: too few to hold one out, so validation scores are of subjects that were trained on",
             group,
-            len(cases),
+            len(subjects),
         )
         return cases, cases
-    count = max(1, round(HELD_OUT_SHARE * len(cases)))
-    held = set(random.Random(f"{seed} {group}").sample([case.name for case in cases], count))
-    train = tuple(case for case in cases if case.name not in held)
-    return train, tuple(case for case in cases if case.name in held)
+    count = max(1, round(HELD_OUT_SHARE * len(subjects)))
+    held = set(random.Random(f"{seed} {group}").sample(subjects, count))
+    train = tuple(case for case in cases if case.subject not in held)
+    return train, tuple(case for case in cases if case.subject in held)
 
 
 SPECTRUM_WEIGHT = 0.1
