@@ -58,7 +58,7 @@ class Supervised(Method):
     settings_type = SupervisedSettings
     players = ("generators",)
     averaged = ("generators",)
-    learning_rate = 1e-3
+    learning_rate = 3e-3
     supports_domain_randomization = True
 
     settings: SupervisedSettings
