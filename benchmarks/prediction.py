@@ -39,7 +39,8 @@ from udeansr.inference.sliding_window import HR_PIXELS_A_BATCH
 from udeansr.inference.test_time_augmentation import QUALITIES
 from udeansr.methods import Method, build_method, parse_settings
 from udeansr.models.model import load_model
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.training.checkpoint import save_checkpoint
 
 SPACING_MM = (2.0, 2.0, 2.0)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from udeansr.image.volume import Volume
-    from udeansr.planning.plan import Configuration, Plan
+    from udeansr.planning.configuration import Configuration
+    from udeansr.planning.plan import Plan
 
 EXAMPLE = Path(__file__).parents[1] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 

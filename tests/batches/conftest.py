@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from udeansr.image.volume import Geometry
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 

@@ -18,7 +18,7 @@ from udeansr.batches import loader
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import SlabBatches, slab_batches
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
 # On a machine with one core torch advises against two workers.

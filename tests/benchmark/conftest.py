@@ -11,7 +11,8 @@ from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import ROWS, Row
 from udeansr.benchmark.scenario import Scenario
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.strict_json import write_json
 
 SHIFTED = Scenario("x2x2x1", "unpaired", "shifted", 1)

@@ -14,7 +14,8 @@ import pytest
 
 from udeansr.cli.train import main
 from udeansr.image.volume import Geometry
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
 

@@ -15,7 +15,7 @@ from udeansr.inference import sliding_window
 from udeansr.inference.test_time_augmentation import all_transforms
 from udeansr.inference.whole_volume import degrade_volume, super_resolve_volume, super_resolved_slices
 from udeansr.methods.method import Method
-from udeansr.planning.plan import VIEWS
+from udeansr.planning.configuration import VIEWS
 
 ON_CPU = {"device": "cpu", "precision": "fp32"}
 

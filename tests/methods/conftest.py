@@ -6,7 +6,7 @@ import torch
 from udeansr.batches.batch import Batch
 from udeansr.image.grid import Scale
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 
 
 @pytest.fixture

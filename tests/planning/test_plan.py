@@ -6,7 +6,9 @@ import pytest
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Configuration, Plan
+from udeansr.image.volume import Geometry
+from udeansr.planning.configuration import SIZE_KEYS, TASK_KEYS, Configuration
+from udeansr.planning.plan import Plan
 
 
 @pytest.fixture
@@ -156,21 +158,6 @@ def test_a_degradation_that_is_none_is_told(plan, value, message):
         Plan.from_dict(values)
 
 
-@pytest.mark.parametrize(
-    ("slab_axes", "scale", "views", "factors", "least"),
-    [
-        ("Z", "x2x2x1", ((0, 1, 2),), (1, 2, 2), (3, 16, 24)),
-        ("Y", "x2x1x3", ((1, 0, 2),), (1, 3, 2), (16, 3, 24)),
-        ("X", "x1x2x3", ((2, 0, 1),), (1, 3, 2), (16, 24, 3)),
-        ("YX", "x1x1x3", ((1, 0, 2), (2, 0, 1)), (1, 3, 1), (16, 24, 24)),
-    ],
-)
-def test_slabs_are_seen_with_their_axis_first(tiny_configuration, slab_axes, scale, views, factors, least):
-    task = tiny_configuration(scale, slab_axes=slab_axes).task
-    assert task.views == views and task.slab_factors.zyx == factors
-    assert task.least_lr_voxels((16, 24)) == least
-
-
 def test_two_axes_of_slabs_have_one_factor(plan):
     values = plan.as_dict()
     assert Plan.from_dict(values).configurations["x2x2x1"].task.slab_axes == "Z"
@@ -184,3 +171,36 @@ def test_two_axes_of_slabs_have_one_factor(plan):
     task["slab_axes"] = "W"
     with pytest.raises(UdeansrError, match="slab_axes"):
         Plan.from_dict(values)
+
+
+def mixed(plan: Plan) -> Plan:
+    """A variant of a configuration of another protocol."""
+    values = with_variant(plan, features=96)
+    whole = values["configurations"]["x2x2x1"]
+    own = {"images": {"targetLR": ["a"]}, "orientation": "LSP", "lr_gain": 0.9, "degradation": None}
+    values["configurations"]["x2x2x1_t2w"] = {**whole, "protocol": own}
+    values["configurations"]["wide"]["inherits_from"] = "x2x2x1_t2w"
+    return Plan.from_dict(values)
+
+
+def test_of_a_mixed_cohort_a_configuration_and_its_variants_have_what_is_their_protocols(plan):
+    read = mixed(plan)
+    assert Plan.from_dict(read.as_dict()) == read
+    assert read.of("x2x2x1") == read and (read.orientation, read.lr_gain) == ("SPL", 1.02)
+    for name in ("x2x2x1_t2w", "wide"):
+        assert (read.of(name).orientation, read.of(name).lr_gain) == ("LSP", 0.9)
+
+
+def test_the_orientation_of_a_protocol_is_one(plan):
+    values = mixed(plan).as_dict()
+    values["configurations"]["x2x2x1_t2w"]["protocol"]["orientation"] = "SSL"
+    with pytest.raises(UdeansrError, match="configuration 'x2x2x1_t2w': 'orientation' is 'SSL'"):
+        Plan.from_dict(values)
+
+
+def test_along_the_band_axes_a_finer_lr_fits_and_a_coarser_one_does_not(plan):
+    base = plan.configuration("x2x2x1")
+    banded = base.changed(scale="x1x1x5", hr_spacing_mm=(1.0, 2.0, 2.0), band_axes="YX")
+    finer, coarser = Geometry((9, 9, 9), (5.0, 0.7, 1.1)), Geometry((9, 9, 9), (5.0, 2.0, 2.2))
+    assert plan.fits(finer, banded) and not plan.fits(finer, base)
+    assert not plan.fits(coarser, banded) and plan.spacing_deviation(coarser, banded) == pytest.approx(0.1)

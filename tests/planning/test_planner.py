@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from udeansr.errors import UdeansrError
 from udeansr.planning.case_facts import CaseFacts
-from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Configuration, Plan
+from udeansr.planning.configuration import SIZE_KEYS, TASK_KEYS, Configuration
+from udeansr.planning.plan import Plan
 from udeansr.planning.planner import make_plan
 
 DECIDED = {*TASK_KEYS, *SIZE_KEYS}

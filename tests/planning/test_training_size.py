@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from udeansr.batches.batch import Batch
 from udeansr.errors import UdeansrError
 from udeansr.methods.udean import PaperSettings, UdeanPaper
-from udeansr.planning.plan import SMALLEST_PATCH, Configuration, Task, TrainingSize
+from udeansr.planning.configuration import SMALLEST_PATCH, Configuration, Task, TrainingSize
 from udeansr.planning.training_size import (
     PAPER,
     SACRIFICES,

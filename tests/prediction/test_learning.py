@@ -7,7 +7,7 @@ import torch
 from udeansr.batches.batch import Batch
 from udeansr.errors import UdeansrError
 from udeansr.methods import build_method, parse_settings
-from udeansr.planning.plan import Configuration, Task
+from udeansr.planning.configuration import Configuration, Task
 from udeansr.planning.training_size import CPU
 from udeansr.prediction.learning import Remedies, learn
 from udeansr.training.trainer import Trainer

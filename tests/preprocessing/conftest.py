@@ -11,7 +11,8 @@ from udeansr.degradation.kspace import truncate_kspace
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, lr_geometry, reorient
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
 
 SCALE = Scale.parse("x2x2x2")

@@ -19,7 +19,8 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import same_grid, sr_geometry
 from udeansr.image.volume import Volume
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import load_raw_dataset
 from udeansr.preprocessing import pairing
 from udeansr.preprocessing.pairing import pair_cases

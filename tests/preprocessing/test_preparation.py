@@ -12,7 +12,8 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.grid import reorient, same_grid, sr_geometry, sub_geometry
 from udeansr.image.normalization import intensity_scale
 from udeansr.image.volume import Geometry, Volume
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair, training_box
 
 

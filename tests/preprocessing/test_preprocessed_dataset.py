@@ -9,7 +9,8 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import same_grid, sr_geometry
 from udeansr.image.volume import Volume
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset
 from udeansr.preprocessing.preprocessed_dataset import PREPROCESSED_GROUPS, PreprocessedDataset
 from udeansr.preprocessing.preprocessor import preprocess

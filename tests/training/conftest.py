@@ -16,7 +16,8 @@ from udeansr.image.volume import Geometry
 from udeansr.methods import METHODS, parse_settings
 from udeansr.methods.method import Method, frozen
 from udeansr.paths import SOURCE_HR
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.preprocessing.case_folder import CaseRecord, write_case
 from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
 from udeansr.training.checkpoint import load_checkpoint

@@ -21,7 +21,7 @@ from udeansr.degradation.measured_degradation import add_rician_noise
 from udeansr.errors import UdeansrError
 from udeansr.parallel import end_with_parent
 from udeansr.paths import SOURCE_HR
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase
 
 

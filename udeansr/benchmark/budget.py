@@ -19,7 +19,7 @@ from udeansr.errors import UdeansrError
 from udeansr.methods import build_method
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.strict_json import PositiveFloat, PositiveInt, read_json_as, write_json
 from udeansr.training.checkpoint import random_state_kept

@@ -18,7 +18,8 @@ from udeansr.degradation.subjects import subject_of
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_LR, VALIDATION_LR
-from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import PLANS_FILE, Plan
 from udeansr.planning.plan_dataset import plan_dataset
 from udeansr.planning.raw_dataset import PAIRED_GROUPS, RawDataset, load_raw_dataset
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset

@@ -18,7 +18,7 @@ from udeansr.evaluation.evaluate import evaluate
 from udeansr.methods import METHODS, build_method, load_settings
 from udeansr.models.choice import ModelQuery
 from udeansr.paths import Root
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.preprocessing.preprocessed_dataset import planned_values

@@ -9,7 +9,7 @@ from typing import Any
 from udeansr.degradation.kspace import TRUNCATION, Degradation
 from udeansr.errors import UdeansrError
 from udeansr.methods import load_settings, parse_settings
-from udeansr.planning.plan import SOURCE_DEGRADATIONS
+from udeansr.planning.configuration import SOURCE_DEGRADATIONS
 from udeansr.strict_json import from_text
 from udeansr.training.settings import RunSettings
 

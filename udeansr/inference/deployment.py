@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from udeansr.methods import Method, build_method, load_settings
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 
 _SIDE = 8
 

@@ -15,7 +15,7 @@ from udeansr.image.volume import triple
 from udeansr.inference.sliding_window import Progress, Slices, SlidingWindow
 from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 from udeansr.methods.method import Method
-from udeansr.planning.plan import VIEWS, View
+from udeansr.planning.configuration import VIEWS, View
 
 
 def super_resolved_slices(

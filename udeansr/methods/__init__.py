@@ -15,7 +15,7 @@ from udeansr.methods.settings import settings_from_text
 from udeansr.methods.supervised import Supervised
 from udeansr.methods.udean import Udean, UdeanPaper
 from udeansr.methods.zssr import Zssr
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import from_json
 
 METHODS: dict[str, type[Method]] = {

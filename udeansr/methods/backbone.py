@@ -11,7 +11,7 @@ from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
 from udeansr.networks.residual_network import ResidualNetwork
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 
 BLOCKS_FOR_ENCODER = 3
 """Residual blocks, of two convolutions each, in the place of the paper's encoder of six."""

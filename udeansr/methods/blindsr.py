@@ -18,7 +18,7 @@ from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import lr_discriminator, lr_translator, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 

@@ -17,7 +17,7 @@ from udeansr.losses.adversarial import Form
 from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.backbone import degradation_network, shrink_cubically, sr_network
 from udeansr.methods.method import Method, frozen
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 RECEPTIVE_FIELD = 13

@@ -14,7 +14,7 @@ from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc, tricubic
 from udeansr.methods.method import Method
 from udeansr.methods.settings import NoSettings
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 
 
 class Interpolation(Method):

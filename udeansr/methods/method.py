@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from udeansr.batches.batch import Batch
 from udeansr.degradation.measured_degradation import with_deconvolved
 from udeansr.errors import UdeansrError
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration
 
 
 class Method(nn.Module, ABC):

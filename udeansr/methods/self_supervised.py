@@ -17,7 +17,7 @@ from torch import Tensor
 from udeansr.batches.batch import Batch
 from udeansr.methods.method import Method
 from udeansr.networks.residual_network import ResidualNetwork
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt
 
 PIXELS_AT_ONCE = 2**17

@@ -18,7 +18,7 @@ from udeansr.losses.adversarial import Form
 from udeansr.losses.image import reconstruction_losses
 from udeansr.methods.backbone import residual_network, sr_network
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
 

@@ -22,7 +22,7 @@ from udeansr.networks.bounded_degradation import BoundedDegradation
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.discriminator import Discriminator
 from udeansr.networks.encoder import Encoder
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.models.calibration import Calibration
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import Plan
 from udeansr.strict_json import as_json, from_json
 
 MODEL_FORMAT = 2

@@ -14,8 +14,9 @@ from udeansr.inference.deployment import empty_method, fill, keep_averaged, keep
 from udeansr.methods import Method, build_method, parse_settings
 from udeansr.models.calibration import Calibration
 from udeansr.models.model_file import read_model
+from udeansr.planning.configuration import Configuration, Task
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration, Plan, Task
+from udeansr.planning.plan import Plan
 from udeansr.planning.training_size import CPU
 from udeansr.strict_json import from_json
 from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint

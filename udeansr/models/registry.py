@@ -12,7 +12,8 @@ from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
 from udeansr.models.model_file import read_description
 from udeansr.paths import Root, dataset_folders, models_root
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 
 BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
 """In the package itself."""

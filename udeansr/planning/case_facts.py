@@ -17,7 +17,7 @@ from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Geometry, Volume, triple
 from udeansr.planning.cohort_grid import CohortGrid, to_hr_grid, to_lr_grid
-from udeansr.planning.plan import SMALLEST_PATCH
+from udeansr.planning.configuration import SMALLEST_PATCH
 from udeansr.planning.raw_dataset import HR_GROUPS, Case
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 

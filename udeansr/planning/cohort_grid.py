@@ -61,11 +61,22 @@ def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
     """
     if not lr or not hr:
         raise ValueError("a grid takes at least one LR and one HR geometry")
-    votes = Counter(slab_orientation(geometry) for geometry in lr)
-    # Of equally frequent orientations the first by letter, so that the order of the files does not matter.
-    orientation = min(votes, key=lambda letters: (-votes[letters], letters))
+    orientation = find_orientation(lr)
     band_mm, band_axes = band_spacing(_median_spacing(_most_alike(lr, orientation), orientation), hr, orientation)
     return CohortGrid(orientation, band_mm, _median_spacing(hr, orientation), band_axes)
+
+
+def find_orientation(lr: Sequence[Geometry]) -> str:
+    """The orientation, slab axis first, of most LR, of which there is one at least."""
+    orientation = most_common([slab_orientation(geometry) for geometry in lr])
+    assert orientation is not None, "there is an LR geometry"
+    return orientation
+
+
+def most_common(words: Sequence[str | None]) -> str | None:
+    """The most frequent word of those that are one; of equally many the first by letter, whatever their order."""
+    votes = Counter(word for word in words if word is not None)
+    return min(votes, key=lambda word: (-votes[word], word)) if votes else None
 
 
 def band_spacing(lr_mm: Triple, hr: Sequence[Geometry], orientation: str) -> tuple[Triple, str]:

@@ -23,11 +23,10 @@ from udeansr.planning.bias_correction import (
     with_hidden_noise,
 )
 from udeansr.planning.case_facts import CaseFacts, Examined
-from udeansr.planning.cohort_grid import CohortGrid
+from udeansr.planning.cohort_grid import CohortGrid, most_common
+from udeansr.planning.configuration import BandAxes
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import ExaminedProtocol, examine_dataset
-from udeansr.planning.plan import BandAxes
-from udeansr.planning.protocols import most_common
 from udeansr.planning.raw_dataset import RawDataset
 from udeansr.strict_json import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, read_json_as, write_json
 

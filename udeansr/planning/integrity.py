@@ -23,7 +23,7 @@ from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.case_facts import Examined, Request, examine, fits_patch
 from udeansr.planning.cohort_grid import COARSER_HR, CohortGrid, find_grid
-from udeansr.planning.plan import SMALLEST_PATCH
+from udeansr.planning.configuration import SMALLEST_PATCH
 from udeansr.planning.protocols import COARSER_LR, split_by_protocol, teaches
 from udeansr.planning.raw_dataset import HR_GROUPS, LR_GROUPS, PAIRED_GROUPS, Case, RawDataset
 

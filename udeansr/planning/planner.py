@@ -10,17 +10,17 @@ from udeansr.degradation.spectrum import SIGNIFICANT
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import SPACING_TOLERANCE, format_spacing
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import (
+from udeansr.planning.configuration import (
     SMALLEST_PATCH,
     Configuration,
     Contrast,
-    Plan,
     Protocol,
     SlabAxes,
     SourceDegradation,
     Task,
 )
+from udeansr.planning.fingerprint import Fingerprint
+from udeansr.planning.plan import Plan
 from udeansr.planning.training_size import size_for_cpu, size_for_memory
 
 LARGEST_FACTOR = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +16,11 @@ from udeansr.image.grid import (
     SPACING_TOLERANCE,
     format_spacing,
     reorient_geometry,
-    slab_orientation,
     spacing_difference,
 )
 from udeansr.image.volume import Geometry, Triple
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.cohort_grid import COARSER_HR, band_spacing
+from udeansr.planning.cohort_grid import COARSER_HR, band_spacing, find_orientation, most_common
 from udeansr.planning.raw_dataset import LR_GROUPS, PAIRED_GROUPS, Case, RawDataset
 
 COARSER_LR = 1.5
@@ -92,12 +90,6 @@ def teaches(hr_mm: Triple, lr_mm: Triple) -> bool:
     return bool(ratios.max() >= COARSER_LR and ratios.min() >= COARSER_HR)
 
 
-def most_common(contrasts: Sequence[str | None]) -> str | None:
-    """The contrast that most images have, of those that say one; of equally many the first by letter."""
-    known = Counter(contrast for contrast in contrasts if contrast is not None)
-    return min(known, key=lambda contrast: (-known[contrast], contrast)) if known else None
-
-
 def _scans(cases: Sequence[Case]) -> list[_Scan]:
     """Those whose header can be read."""
     found = []
@@ -123,18 +115,13 @@ def _joined(groups: Sequence[list[_Scan]], hr: Sequence[_Scan], tolerance: float
     for scans in groups:
         place = next((one for one in found if _agrees(scans[0], one, hr, tolerance)), None)
         if place is None:
-            orientation = _orientation(scans)
+            orientation = find_orientation([scan.geometry for scan in scans])
             spacing_mm = _in_band(scans[0], orientation, hr)
             found.append(_Protocol(orientation, spacing_mm, most_common([scan.contrast for scan in scans]), [*scans]))
         else:
             place.scans += scans
             place.contrast = place.contrast or most_common([scan.contrast for scan in scans])
     return found
-
-
-def _orientation(scans: Sequence[_Scan]) -> str:
-    votes = Counter(slab_orientation(scan.geometry) for scan in scans)
-    return min(votes, key=lambda letters: (-votes[letters], letters))
 
 
 def _in_band(scan: _Scan, orientation: str, hr: Sequence[_Scan]) -> Triple:

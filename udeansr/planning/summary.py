@@ -7,8 +7,9 @@ from dataclasses import asdict
 from udeansr.degradation.kspace import Degradation
 from udeansr.image.grid import format_spacing
 from udeansr.paths import TARGET_LR
+from udeansr.planning.configuration import SIZE_KEYS, TASK_KEYS
 from udeansr.planning.fingerprint import Fingerprint
-from udeansr.planning.plan import SIZE_KEYS, TASK_KEYS, Plan
+from udeansr.planning.plan import Plan
 
 LISTED = (0.25, 0.5, 0.75, 1.0)
 """Parts of Nyquist at which the transfer function is told."""

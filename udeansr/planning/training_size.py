@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from udeansr.errors import UdeansrError
-from udeansr.planning.plan import Task, TrainingSize
+from udeansr.planning.configuration import Task, TrainingSize
 
 AUTOCAST_BYTES = 2
 """A feature map under autocast, bf16 or fp16, bytes a number. A training in fp32 takes twice as much."""

@@ -25,7 +25,6 @@ from udeansr.image.grid import (
     to_band,
 )
 from udeansr.image.normalization import denormalize, intensity_scale, normalize
-from udeansr.image.resampling import respace
 from udeansr.image.volume import Geometry, Triple, Volume
 from udeansr.inference.band import Band
 from udeansr.inference.fused import fused
@@ -35,6 +34,7 @@ from udeansr.inference.whole_volume import super_resolve_volume, super_resolved_
 from udeansr.methods.method import Method
 from udeansr.models.calibration import smoothed_std
 from udeansr.models.model import Model
+from udeansr.prediction.canvas import Canvas
 from udeansr.prediction.trust import Trust, TrustMeter, resolved_mm
 from udeansr.prediction.zero_shot import zero_shot
 
@@ -156,8 +156,8 @@ class Predictor:
         geometry = reorient_geometry(final, stored)
         sr = Volume(allocate(geometry.shape, voxel_type), geometry)
         doubt = Volume(allocate(geometry.shape, np.dtype(np.float32)), geometry) if self.uncertainty else None
-        sr_canvas = _Canvas(sr, working, made, lambda block: denormalize(block, level, voxel_type))
-        doubt_canvas = None if doubt is None else _Canvas(doubt, working, made, lambda std: denormalize(std, level))
+        sr_canvas = Canvas(sr, working, made, lambda block: denormalize(block, level, voxel_type))
+        doubt_canvas = None if doubt is None else Canvas(doubt, working, made, lambda std: denormalize(std, level))
         meter, band = TrustMeter(self.model.scale, len(lr), self._slice_thickness), self._band(lr, grid)
         seen, seen_mm = (lr, grid.spacing_mm) if band is None else (band.lr, band.spacing_mm)
         for first, block, std in self._slices(seen, progress, name):
@@ -274,38 +274,6 @@ class Predictor:
                 *(name, found, 100 * off, wanted, self.model.name or "the model"),
             )
         return self.model.plan.orientation
-
-
-class _Canvas:
-    """A volume that is made slices at a time: they go to their place at once, or once all are there to be respaced.
-
-    Args:
-        volume: where they go in the end.
-        orientation: in which they come.
-        made: the grid on which they come.
-        convert: what is made of them, voxel by voxel.
-    """
-
-    def __init__(
-        self, volume: Volume, orientation: str, made: Geometry, convert: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        self._view = oriented_view(volume.voxels, volume.geometry.orientation, orientation)
-        self._final = reorient_geometry(volume.geometry, orientation)
-        self._made, self._convert = made, convert
-        self._waiting = None if self._final.spacing_mm == made.spacing_mm else np.empty(made.shape, np.float32)
-
-    def put(self, first: int, block: np.ndarray) -> None:
-        """Take the slices from number ``first`` on."""
-        if self._waiting is None:
-            self._view[first : first + len(block)] = self._convert(block)
-        else:
-            self._waiting[first : first + len(block)] = block
-
-    def finish(self, magnitudes: bool) -> None:
-        """Respace what waits for it; of magnitudes nothing falls below 0."""
-        if self._waiting is not None:
-            final = respace(self._waiting, self._made.spacing_mm, self._final.spacing_mm)
-            self._view[...] = self._convert(np.maximum(final, 0) if magnitudes else final)
 
 
 def _level(voxels: np.ndarray) -> float:

@@ -222,7 +222,8 @@ def model_name(protocol: Protocol) -> str:
 
 def plan_of(protocol: Protocol, settings: SelfSettings) -> Plan:
     """The plan that the model of a protocol carries."""
-    from udeansr.planning.plan import Configuration, Plan
+    from udeansr.planning.configuration import Configuration
+    from udeansr.planning.plan import Plan
 
     z, y, x = protocol.spacing_mm
     scale = str(Scale(protocol.factor, 1, 1))

@@ -17,7 +17,7 @@ from udeansr.image.grid import Scale
 from udeansr.image.resampling import sinc
 from udeansr.inference.test_time_augmentation import all_transforms
 from udeansr.methods.method import Method
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.prediction.learning import Remedies, learn
 from udeansr.preprocessing.preprocessor import draw_foreground
 from udeansr.training.settings import RunSettings

@@ -9,8 +9,8 @@ import numpy as np
 from udeansr.degradation.kspace import AXES, TRUNCATION, Degradation, degrade
 from udeansr.degradation.measured_degradation import MeasuredDegradation, with_deconvolved
 from udeansr.image.normalization import intensity_scale
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration
 
 PARTIAL_FOURIER = (0.625, 0.75, 0.875)
 """5/8, 6/8 and 7/8: what scanners offer."""

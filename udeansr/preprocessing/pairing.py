@@ -21,7 +21,7 @@ from udeansr.image.grid import Scale, sr_geometry
 from udeansr.image.volume import Volume, triple
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.plan import Configuration
+from udeansr.planning.configuration import Configuration
 from udeansr.preprocessing.case_folder import CaseRecord, read_record, write_case
 from udeansr.preprocessing.preparation import training_box
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedCase, PreprocessedDataset, read_case

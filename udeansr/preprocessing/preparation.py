@@ -14,7 +14,8 @@ from udeansr.image.grid import Scale, format_spacing, reorient, same_grid, sr_ge
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.resampling import resample_onto, to_spacing
 from udeansr.image.volume import Geometry, Volume, triple
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 
 
 def training_box(box: Box, shape: tuple[int, ...], minimum: tuple[int, ...], multiple: tuple[int, ...]) -> Box:

@@ -12,8 +12,9 @@ import numpy as np
 from udeansr.errors import UdeansrError
 from udeansr.image.volume import Geometry
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import DOMAIN_FILE, Domain
-from udeansr.planning.plan import PLANS_FILE, Configuration, Plan
+from udeansr.planning.plan import PLANS_FILE, Plan
 from udeansr.planning.plan_dataset import facts_folder
 from udeansr.preprocessing.case_folder import (
     CASE_FILE,

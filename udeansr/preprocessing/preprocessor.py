@@ -17,8 +17,9 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import DOMAIN_FILE, Domain
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import Plan
 from udeansr.planning.plan_dataset import facts_folder
 from udeansr.planning.raw_dataset import Case, RawDataset
 from udeansr.preprocessing.case_folder import (

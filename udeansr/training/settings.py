@@ -12,8 +12,9 @@ from annotated_types import Ge, Lt
 from udeansr.device import Precision
 from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.plan import Plan
 from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt, as_json, differences, from_json
 
 LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_decay", "augment", "validation_cases")

@@ -15,7 +15,8 @@ from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.plan import Configuration, Plan
+from udeansr.planning.configuration import Configuration
+from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.strict_json import as_json
