@@ -89,3 +89,12 @@ def test_of_a_mixed_cohort_the_spacing_is_one_that_images_have():
     hr = [Geometry((160, 160, 160), (0.7, 0.7, 0.7))]
     assert find_grid(lr, hr).lr_spacing_mm == find_grid(lr[::-1], hr).lr_spacing_mm == (3.0, 0.72, 0.72)
     assert find_grid(lr[:2], hr).lr_spacing_mm == find_grid(lr[1::-1], hr).lr_spacing_mm
+
+
+def test_an_axis_along_which_hr_is_coarser_than_some_lr_is_in_the_band_of_all():
+    """Real T1w of one hospital: most of 0.91 mm in the plane, which 1 mm HR is hardly coarser than, one of 0.72 mm."""
+    lr = [Geometry((48, 256, 256), (3.0, 0.91, 0.91))] * 3 + [Geometry((39, 320, 320), (3.0, 0.72, 0.72))]
+    grid = find_grid(lr, [Geometry((192, 192, 160), (1.0, 1.2, 1.0))])
+    assert (grid.lr_spacing_mm, grid.band_axes, str(grid.scale)) == ((3.0, 1.2, 1.0), "YX", "x1x1x3")
+    shapes = [to_lr_grid(ramp(one.shape, one.spacing_mm), grid).shape for one in (lr[0], lr[-1])]
+    assert shapes == [(48, 194, 233), (39, 192, 230)]

@@ -62,8 +62,12 @@ def find_grid(lr: Sequence[Geometry], hr: Sequence[Geometry]) -> CohortGrid:
     if not lr or not hr:
         raise ValueError("a grid takes at least one LR and one HR geometry")
     orientation = find_orientation(lr)
-    band_mm, band_axes = band_spacing(_median_spacing(_most_alike(lr, orientation), orientation), hr, orientation)
-    return CohortGrid(orientation, band_mm, _median_spacing(hr, orientation), band_axes)
+    hr_mm = _median_spacing(hr, orientation)
+    every_mm = [reorient_geometry(geometry, orientation).spacing_mm for geometry in lr]
+    axes = {axis for lr_mm in every_mm for axis in band_spacing(lr_mm, hr, orientation)[1]}
+    band_axes = "".join(axis for axis in "YX" if axis in axes)  # of any LR, so that all are brought to one spacing
+    lr_mm = to_band(_median_spacing(_most_alike(lr, orientation), orientation), hr_mm, band_axes)
+    return CohortGrid(orientation, lr_mm, hr_mm, band_axes)
 
 
 def find_orientation(lr: Sequence[Geometry]) -> str:
