@@ -12,6 +12,7 @@ BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda path: path.stem)
 def test_it_says_what_it_measures(benchmark, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(benchmark), "-h"])
+    monkeypatch.syspath_prepend(str(benchmark.parent))  # as Python does for a script
     with pytest.raises(SystemExit) as leaving:
         runpy.run_path(str(benchmark), run_name="__main__")
     assert leaving.value.code == 0

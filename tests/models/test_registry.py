@@ -7,18 +7,21 @@ from udeansr.models import registry
 from udeansr.models.model import load_model
 from udeansr.models.model_file import read_card
 from udeansr.models.registry import BUNDLED, find_named, import_model, model_path, named_models, remove_model
+from udeansr.models.thick_slices import FACTORS, thick_slice_model
 from udeansr.paths import models_root
 
 
 def test_what_ships_with_the_package_is_whole():
     paths = sorted(BUNDLED.glob("*.zip"))
-    assert [path.stem for path in paths] == ["brain-t1w-x2x2x1", "brain-t1w-x2x2x2"]
+    brains, thick = ["brain-t1w-x2x2x1", "brain-t1w-x2x2x2"], [thick_slice_model(factor) for factor in FACTORS]
+    assert [path.stem for path in paths] == [*brains, *thick]
     for path in paths:
         model = load_model(path)
         assert path.stem == registry.read_description(path).name
-        assert model.plan is not None and model.domain is not None and model.calibration is not None
-        assert "never seen" in read_card(path)
-        assert path.stat().st_size < 8e6
+        assert model.plan is not None
+        assert (model.domain is not None and model.calibration is not None) == (path.stem in brains)
+        assert "never seen" in read_card(path) and "not said" not in read_card(path)
+    assert sum(path.stat().st_size for path in paths) < 12e6
 
 
 def test_models_are_found_by_name_the_bundled_first(tiny_model_file):

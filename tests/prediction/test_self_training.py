@@ -12,8 +12,10 @@ from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import reorient
 from udeansr.image.resampling import tricubic
 from udeansr.image.volume import Geometry, Volume
+from udeansr.methods.self_supervised import SelfSettings
 from udeansr.models.export import save_model
 from udeansr.models.model import load_model
+from udeansr.models.thick_slices import bundled_start
 from udeansr.prediction.predictor import Predictor
 from udeansr.prediction.self_training import cannot_teach, learn_protocol, model_name, protocols
 
@@ -178,6 +180,28 @@ def test_an_image_that_cannot_be_read_or_is_empty_is_passed_over_unless_all_are(
     learn_protocol(both, ["self.iterations=1"], "cpu")
     with pytest.raises(UdeansrError, match=re.escape("no voxel is above 0")):
         learn_protocol(replace(both, images=both.images[:1]), ["self.iterations=1"], "cpu")
+
+
+def test_it_begins_with_the_bundled_model_unless_told_otherwise(scan, caplog):
+    truth, path = scan
+    caplog.set_level("INFO")
+    (protocol,) = protocols([(path, THICK)])
+    begun = learn_protocol(protocol, ["self.iterations=0"], "cpu")
+    assert "beginning with the bundled model of x1x1x3" in caplog.text
+    start = bundled_start(3, SelfSettings())
+    assert all(weight.equal(start[name]) for name, weight in begun.method.state_dict().items())
+    nothing = learn_protocol(protocol, ["self.iterations=0", "self.pretrained=false"], "cpu")
+    assert "beginning with cubic interpolation" in caplog.text
+    lr = read_volume(path)
+    cubic = tricubic(lr.voxels, nothing.scale)
+    assert psnr(Predictor(nothing)(lr).voxels, truth) == pytest.approx(psnr(cubic, truth), abs=0.2)
+    assert psnr(Predictor(begun)(lr).voxels, truth) > psnr(cubic, truth) + 0.3
+
+
+def test_a_start_of_another_size_is_refused_where_it_was_asked_for(scan):
+    (protocol,) = protocols([(scan[1], THICK)])
+    with pytest.raises(UdeansrError, match=r"no bundled model has 8 features and 8 blocks; expected their width"):
+        learn_protocol(protocol, ["self.pretrained=true", "self.features=8"], "cpu")
 
 
 def test_a_setting_that_is_none_is_refused(scan):

@@ -24,12 +24,20 @@ PIXELS_AT_ONCE = 2**17
 """LR pixels of the planes that go through the network together: some 200 MB at 32 features and a factor of 7."""
 
 
+ITERATIONS = {True: 300, False: 3000}
+LEARNING_RATE = {True: 1e-3, False: 3e-3}
+"""By whether it begins with a bundled model."""
+
+
 @dataclass(frozen=True)
 class SelfSettings:
     """The hyperparameters of self.
 
     Attributes:
-        iterations: of the training on the scans of one protocol; 0 leaves cubic interpolation.
+        iterations: of the training on the scans of one protocol; None: :data:`ITERATIONS`. 0 leaves what it begins
+            with.
+        pretrained: begin with the bundled model of thick slices, where there is one of this width and depth; else, or
+            without, with cubic interpolation.
         features, blocks: width and depth of the network.
         batch_size: planes in a batch.
         patch_rows, patch_columns: of a patch, LR pixels; the rows are those that become finer.
@@ -37,7 +45,8 @@ class SelfSettings:
             a BIDS sidecar says the slice thickness: 1 is no gap.
     """
 
-    iterations: NonNegativeInt = 3000
+    iterations: NonNegativeInt | None = None
+    pretrained: bool = True
     features: PositiveInt = 32
     blocks: PositiveInt = 8
     batch_size: PositiveInt = 8
@@ -56,7 +65,7 @@ class SelfSupervised(Method):
     settings_type = SelfSettings
     players = ("network",)
     averaged = ("network",)
-    learning_rate = 3e-3
+    learning_rate = LEARNING_RATE[False]
     ema_decay = 0.99
     needs_cohort = False
 

@@ -17,8 +17,9 @@ from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_geometry
 from udeansr.image.grid import PROTOCOL_TOLERANCE, Scale, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
+from udeansr.models.description import ANY_CONTRAST
 from udeansr.models.model_file import read_description
-from udeansr.models.registry import TrainedModel, find_models, model_path, named_models
+from udeansr.models.registry import NamedModel, TrainedModel, find_models, model_path, named_models
 from udeansr.models.suitability import (
     AUTOMATIC_TOLERANCE,
     Image,
@@ -95,13 +96,18 @@ def without_model(query: ModelQuery, images: Sequence[Path]) -> list[tuple[Path,
         images: the LR.
     """
     plans = [model.plan() for model in find_models(query.results, query.checkpoint)]
-    candidates = named_models()
+    candidates = _taken_unasked()
     return [
         (image, geometry)
         for image, geometry in _readable(images)
         if not any(plan.fits(geometry, one, PROTOCOL_TOLERANCE) for plan, one in plans)
         and not any(suits(Image.of(image, geometry), model) for model in candidates)
     ]
+
+
+def _taken_unasked() -> list[NamedModel]:
+    """The bundled and imported models but those for any contrast, where learning from an image itself begins."""
+    return [model for model in named_models() if model.description.contrast != ANY_CONTRAST]
 
 
 def _interpolator(query: ModelQuery, scale: Scale, device: str) -> Model:
@@ -139,7 +145,7 @@ def _named(words: Path, checkpoint: str, images: Sequence[Path], device: str) ->
 
 def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     """The model of no name: a trained one that fits the images, else a bundled or imported one that does."""
-    trained, candidates = find_models(query.results, query.checkpoint), named_models()
+    trained, candidates = find_models(query.results, query.checkpoint), _taken_unasked()
     plans = [model.plan() for model in trained] if candidates else []
     grids = [geometry for _, geometry in _readable(images)]
     if not candidates or any(plan.fits(grid, one, PROTOCOL_TOLERANCE) for grid in grids for plan, one in plans):

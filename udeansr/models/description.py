@@ -17,6 +17,9 @@ from udeansr.strict_json import as_json, from_json
 MODEL_FORMAT = 2
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ANY_CONTRAST = "any"
+"""The contrast of a model that was made for all: where learning begins, not one that is taken unasked."""
+
 CONTRAST = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}")
 
 

@@ -11,7 +11,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.acquisition import image_contrast
 from udeansr.image.grid import SPACING_TOLERANCE, format_spacing, slab_orientation
 from udeansr.image.volume import Geometry
-from udeansr.models.description import ModelDescription
+from udeansr.models.description import ANY_CONTRAST, ModelDescription
 from udeansr.models.registry import NamedModel
 
 AUTOMATIC_TOLERANCE = 0.15
@@ -77,6 +77,8 @@ def _deviation(geometry: Geometry, model: NamedModel) -> float:
 def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:
     """Tell of images whose contrast is not the model's, or is not known."""
     wanted = model.contrast
+    if wanted == ANY_CONTRAST:
+        return
     silent, other = [], []
     for image in images:
         contrast = image_contrast(image)

@@ -171,7 +171,9 @@ def learn_protocol(
 
     from udeansr.batches.planes import PlanePairs
     from udeansr.methods import build_method, parse_settings
+    from udeansr.methods.self_supervised import LEARNING_RATE
     from udeansr.models.model import Model
+    from udeansr.models.thick_slices import beginning
     from udeansr.prediction.learning import Remedies, learn
     from udeansr.training.checkpoint import seed_everything
     from udeansr.training.trainer import Trainer
@@ -180,37 +182,31 @@ def learn_protocol(
     settings = parse_settings(NAME, list(assignments))
     if protocol.thickness is not None and not any(word.startswith("self.thickness=") for word in assignments):
         settings = replace(settings, thickness=protocol.thickness)
+    settings, start = beginning(protocol.factor, settings, asked="self.pretrained=true" in assignments)
+    learning_rate = LEARNING_RATE[start is not None]
     plan = plan_of(protocol, settings)
     configuration = next(iter(plan.configurations.values()))
     _logger.info(
-        "%s: no model is for them; the slices, %.4g mm apart and %.4g mm thick (%s), learn from their own planes",
+        "%s: no model is for them; the slices, %.4g mm apart and %.4g mm thick (%s), learn from their own planes, "
+        "beginning with %s",
         protocol,
         protocol.spacing_mm[0],
         settings.thickness * protocol.spacing_mm[0],
         "as their headers say" if settings.thickness == protocol.thickness else "no header says it",
+        "cubic interpolation" if start is None else f"the bundled model of x1x1x{protocol.factor}",
     )
     planes = _planes(protocol, settings.thickness)
     seed_everything(0)
     method = build_method(NAME, configuration, settings)
-    trainer = Trainer(
-        method,
-        learning_rate=method.learning_rate,
-        device=where,
-        precision=choose_precision(precision, where),
-        ema_decay=method.ema_decay,
-    )
+    if start is not None:
+        method.load_state_dict(start)
+    numbers = choose_precision(precision, where)
+    trainer = Trainer(method, learning_rate=learning_rate, device=where, precision=numbers, ema_decay=method.ema_decay)
     patch = (settings.patch_rows, settings.patch_columns)
     pairs = PlanePairs(planes, patch, protocol.factor, settings.batch_size, seed=0)
-    remedies = Remedies("learn from fewer: --set self.batch_size=4", "learn for less long: --set self.iterations=500")
-    learned = learn(
-        trainer,
-        pairs.batch,
-        settings.iterations,
-        method.learning_rate,
-        name=str(protocol),
-        remedies=remedies,
-        warm_up=WARM_UP,
-    )
+    remedies = Remedies("learn from fewer: --set self.batch_size=4", "learn for less long: --set self.iterations=100")
+    length = settings.iterations or 0
+    learned = learn(trainer, pairs.batch, length, learning_rate, name=str(protocol), remedies=remedies, warm_up=WARM_UP)
     torch.cuda.empty_cache()
     return Model(learned, configuration.task.factors, plan, configuration, str(where), name=model_name(protocol))
 
@@ -243,7 +239,7 @@ def plan_of(protocol: Protocol, settings: SelfSettings) -> Plan:
         blocks=values["blocks"],
         discriminator_features=1,
         epochs=1,
-        iterations_per_epoch=max(1, values["iterations"]),
+        iterations_per_epoch=max(1, values["iterations"] or 0),
         reasons={"scale": f"slices {z:.4g} mm apart, {protocol.slice_mm:.4g} mm wanted"},
     )
     return Plan(
