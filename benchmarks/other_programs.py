@@ -38,8 +38,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from thick_slices import psnr, thicken
+from thick_slices import psnr
 
+from udeansr.benchmark.in_plane import thicken
 from udeansr.image.files import list_images, read_geometry, read_volume, write_volume
 from udeansr.image.grid import Scale, reorient, same_grid, slab_orientation
 from udeansr.image.names import case_name

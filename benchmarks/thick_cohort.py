@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from thick_slices import psnr, thicken
+from thick_slices import psnr
 
+from udeansr.benchmark.in_plane import thicken
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.slice_profile import SLICE_PROFILES
 from udeansr.image.files import list_images, read_volume, write_volume

@@ -10,34 +10,22 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
-from udeansr.degradation.slice_profile import SLICE_PROFILES, acquire_slices
+from udeansr.benchmark.in_plane import thicken
+from udeansr.degradation.slice_profile import SLICE_PROFILES
 from udeansr.image.files import list_images, read_volume, write_volume
-from udeansr.image.grid import Scale, lr_geometry, reorient, slab_orientation
+from udeansr.image.grid import Scale, reorient, slab_orientation
 from udeansr.image.names import case_name
 from udeansr.image.resampling import tricubic
-from udeansr.image.volume import Volume
 from udeansr.models.choice import ModelQuery
 from udeansr.paths import results_root
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
-
-
-def thicken(hr: Volume, factor: int, thickness: float, profile: str, noise: float, seed: int) -> Volume:
-    """Slices of HR (slices first), with noise as a part of the mean of what is above the mean."""
-    depth = hr.voxels.shape[0] // factor * factor
-    lr = acquire_slices(hr.voxels[:depth], factor, thickness * factor, profile)
-    rng = np.random.default_rng(seed)
-    sigma = noise * hr.voxels[hr.voxels > hr.voxels.mean()].mean()
-    channels = [rng.normal(0, sigma, lr.shape) for _ in range(2)]
-    grid = lr_geometry(replace(hr.geometry, shape=(depth, *hr.geometry.shape[1:])), Scale(factor, 1, 1))
-    return Volume(np.hypot(lr + channels[0], channels[1]).astype(np.float32), grid)
 
 
 def psnr(made: np.ndarray, truth: np.ndarray) -> tuple[float, float]:

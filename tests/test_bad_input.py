@@ -90,7 +90,7 @@ def spoil_plan(key, value):
 
 
 def pretend_run(folder: Path) -> None:
-    run_folder = folder / "udeansr_results/Dataset001_Blobs/x2x2x1/udean"
+    run_folder = folder / "udeansr_results/Dataset001_Blobs/x2x2x1/supervised"
     run_folder.mkdir(parents=True)
     for name in ("run.json", "latest.pt"):
         (run_folder / name).write_text("{}")
@@ -183,13 +183,13 @@ BAD = {
     "no such method": (nothing, (*TRAIN, "--method", "magic"), "there is no method 'magic'; expected udean"),
     "no such setting": (
         nothing,
-        (*TRAIN, "--set", "udean.lambda=1"),
-        "the settings of udean: unknown key 'lambda'; known are lambda_",
+        (*TRAIN, "--set", "supervised.alpa=1"),
+        "the settings of supervised: unknown key 'alpa'; known are alpha",
     ),
     "a setting ill-typed": (
         nothing,
-        (*TRAIN, "--set", "udean.lambda_da=much"),
-        "'lambda_da' is \"much\"; expected a number",
+        (*TRAIN, "--set", "supervised.alpha=much"),
+        "'alpha' is \"much\"; expected a number",
     ),
     "nothing to learn": (
         nothing,

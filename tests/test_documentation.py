@@ -82,7 +82,7 @@ def test_the_commands_and_the_program_of_models_work_as_written(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UDEANSR_MODELS", str(tmp_path / "models"))
     configuration = tiny_configuration(lr_spacing_mm=(4.0, 2.0, 2.0))
-    write_training(tmp_path / "udeansr_results/Dataset001_BrainT1w/x2x2x2/udean/best.pt", configuration)
+    write_training(tmp_path / "udeansr_results/Dataset001_BrainT1w/x2x2x2/supervised/best.pt", configuration)
     grid = Geometry((7, 30, 26), (4.0, 2.0, 2.0), (3.0, 1.0, -8.0))
     voxels = np.random.default_rng(0).gamma(2, 100, grid.shape).astype(np.float32)
     write_volume(reorient(Volume(voxels, grid), "LSA"), tmp_path / "lr" / "a_T1w.nii.gz")

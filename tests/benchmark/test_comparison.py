@@ -41,7 +41,7 @@ def test_every_column_is_a_metric():
 
 
 def test_the_best_row_has_the_largest_mean_but_is_told_no_secret(result):
-    rows = [result("tricubic", 1), result("udean", 3), result("sinc", math.nan), result("oracle", 9)]
+    rows = [result("tricubic", 1), result("supervised_measured", 3), result("sinc", math.nan), result("oracle", 9)]
     assert best_row(rows, "psnr_db") is rows[1]
     assert best_row(rows[2:], "psnr_db") is None
 
@@ -51,7 +51,7 @@ def test_the_largest_is_that_of_any_subject_whatever_its_sign(result):
 
 
 def test_the_difference_is_taken_subject_by_subject(result):
-    udean, other = result("udean", psnr_db=30.0), result("sinc", psnr_db=27.5)
+    udean, other = result("supervised_measured", psnr_db=30.0), result("sinc", psnr_db=27.5)
     assert paired_difference(other, [udean, other]) == pytest.approx(-2.5)
     assert paired_difference(udean, [udean, other]) is None
     assert paired_difference(other, [other]) is None

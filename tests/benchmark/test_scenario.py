@@ -59,7 +59,7 @@ def test_rows_that_show_one_run_are_done_once():
 
 
 def test_rows_that_need_pairs_run_where_there_are_some():
-    rows = (ROWS["supervised_paired"], parse_row("moved=supervised:register=yes"), ROWS["udean"])
+    rows = (ROWS["supervised_paired"], parse_row("moved=supervised:register=yes,alpha=0.1"), ROWS["udean"])
     assert [row.name for row, _ in shared_runs(rows, TRUNCATED)] == ["udean"]
     assert [row.name for row, _ in shared_runs(rows, MISALIGNED)] == ["supervised_paired", "moved", "udean"]
     assert left_out(rows, MISALIGNED) == ""

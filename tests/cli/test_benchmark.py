@@ -14,7 +14,7 @@ from udeansr.image.files import read_volume, write_volume
 from udeansr.training.trainer import Trainer
 
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
-ROWS = ("tricubic", "supervised_truncation", "udean", "oracle")
+ROWS = ("tricubic", "supervised_truncation", "supervised_measured", "oracle")
 GROUPS = ("--source", "2", "--target", "2", "--validation", "1", "--test", "2")
 SMALL = ("--scales", "x2x2x2", *GROUPS, "--epochs", "1", "--iterations-per-epoch", "4", "--memory-gb", "0")
 TRUNCATION, SHIFTED = "Dataset534_x2x2x2_unpaired_truncation_seed1", "Dataset692_x2x2x2_unpaired_shifted_seed1"
@@ -71,7 +71,7 @@ def test_a_table_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monke
     assert ended(*words, "--dry-run") == 0
     left = capsys.readouterr().out.splitlines()
     assert [line.endswith("done") for line in left[:3]] == [True, True, False]
-    assert left[2].startswith("x2x2x2 unpaired truncation seed 1: udean: 2 of 4 iterations, about ")
+    assert left[2].startswith("x2x2x2 unpaired truncation seed 1: supervised_measured: 2 of 4 iterations, about ")
 
     assert ended(*words) == 0
     shown = capsys.readouterr().out
@@ -84,7 +84,7 @@ def test_a_table_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monke
     for row in rows:
         costs = {name: value for name, value in row.items() if name in ("iterations", "seconds", "weights")}
         absent = {name for name, value in row.items() if value == ""} - {"same_as"}
-        free = {"psnr_db_less_udean"} if row["row"] == "udean" else set()
+        free = {"psnr_db_less_supervised_measured"} if row["row"] == "supervised_measured" else set()
         assert absent == free | (set(costs) if row["row"] == "tricubic" else set()), row
         assert row["row"] == "tricubic" or row["iterations"] == "4"
     assert Path("out/benchmark.md").read_text(encoding="utf-8") in shown

@@ -56,7 +56,7 @@ def test_it_trains_for_the_minutes_on_the_cpu_preset_and_compares_with_interpola
     by_name = dict(calls)
     assert by_name["plan_and_preprocess"]["memory_gb"] == 0 and by_name["train"]["max_minutes"] == 0.5
     assert [options["method"] for name, options in calls if name == "predict"] == [None, "tricubic", "sinc"]
-    assert by_name["evaluate"]["sr"] == [Path("demo/sr") / name for name in ("udean", "tricubic", "sinc")]
+    assert by_name["evaluate"]["sr"] == [Path("demo/sr") / name for name in ("supervised", "tricubic", "sinc")]
     last = capsys.readouterr().out.splitlines()[-5:]
     assert last[0].startswith("Done in 0.0 minutes")
     assert [line.split(": ")[1].strip() for line in last[1:]] == [

@@ -58,10 +58,24 @@ def test_slices_can_be_chosen(monkeypatch, capsys):
     assert shown[0] != shown[1]
 
 
+def test_thick_slices_are_held_against_themselves(monkeypatch, capsys):
+    image = np.random.default_rng(1).integers(1, 500, (30, 40, 44)).astype(np.int16)
+    write_volume(Volume(image, Geometry(image.shape, (3.0, 1.0, 1.0))), Path("thick/a.nii.gz"))
+    quick = ("--set", "self.iterations=2", "--device", "cpu")
+    assert ended(monkeypatch, "--in-plane", "-i", "thick", "-o", "out", *quick, "--processes", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["self", "tricubic"] and lines[-1] == "scores of each image: out"
+    assert Path("out/summary.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         (("-i", "sr", "-r", "no"), "no: no such file or folder"),
+        (("-i", "sr"), "-r is missing: the HR to score by; without any, --in-plane scores thick slices"),
+        (("-i", "sr", "--in-plane"), "--in-plane takes one -i, the scans, and -o, the folder for all that is made"),
+        (("-i", "sr", "--in-plane", "-o", "out", "-r", "hr"), "--in-plane takes one -i, the scans, and -o"),
+        (("-i", "sr", "-r", "hr", "--device", "cpu"), "--set and --device are of --in-plane, which is not given"),
         (("-i", "sr", "-r", "hr", "--slice-axis", "x"), "slices 'x' are none; expected sagittal, coronal, axial"),
         (("-i", "sr", "-r", "few"), "1 of sr have no image of their name in few: two; expected the same names in both"),
         (("-i", "sr", "-r", "moved"), "sr/one.nii.gz and moved/one.nii.gz lie on different grids: 0.5 mm apart"),

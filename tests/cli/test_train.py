@@ -36,7 +36,7 @@ CONFIGURATION = Configuration.of(
     iterations_per_epoch=2,
 )
 PLAN = Plan("Dataset001_Tiny", "SPL", 1.0, {"x2x2x1": CONFIGURATION})
-RESULTS = Path("udeansr_results/Dataset001_Tiny/x2x2x1/udean")
+RESULTS = Path("udeansr_results/Dataset001_Tiny/x2x2x1/supervised")
 CPU = ("--device", "cpu", "--precision", "fp32")
 
 
@@ -69,16 +69,16 @@ def ended(monkeypatch, *words: object) -> int:
 
 
 def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, capsys) -> None:
-    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "udean.lambda_da=0.25", "--seed", 3) == 0
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "supervised.alpha=0.25", "--seed", 3) == 0
     told = capsys.readouterr().out
     assert "preprocessed: udeansr_preprocessed (default)\nresults:      udeansr_results (default)" in told
     assert "slabs of 3 x 8 x 8 LR voxels, 2 of each cohort" in told
-    assert "udean: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
+    assert "supervised: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
     assert f"model:        {RESULTS / 'best.pt'}" in told
-    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method udean"
+    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method supervised"
     assert told.endswith(f"next:         {predict}\n")
     saved = json.loads((RESULTS / "run.json").read_text())
-    assert saved["settings"]["lambda_da"] == 0.25
+    assert saved["settings"]["alpha"] == 0.25
     assert (saved["run"]["seed"], saved["run"]["epochs"]) == (3, 1)
 
 
@@ -91,7 +91,7 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
         "--validation-cases",
         1,
         "--set",
-        "udean.beta=0.5",
+        "supervised.alpha=0.375",
         "--max-minutes",
         9,
     )
@@ -104,7 +104,7 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
     assert saved["run"]["ema_decay"] == 0
     assert saved["run"]["epochs"] == 2
     assert saved["run"]["max_minutes"] is None
-    assert saved["settings"]["beta"] == 0.5
+    assert saved["settings"]["alpha"] == 0.375
     assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--epochs", 3, "--learning-rate", 1e-5) == 2
     assert "run.learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2'; its plan has x2x2x1"),
         (("1", "x2x2x1", "--method", "gan"), "there is no method 'gan'; expected udean, "),
         (("1", "x2x2x1", "--method", "tricubic"), "tricubic learns nothing, so there is nothing to train; predict"),
-        (("1", "x2x2x1", "--set", "udean.lamda=1"), "the settings of udean: unknown key 'lamda'"),
+        (("1", "x2x2x1", "--set", "supervised.lamda=1"), "the settings of supervised: unknown key 'lamda'"),
         (("1", "x2x2x1", "--learning-rate", "-1"), "'learning_rate' is -1.0; expected above 0"),
         (("1", "x2x2x1", "--device", "tpu9"), "device 'tpu9' is no device; expected auto or one of cpu"),
         (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),

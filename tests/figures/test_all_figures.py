@@ -94,7 +94,7 @@ def test_all_figures_are_drawn_of_the_median_subject_and_told_of(filled):
 
 def test_another_subject_and_chosen_rows_stand_beside_what_was_drawn_before(filled):
     write_figures(filled, rows="udean")
-    written = write_figures(filled, case="sub-5", rows="tricubic,recipe")
+    written = write_figures(filled, case="sub-5", rows="tricubic,udean")
     assert names(written)[-1] == "features_udean_sub-5.png"
     captions = (filled.root / "figures" / "captions.md").read_text(encoding="utf-8")
     assert "features_udean_sub-4.png" in captions and "features_udean_sub-5.png" in captions
@@ -120,11 +120,11 @@ def test_an_oracle_that_shows_another_rows_run_takes_its_sr(filled):
     assert names(write_figures(filled, rows="oracle")) == [f"errors_{view}_sub-4.png" for view in VIEWS]
 
 
-def test_the_median_subject_is_by_udean_the_lower_of_two():
+def test_the_median_subject_is_by_the_default_the_lower_of_two():
     scored = [{"psnr_db": value} for value in (31.0, 29.0, 33.0, 30.0)]
-    udean = replace(result("udean", True), cases=dict(zip("abcd", scored, strict=True)))
+    default = replace(result("supervised_measured", True), cases=dict(zip("abcd", scored, strict=True)))
     other = replace(result("tricubic", False), cases={name: {"psnr_db": 0.0} for name in "abcd"})
-    assert median_case([udean, other]) == "d"
+    assert median_case([default, other]) == "d"
     assert median_case([other]) == "b"
 
 

@@ -2,19 +2,24 @@
 
 import json
 from dataclasses import asdict, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import udeansr
 from udeansr.batches.batch import Batch
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS, build_method, load_settings, parse_settings
 from udeansr.methods.method import frozen
+from udeansr.methods.settings import without_effect
 from udeansr.networks.anchor import stretch
+from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import find_domain
 
 OF_COHORTS = [name for name, method in METHODS.items() if method.needs_cohort]
@@ -65,7 +70,7 @@ def test_players_and_averaged_are_submodules(name, configuration):
 def test_each_turn_gives_gradients_to_its_player_alone_and_all_play(name, configuration, batch):
     method = built(name, configuration())
     played = set()
-    for start in method.stage_starts:
+    for start in (*method.stage_starts, 0.9):  # at the end all play
         method.progress = start
         turns = 0
         for player, losses in method.turns(batch(configuration())):
@@ -138,6 +143,88 @@ def test_settings_go_to_json_and_come_back(name):
     assert load_settings(name, json.loads(json.dumps(asdict(settings)))) == settings
     with pytest.raises(AttributeError):  # frozen
         settings.anything = 1
+
+
+OTHER_VALUES = {
+    "warm_start": 0.2, "network": "rcan", "loss_form": "code", "pairs": "real", "shrink": "nearest",
+    "discriminator_normalization": "none", "iterations": 7,
+}  # fmt: skip
+READ_IN_PREDICTION = {
+    "zssr": {"iterations", "median", "back_projections"},
+    "self": {"iterations", "pretrained", "batch_size", "patch_rows", "patch_columns"},
+}
+
+
+def other_value(name: str, value: Any) -> Any:
+    """A value that the setting does not have."""
+    if name in OTHER_VALUES:
+        return OTHER_VALUES[name]
+    if name == "margin_slices":
+        return 1 - value
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value / 2 + 0.1
+
+
+def what_it_does(name: str, settings: Any, configuration: Configuration, data: Batch | None) -> dict[str, Any]:
+    """All that a setting can change: weights, losses in each part of the training, what batches and slabs are."""
+    torch.manual_seed(0)
+    method = build_method(name, configuration, settings)
+    shapes = {key: tuple(weights.shape) for key, weights in method.state_dict().items()}
+    with torch.no_grad():
+        for weights in method.parameters():  # those that begin as nothing would hide what the others do
+            weights += 0.02 * torch.randn(weights.shape, generator=torch.Generator().manual_seed(weights.numel()))
+    losses: list[Any] = []
+    for progress in (0.0, 0.3, 0.55, 0.9) if data is not None else ():
+        method.progress = progress
+        losses += [(player, {key: x.item() for key, x in terms.items()}) for player, terms in method.turns(data)]
+    asked = (method.pairs, method.margin_slices, method.stage_starts, method.uses_degraded, method.slice_thickness)
+    return {"weights": shapes, "losses": losses, "asked": asked}
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_setting_acts_or_is_refused(name, configuration, batch):
+    cohorts = METHODS[name].needs_cohort
+    tiny = configuration() if cohorts else configuration(scale="x1x1x2")
+    data = batch(tiny) if cohorts else None
+    defaults = METHODS[name].settings_type()
+    plain = what_it_does(name, defaults, tiny, data)
+    prediction = "".join(path.read_text() for path in (Path(udeansr.__file__).parent / "prediction").glob("*.py"))
+    for item in fields(defaults):
+        changed = other_value(item.name, getattr(defaults, item.name))
+        if item.name in READ_IN_PREDICTION.get(name, ()):
+            assert f".{item.name}" in prediction  # what it does there, tests/prediction shows
+            continue
+        try:
+            settings = parse_settings(name, [f"{name}.{item.name}={changed}"])
+        except UdeansrError as error:
+            assert "has no effect beside" in str(error), error
+            assert item.name in without_effect(defaults)
+            continue
+        assert what_it_does(name, settings, tiny, data) != plain, item.name
+
+
+@pytest.mark.parametrize(
+    ("assignments", "name", "reason"),
+    [
+        (["udean.image_adaptation=no", "udean.lambda_da=1"], "udean.lambda_da", "udean.image_adaptation=false"),
+        (["udean.lambda_fa=1", "udean.feature_adaptation=no"], "udean.lambda_fa", "udean.feature_adaptation=false"),
+        (["supervised.anchor=yes"], "supervised.anchor", "supervised.network=residual"),
+        (["supervised.alpha=0", "supervised.loss_form=code"], "supervised.loss_form", "supervised.alpha=0"),
+        (["supervised.pairs=real", "supervised.register=on"], "supervised.pairs", "supervised.register=true"),
+        (["dasr.first_stage=1", "dasr.distance_map=no"], "dasr.distance_map", "dasr.first_stage=1"),
+        (["dasr.alpha=0", "dasr.loss_form=code"], "dasr.loss_form", "dasr.alpha=0"),
+        (["pseudosr.alpha=0", "pseudosr.loss_form=code"], "pseudosr.loss_form", "pseudosr.alpha=0"),
+        (["blindsr.first_stage=0", "blindsr.lambda_cycle=1"], "blindsr.lambda_cycle", "blindsr.first_stage=0"),
+        (["blindsr.first_stage=1", "blindsr.alpha=1"], "blindsr.alpha", "blindsr.first_stage=1"),
+        (["blindsr.alpha=0", "blindsr.loss_form=code"], "blindsr.loss_form", "blindsr.alpha=0"),
+        (["zssr.iterations=0", "zssr.alpha=1"], "zssr.alpha", "zssr.iterations=0"),
+        (["zssr.alpha=0", "zssr.loss_form=code"], "zssr.loss_form", "zssr.alpha=0"),
+        (["self.iterations=0", "self.batch_size=4"], "self.batch_size", "self.iterations=0"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(assignments, name, reason):
+    with pytest.raises(UdeansrError) as told:
+        parse_settings(name.partition(".")[0], assignments)
+    assert str(told.value) == f"{name} has no effect beside {reason}; leave one of them out"
 
 
 def test_an_unknown_method_is_named_with_those_there_are():

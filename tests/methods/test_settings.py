@@ -11,9 +11,9 @@ def test_nothing_said_is_the_default():
 
 def test_values_take_the_type_of_their_field():
     settings = parse_settings(
-        "udean", ["udean.lambda_da=1e-2", "udean.alpha = 2", "udean.loss_form=code", "udean.image_adaptation=False"]
+        "udean", ["udean.lambda_da=1e-2", "udean.alpha = 2", "udean.loss_form=code", "udean.feature_adaptation=False"]
     )
-    assert settings == UdeanSettings(lambda_da=0.01, alpha=2.0, loss_form="code", image_adaptation=False)
+    assert settings == UdeanSettings(lambda_da=0.01, alpha=2.0, loss_form="code", feature_adaptation=False)
     assert type(settings.alpha) is float
 
 

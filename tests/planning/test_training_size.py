@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -27,25 +28,26 @@ TINY = Configuration.of(
 
 
 def kept_by_torch(configuration: Configuration) -> int:
-    """Bytes of batch-sized maps that torch keeps for the way back, the larger of the two turns."""
+    """Bytes of batch-sized maps that torch keeps for the way back, the larger of what it keeps at the two turns."""
     scale, (rows, columns) = configuration.task.factors, configuration.size.patch_size
     count, slices = configuration.size.batch_size, configuration.task.slab_slices
     hr = torch.rand(count, slices * scale.z, rows * scale.y, columns * scale.x)
     batch = Batch(hr=hr, lr=torch.rand(count, slices, rows, columns))
-    kept: dict[int, torch.Tensor] = {}
+    kept: dict[int, weakref.ref[torch.Tensor]] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         # Weights and their copies for autocast are counted as weights.
         if tensor.dim() == 4 and tensor.shape[0] == count and tensor.shape[2] > 3:
-            kept[tensor.untyped_storage().data_ptr()] = tensor
+            kept[tensor.untyped_storage().data_ptr()] = weakref.ref(tensor)
         return tensor
 
     sizes = []
     method = UdeanPaper(configuration, PaperSettings())
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), torch.autocast("cpu", torch.bfloat16):
-        for _ in method.turns(batch):
-            sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()))
-            kept.clear()
+        for _, losses in method.turns(batch):
+            alive = (tensor for reference in kept.values() if (tensor := reference()) is not None)
+            sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in alive))
+            torch.stack(list(losses.values())).sum().backward()  # as the trainer does; frees what this turn alone kept
     return max(sizes)
 
 

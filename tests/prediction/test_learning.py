@@ -44,15 +44,8 @@ def test_it_learns_and_ends_ready_to_predict(trainer):
 def test_the_rate_rises_then_falls(trainer, monkeypatch):
     rates = []
     monkeypatch.setattr(trainer, "set_learning_rate", rates.append)
-    learn(trainer, batch, 20, 1.0, name="some", remedies=REMEDIES, warm_up=4)
+    learn(trainer, batch, 24, 1.0, name="some", remedies=REMEDIES)
     assert rates[0] == pytest.approx(0.2, rel=0.01) and max(rates) == rates[4] and rates[-1] < 0.02
-
-
-def test_without_a_warm_up_it_begins_at_the_rate(trainer, monkeypatch):
-    rates = []
-    monkeypatch.setattr(trainer, "set_learning_rate", rates.append)
-    learn(trainer, batch, 5, 1.0, name="some", remedies=REMEDIES)
-    assert rates[0] == 1.0
 
 
 def test_a_loss_that_is_no_number_stops_it_with_the_remedy(trainer):

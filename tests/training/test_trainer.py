@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from udeansr.batches.batch import Batch
-from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, WeightAverage, cosine_learning_rate
+from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, WeightAverage, cosine_learning_rate, warm_up
 
 
 @pytest.fixture
@@ -89,6 +89,14 @@ def test_it_begins_at_lr_passes_the_middle_and_ends_at_the_last() -> None:
 def test_it_falls_with_every_epoch(epochs: int, lr: float) -> None:
     rates = [cosine_learning_rate(epoch, epochs, lr) for epoch in range(epochs + 1)]
     assert all(later < earlier for earlier, later in pairwise(rates))
+
+
+def test_it_rises_in_the_first_hundred_iterations_and_less_in_a_short_training() -> None:
+    long = [warm_up(iteration, 5000) for iteration in range(5000)]
+    assert long[0] == pytest.approx(1 / 101) and long[49] == pytest.approx(50 / 101)
+    assert long[99] < 1.0 and set(long[100:]) == {1.0}
+    assert [warm_up(iteration, 12) for iteration in range(4)] == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0, 1.0]
+    assert warm_up(0, 5) == 1.0
 
 
 def test_each_stage_begins_anew_and_comes_to_its_end() -> None:

@@ -36,7 +36,7 @@ def signed_rank_p(differences: Sequence[float]) -> float | None:
     return float(p)
 
 
-REFERENCE_ROW = "udean"
+REFERENCE_ROW = "supervised_measured"
 """The row that others are compared with, subject by subject."""
 
 

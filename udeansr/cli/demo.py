@@ -49,10 +49,10 @@ def demo(
         preprocessed=preprocessed,
         results=results,
     )
-    _step(predict, lr=lr, sr=sr / "udean", dataset=number, results=results, device=device, overwrite=overwrite)
+    _step(predict, lr=lr, sr=sr / "supervised", dataset=number, results=results, device=device, overwrite=overwrite)
     for method in ("tricubic", "sinc"):
         _step(predict, lr=lr, sr=sr / method, method=method, scale="x2x2x2", overwrite=overwrite)
-    _step(evaluate, sr=[sr / "udean", sr / "tricubic", sr / "sinc"], hr=hr, output=scores)
+    _step(evaluate, sr=[sr / "supervised", sr / "tricubic", sr / "sinc"], hr=hr, output=scores)
     print(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")
     for title, folder in (("SR scans", sr), ("scores", scores), ("model and log", results), ("plan", preprocessed)):
         print(f"  {title + ':':15}{folder}")

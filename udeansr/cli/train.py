@@ -22,9 +22,9 @@ DatasetArgument = Annotated[
 ConfigurationArgument = Annotated[
     str, typer.Argument(help="One of the plan's configurations, for example x2x2x2; all: one after the other.")
 ]
-MethodOption = Annotated[str, typer.Option(help="Who learns.")]
+MethodOption = Annotated[str, typer.Option(help="Who learns: supervised, on the measured degradation; udean; ...")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of the method: udean.lambda_da=0.1; may be repeated.")
+    list[str] | None, typer.Option("--set", help="A setting of the method: supervised.alpha=0.2; may be repeated.")
 ]
 EpochsOption = Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")]
 IterationsPerEpochOption = Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")]
@@ -65,7 +65,7 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Remove the t
 def train(
     dataset: DatasetArgument,
     configuration: ConfigurationArgument,
-    method: MethodOption = "udean",
+    method: MethodOption = "supervised",
     set_: SetOption = None,
     epochs: EpochsOption = None,
     iterations_per_epoch: IterationsPerEpochOption = None,

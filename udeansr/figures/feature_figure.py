@@ -103,14 +103,12 @@ class Features:
         channels: those shown, counted from 0 over all features that are learnt, by falling variance.
         source, target: (channels, Y, X) of ``hr_encoder`` and ``lr_encoder``; two subjects, so two sizes.
         learnt: channels there are.
-        tied: whether a loss or a judge of the training held both encoders to one language.
     """
 
     channels: tuple[int, ...]
     source: Tensor
     target: Tensor
     learnt: int
-    tied: bool
 
     def limits(self, number: int) -> tuple[float, float]:
         """The ends of the one colour scale of the pair of maps of a place in ``channels``."""
@@ -151,7 +149,7 @@ def features_of(method: Method, hr: Tensor, lr: Tensor) -> Features:
         target = method.generators.lr_encoder(lr)[0, method.copied :].float()
     order = torch.argsort(source.var(dim=(1, 2)), descending=True, stable=True)[:MAPS]
     channels = tuple(int(channel) for channel in order)
-    return Features(channels, source[order], target[order], len(source), "discriminators" in method.players)
+    return Features(channels, source[order], target[order], len(source))
 
 
 def draw_features(method: Method, slabs: Slabs, path: Path, what: str) -> Path:
@@ -223,12 +221,6 @@ def feature_figure(rows: tuple[FeatureRow, ...], features: Features) -> Figure:
 
 def _caption_of_feature_figure(features: Features, slabs: Slabs, what: str) -> str:
     """What is shown and by which rule."""
-    tie = (
-        "A cycle of features, and their judge if there was one, held both encoders to one language."
-        if features.tied
-        else "No loss of this training compares the features of the two encoders: equal channels need not show equal "
-        "things."
-    )
     return (
         f"Degradation and features, {what}. Above the source, {slabs.source}: HR (Y_s), its LR as the method degrades "
         f"it (X_s~t), features of HR (f_s). Below the target, {slabs.target}: SR (Y_t), the real LR it was made of "
@@ -237,5 +229,6 @@ def _caption_of_feature_figure(features: Features, slabs: Slabs, what: str) -> s
         f"and brought to {PATTERN_PIXELS} x {PATTERN_PIXELS} pixels). Features: of the {features.learnt} channels that "
         f"are learnt the {len(features.channels)} of the largest variance over the source's slab, the same for both "
         "groups, with one colour scale a pair (1st to 99th percentile of both). Copies of the image among the "
-        f"channels are left out. {tie} Grey: 0 to 1, the 99.5th percentile of the foreground."
+        f"channels are left out. A cycle of features, and their judge if there was one, held "
+        "both encoders to one language. Grey: 0 to 1, the 99.5th percentile of the foreground."
     )

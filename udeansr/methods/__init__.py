@@ -57,7 +57,7 @@ def parse_settings(method_name: str, assignments: list[str]) -> Any:
         assignments: each METHOD.NAME=VALUE, for example ``udean.lambda_da=0.1``.
     Returns: the method's ``settings_type``.
     Raises:
-        UdeansrError: if the method, the setting or the value is none.
+        UdeansrError: if the method, the setting or the value is none, or a setting has no effect beside the others.
     """
     return settings_from_text(method_type(method_name).settings_type, method_name, assignments)
 

@@ -47,6 +47,14 @@ class BlindSrSettings:
     anchor: bool = True
     margin_slices: NonNegativeInt = 1
 
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        if self.first_stage == 0:
+            return dict.fromkeys(("lambda_cycle", "lambda_identity"), "first_stage=0")
+        if self.first_stage == 1:
+            return dict.fromkeys(("alpha", "loss_form"), "first_stage=1")
+        return {"loss_form": "alpha=0"} if self.alpha == 0 else {}
+
 
 class BlindSr(Method):
     """First the translators: target LR <-> clean LR. Then the super-resolver, on clean LR of source HR alone."""

@@ -112,6 +112,12 @@ class DasrSettings:
     anchor: bool = True
     margin_slices: NonNegativeInt = 1
 
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        if self.first_stage == 1:
+            return dict.fromkeys(("distance_map", "alpha", "loss_form"), "first_stage=1")
+        return {"loss_form": "alpha=0"} if self.alpha == 0 else {}
+
 
 class Dasr(Method):
     """Stage 1: HR -> LR like the target's, scored by high bands. 2: the discriminator's map. 3: SR, weighed by it.

@@ -44,6 +44,10 @@ class PseudoSrSettings:
     anchor: bool = True
     margin_slices: NonNegativeInt = 1
 
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        return {"loss_form": "alpha=0"} if self.alpha == 0 else {}
+
 
 class PseudoSr(Method):
     """Target LR ``x`` -> clean LR -> SR; pairs for the super-resolver are (clean LR there and back, source HR).

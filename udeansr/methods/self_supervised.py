@@ -54,6 +54,12 @@ class SelfSettings:
     patch_columns: PositiveInt = 32
     thickness: PositiveFloat = 1.0
 
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        if self.iterations == 0:
+            return dict.fromkeys(("batch_size", "patch_rows", "patch_columns"), "iterations=0")
+        return {}
+
 
 class SelfSupervised(Method):
     """One 2-D network over the planes (Z, Y) and (Z, X), whose answers are averaged.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from udeansr.errors import UdeansrError
 from udeansr.strict_json import from_text
@@ -24,7 +24,8 @@ def settings_from_text(settings_type: type[Settings], method: str, assignments: 
         method: the method's name, which each assignment begins with.
         assignments: ``udean.lambda_da=0.1`` and the like.
     Raises:
-        UdeansrError: if one has another form, names another method or an unknown setting, or its value does not fit.
+        UdeansrError: if one has another form, names another method or an unknown setting, its value does not fit, or
+            it has no effect beside the others.
     """
     values: dict[str, str] = {}
     for assignment in assignments:
@@ -35,4 +36,16 @@ def settings_from_text(settings_type: type[Settings], method: str, assignments: 
         if owner != method:
             raise UdeansrError(f"'{assignment}' is for the method '{owner}', but the method is '{method}'")
         values[key] = text.strip()
-    return from_text(settings_type, values, f"the settings of {method}")
+    settings = from_text(settings_type, values, f"the settings of {method}")
+    for name, reason in without_effect(settings).items():
+        if name in values:
+            raise UdeansrError(f"{method}.{name} has no effect beside {method}.{reason}; leave one of them out")
+    return settings
+
+
+def without_effect(settings: Any) -> dict[str, str]:
+    """The names of settings that change nothing beside the others, each with the setting that is why.
+
+    A method's settings say so themselves, by a method of this name, where there are such.
+    """
+    return settings.without_effect() if hasattr(settings, "without_effect") else {}

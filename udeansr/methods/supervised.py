@@ -45,10 +45,12 @@ class SupervisedSettings:
     pairs: Literal["synthetic", "real"] = "synthetic"
     register: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse a setting that would have no effect."""
-        if self.network == "residual" and not self.anchor:
-            raise ValueError("anchor=false is a way of rcan; expected network=rcan beside it")
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        idle = {"anchor": "network=residual"} if self.network == "residual" else {}
+        if self.alpha == 0:
+            idle["loss_form"] = "alpha=0"
+        return {**idle, "pairs": "register=true"} if self.register else idle
 
 
 class Supervised(Method):

@@ -20,7 +20,7 @@ from udeansr.methods.method import Method, frozen
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.bounded_degradation import BoundedDegradation
 from udeansr.networks.decoder import Decoder
-from udeansr.networks.discriminator import Discriminator
+from udeansr.networks.discriminator import Discriminator, Normalization
 from udeansr.networks.encoder import Encoder
 from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
@@ -28,7 +28,7 @@ from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
 @dataclass(frozen=True)
 class UdeanSettings:
-    """The hyperparameters of UDEAN; all from ``anchor`` on is not the paper's.
+    """The hyperparameters of UDEAN; all from ``discriminator_normalization`` on is not the paper's.
 
     Attributes:
         lambda_image_cycle: lambda_1, weight of L_i_cyc (equation 4).
@@ -43,14 +43,14 @@ class UdeanSettings:
             1 - SSIM^2 in 2.
         image_adaptation: whether the LR discriminator exists; without it L_da and the L_adv of 7 are gone.
         feature_adaptation: whether the feature discriminator exists; without it L_fa is gone.
-        anchor: whether features carry a plain copy of the image and decoders add to its interpolation.
-        warm_start: the first part of the training, 0 to 1, in which only the measured degradation teaches; with 1 the
-            adversaries never play, and there are none.
+        discriminator_normalization: of the discriminators: ``batch``, the layout's, ``instance``, ``spectral`` or
+            ``none``. With the first two they see neither gain nor offset.
+        anchor: whether features carry a plain copy of the image and decoders add to its interpolation. Without it
+            nothing but chance tells LR from its photographic negative, or where it lies.
+        warm_start: the first part of the training, 0 to below 1, in which only the measured degradation teaches.
         lambda_measured: weight of the same lesson afterwards, beside equation 10.
         bounded: whether the degradation that the adversaries shape is the measured one times a learned transfer
             function, plus noise, instead of a network: nothing else than X_st against X_t then moves it.
-        lambda_target_cycle: weight of L_1 between real LR and its SR degraded again, by which real LR teaches
-            super-resolution directly. Needs whole slabs: ``margin_slices`` 0.
         margin_slices: LR slices at either end of a slab that only show what lies beside and are not super-resolved; 0,
             the paper's, super-resolves whole slabs.
     """
@@ -66,24 +66,28 @@ class UdeanSettings:
     loss_form: Form = "paper"
     image_adaptation: bool = True
     feature_adaptation: bool = True
+    discriminator_normalization: Normalization = "batch"
     anchor: bool = True
-    warm_start: Fraction = 1.0
+    warm_start: Fraction = 0.5
     lambda_measured: NonNegativeFloat = 1.0
     bounded: bool = False
-    lambda_target_cycle: NonNegativeFloat = 0.0
     margin_slices: NonNegativeInt = 1
 
     def __post_init__(self) -> None:
-        """Refuse settings that do not go together."""
-        if self.lambda_target_cycle > 0 and self.margin_slices > 0:
-            raise ValueError("lambda_target_cycle degrades whole slabs of SR; expected margin_slices=0 beside it")
+        """Refuse adversaries that never play."""
+        if self.warm_start >= 1:
+            raise ValueError("warm_start=1 leaves the adversaries no turn; expected less, or the method supervised")
+
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        idle = {} if self.image_adaptation else {"lambda_da": "image_adaptation=false"}
+        return idle if self.feature_adaptation else {**idle, "lambda_fa": "feature_adaptation=false"}
 
 
 @dataclass(frozen=True)
 class PaperSettings(UdeanSettings):
-    """The paper to the letter: no copy of the image, no measured degradation; the adversaries from the first step."""
+    """The paper's form but for the anchor: no measured degradation; the adversaries play from the first step."""
 
-    anchor: bool = False
     warm_start: Fraction = 0.0
     lambda_measured: NonNegativeFloat = 0.0
     margin_slices: NonNegativeInt = 0
@@ -137,16 +141,15 @@ class Udean(Method):
         self.uses_degraded = settings.warm_start > 0 or settings.lambda_measured > 0 or settings.bounded
         self.generators = Generators(configuration, settings.anchor, settings.bounded)
         self.discriminators = nn.ModuleDict()
-        if settings.warm_start >= 1:
-            self.players = ("generators",)
-            return
         hr_patch = (patch[0] * scale.y, patch[1] * scale.x)
         output_slices = slices - 2 * settings.margin_slices
-        self.discriminators["hr"] = Discriminator(output_slices * scale.z, hr_patch, width)
+        normalization = settings.discriminator_normalization
+        self.discriminators["hr"] = Discriminator(output_slices * scale.z, hr_patch, width, normalization)
         if settings.image_adaptation:
-            self.discriminators["lr"] = Discriminator(slices, patch, width)
+            self.discriminators["lr"] = Discriminator(slices, patch, width, normalization)
         if settings.feature_adaptation:
-            self.discriminators["feature"] = Discriminator(configuration.size.features - self.copied, patch, width)
+            learned = configuration.size.features - self.copied
+            self.discriminators["feature"] = Discriminator(learned, patch, width, normalization)
 
     def super_resolve(self, lr: Tensor) -> Tensor:
         """X_t -> Y_t: the blue dotted line of figure 2."""
@@ -157,12 +160,12 @@ class Udean(Method):
         return self.generators.lr_decoder(self.generators.hr_encoder(hr))
 
     def turns(self, batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """The generators play equations 4 to 10 against fixed discriminators, then the discriminators play.
+        """The discriminators play, then the generators play equations 4 to 10 against them.
 
         Before that, during the warm start, the generators learn from the measured degradation alone.
         """
         generators, weight = self.generators, self.settings
-        if not self.discriminators or self.progress < weight.warm_start:
+        if self.progress < weight.warm_start:
             yield "generators", self._measured(batch)
             return
         y_s, x_t = batch.hr, batch.lr
@@ -179,6 +182,14 @@ class Udean(Method):
         f_sts = generators.lr_encoder(x_st.detach() if weight.bounded else x_st)
         y_sts = self.crop_margin(generators.sr_decoder(f_sts))
         y_s = self.crop_margin(y_s)
+
+        made = {"hr": (y_hat_s, y_sts), "lr": (x_st,), "feature": (f_t,)}
+        real = {"hr": y_s, "lr": x_t, "feature": f_s.detach()}
+        losses = {
+            name: self._discriminator_loss(name, real[name], tuple(one.detach() for one in made[name]))
+            for name in self.discriminators
+        }
+        yield "discriminators", losses
 
         with frozen(self.discriminators):
             losses = {
@@ -197,27 +208,15 @@ class Udean(Method):
                 losses |= {name: weight.lambda_measured * loss for name, loss in self._measured(batch).items()}
             yield "generators", losses  # 10 is their sum, but for what is measured
 
-        f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts = (made.detach() for made in (f_s, f_t, x_st, x_hat_t, y_hat_s, y_sts))
-        losses = {"hr": self._discriminator_loss("hr", y_s, (y_hat_s, y_sts))}
-        if "lr" in self.discriminators:
-            losses["lr"] = self._discriminator_loss("lr", x_t, (x_st, x_hat_t))
-        if "feature" in self.discriminators:
-            losses["feature"] = self._discriminator_loss("feature", f_s, (f_t,))
-        yield "discriminators", losses
-
     def _measured(self, batch: Batch) -> dict[str, Tensor]:
         """HR and its LR by the measured degradation are pairs: both ways between them can be learned directly."""
         assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
         y_s, x_s = batch.hr, batch.degraded
         made, real = self.crop_margin(self.super_resolve(x_s)), self.crop_margin(y_s)
-        losses = {
+        return {
             "measured_sr": l1(made, real) + self.settings.alpha * ssim_loss(made, real, self.settings.loss_form),
             "measured_lr": l1(self.degrade(y_s), x_s),
         }
-        if self.settings.lambda_target_cycle > 0:
-            again = self.degrade(self.super_resolve(batch.lr))
-            losses["target_cycle"] = self.settings.lambda_target_cycle * l1(again, batch.lr)
-        return losses
 
     def _reconstruction_loss(self, discriminator: str, made: Tensor, real: Tensor) -> Tensor:
         """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last where there is one."""
@@ -246,7 +245,10 @@ class Udean(Method):
 
 
 class UdeanPaper(Udean):
-    """UDEAN with the paper's settings, under a name of its own; trained without an average and without augmentation."""
+    """UDEAN with the paper's settings, under a name of its own; trained without an average and without augmentation.
+
+    It begins with an anchor, which the paper does not have.
+    """
 
     name = "udean_paper"
     learning_rate = 1e-4

@@ -44,6 +44,12 @@ class ZssrSettings:
     median: bool = False
     back_projections: NonNegativeInt = 0
 
+    def without_effect(self) -> dict[str, str]:
+        """The names of settings that change nothing, each with the setting that is why."""
+        if self.iterations == 0:
+            return dict.fromkeys(("alpha", "loss_form"), "iterations=0")
+        return {"loss_form": "alpha=0"} if self.alpha == 0 else {}
+
 
 class Zssr(Method):
     """TS-RCAN on (LR degraded once more, LR) of one volume; batches hold these as ``degraded`` and ``hr``.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+Normalization = Literal["none", "batch", "instance", "spectral"]
 
 WIDTHS = (1, 2, 2, 4, 4, 8, 8, 8, 8)
 """Channels after the first layer, over the width of the first; every even place halves the sides."""
 
 HALVINGS = 5
+
+SLOPE = 0.2
+"""Of LeakyReLU below zero."""
 
 
 class Discriminator(nn.Module):
@@ -20,17 +28,27 @@ class Discriminator(nn.Module):
         patch: (Y, X) of the input. Sides that divide by 32 are judged place by place; any others by the mean over
             the places, so that a small patch has a judge as well.
         width: channels of the first layer (paper: 64).
+        normalization: ``batch``, the layout's; ``instance``; ``spectral``: of the weights; ``none``. Batches of real
+            and made images go through apart, so that with ``batch`` a judge sees neither gain nor offset of a whole
+            batch, and with ``instance`` those of no image.
     """
 
-    def __init__(self, channels: int, patch: tuple[int, int], width: int = 64) -> None:
+    def __init__(
+        self, channels: int, patch: tuple[int, int], width: int = 64, normalization: Normalization = "batch"
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
         inputs = width
         for place, factor in enumerate(WIDTHS):
             outputs = width * factor
             stride = 1 + (place + 1) % 2
-            layers.append(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False))
-            layers += [nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+            normalized = normalization in ("batch", "instance")
+            layers.append(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=not normalized))
+            if normalization == "batch":
+                layers.append(nn.BatchNorm2d(outputs))
+            elif normalization == "instance":
+                layers.append(nn.InstanceNorm2d(outputs, affine=True))
+            layers.append(nn.LeakyReLU(SLOPE, inplace=True))
             inputs = outputs
         places = 1
         if any(side % 2**HALVINGS for side in patch):
@@ -39,8 +57,21 @@ class Discriminator(nn.Module):
             places = (patch[0] >> HALVINGS) * (patch[1] >> HALVINGS)
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.verdict = nn.Sequential(
-            nn.Linear(inputs * places, 100), nn.LeakyReLU(0.2, inplace=True), nn.Linear(100, 1)
+            nn.Linear(inputs * places, 100), nn.LeakyReLU(SLOPE, inplace=True), nn.Linear(100, 1)
         )
+        if normalization in ("none", "spectral"):
+            self._keep_variance()
+        if normalization == "spectral":
+            for layer in (*self.layers, *self.verdict):
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    spectral_norm(layer)
+
+    def _keep_variance(self) -> None:
+        """Begin with weights that neither shrink nor swell what goes through: no normalisation would mend it."""
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, patch: Tensor) -> Tensor:
         """(B, channels, Y, X) of the size it was built for -> (B, 1); 1 means real, 0 made."""

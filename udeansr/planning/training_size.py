@@ -63,9 +63,13 @@ def training_memory(task: Task, size: TrainingSize) -> Memory:
 
 
 def kept_bytes(task: Task, size: TrainingSize) -> float:
-    """What an iteration keeps for the way back under autocast, weights left out: the larger of its two turns."""
-    generators = AUTOCAST_BYTES * _generators_turn(task, size) + 4 * _loss_numbers(task, size)
-    return max(generators, AUTOCAST_BYTES * _discriminators_turn(task, size))
+    """What an iteration keeps for the way back under autocast, weights left out: the larger of its two turns.
+
+    What the generators made is kept through both.
+    """
+    judged = 4 * _loss_numbers(task, size) + AUTOCAST_BYTES * _judged_numbers(task, size, 2, 4)
+    judging = AUTOCAST_BYTES * _judged_numbers(task, size, 3, 4)
+    return AUTOCAST_BYTES * _generators_numbers(task, size) + max(judged, judging)
 
 
 def weights(task: Task, size: TrainingSize) -> int:
@@ -79,19 +83,18 @@ def weights(task: Task, size: TrainingSize) -> int:
     return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * discriminator * size.discriminator_features**2
 
 
-def _generators_turn(task: Task, size: TrainingSize) -> float:
-    """Numbers kept while the generators play: 1 + 2 encoders, 2 + 2 decoders, 2 + 2 + 2 discriminators."""
+def _generators_numbers(task: Task, size: TrainingSize) -> float:
+    """Numbers kept by the generators: 1 + 2 encoders, 2 + 2 decoders."""
     lr, hr = _pixels(task, size)
     blocks = size.groups * size.blocks
     body = BLOCK_MAPS * blocks + GROUP_MAPS * size.groups + BODY_MAPS
-    networks = size.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
-    return networks + size.discriminator_features * DISCRIMINATOR_MAPS * (2 * hr + 4 * lr)
+    return size.features * ((3 * ENCODER_MAPS + 4 * body) * lr + 2 * hr)
 
 
-def _discriminators_turn(task: Task, size: TrainingSize) -> float:
-    """Numbers kept while the discriminators play: HR slabs three times, LR slabs three times, features twice."""
+def _judged_numbers(task: Task, size: TrainingSize, of_hr: int, of_lr: int) -> float:
+    """Numbers kept by the discriminators, of so many slabs on the HR grid and so many slabs or features on the LR's."""
     lr, hr = _pixels(task, size)
-    return size.discriminator_features * DISCRIMINATOR_MAPS * (3 * hr + 5 * lr)
+    return size.discriminator_features * DISCRIMINATOR_MAPS * (of_hr * hr + of_lr * lr)
 
 
 def _loss_numbers(task: Task, size: TrainingSize) -> float:
@@ -114,7 +117,7 @@ PAPER = TrainingSize(
 )  # fmt: skip
 """The paper's patches, batch and networks, in a tenth of its iterations."""
 
-CPU = replace(PAPER, patch_size=(32, 32), features=32, groups=2, blocks=2, discriminator_features=32, epochs=20)
+CPU = replace(PAPER, patch_size=(32, 32), features=32, groups=2, blocks=2, discriminator_features=16, epochs=20)
 
 SACRIFICES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("half the batch", {"batch_size": 4}),
@@ -122,7 +125,7 @@ SACRIFICES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("half the side of a patch", {"patch_size": (32, 32)}),
     ("fewer groups and blocks", {"groups": 3, "blocks": 3}),
     ("narrower networks", {"features": 48, "discriminator_features": 48}),
-    ("the networks of the CPU preset", {"features": 32, "groups": 2, "blocks": 2, "discriminator_features": 32}),
+    ("the networks of the CPU preset", {"features": 32, "groups": 2, "blocks": 2, "discriminator_features": 16}),
 )
 """What is given up, in this order, each on top of those before, until a training fits. Last comes what SR quality hangs
 on most. Two slabs stay in a batch, since the discriminators normalise over it."""

@@ -13,7 +13,7 @@ from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
 from udeansr.progress import progress_bar
 from udeansr.training.log import by_player, duration, show_losses
-from udeansr.training.trainer import Trainer, cosine_learning_rate
+from udeansr.training.trainer import Trainer, cosine_learning_rate, warm_up
 
 _logger = logging.getLogger(__name__)
 
@@ -39,9 +39,8 @@ def learn(
     *,
     name: str,
     remedies: Remedies,
-    warm_up: int = 0,
 ) -> Method:
-    """Train a method, the learning rate falling on half a cosine.
+    """Train a method, the learning rate rising for a while, then falling on half a cosine.
 
     Args:
         trainer: of the method, as it begins.
@@ -50,7 +49,6 @@ def learn(
         learning_rate: of the first iteration after the warm-up.
         name: of what is learnt on, for the bar and the log.
         remedies: for the messages.
-        warm_up: iterations in which the learning rate rises from nothing.
     Returns: the method with its averaged weights, ready to predict.
     Raises:
         UdeansrError: if a loss or a weight is not finite, or memory runs out.
@@ -60,8 +58,8 @@ def learn(
     with progress_bar(f"{method.name}: {name}", iterations, unit="iteration", leave=False, delay=0.5) as bar:
         for iteration in range(iterations):
             method.progress = iteration / iterations
-            rising = min(1.0, (iteration + 1) / (warm_up + 1))
-            trainer.set_learning_rate(rising * cosine_learning_rate(iteration, iterations, learning_rate))
+            cosine = cosine_learning_rate(iteration, iterations, learning_rate)
+            trainer.set_learning_rate(cosine * warm_up(iteration, iterations))
             drawn = batch(iteration)
             with memory_guard(trainer.device, f"{len(drawn.lr)} slabs in a batch", remedies.memory):
                 losses = trainer.play(drawn, iteration)

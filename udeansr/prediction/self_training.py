@@ -47,8 +47,6 @@ MOST_VOLUMES = 8
 LEAST_ROWS = 8
 """LR rows and columns of a plane that is learned from."""
 
-WARM_UP = 50
-"""Iterations in which the learning rate rises."""
 
 _logger = logging.getLogger(__name__)
 
@@ -206,7 +204,7 @@ def learn_protocol(
     pairs = PlanePairs(planes, patch, protocol.factor, settings.batch_size, seed=0)
     remedies = Remedies("learn from fewer: --set self.batch_size=4", "learn for less long: --set self.iterations=100")
     length = settings.iterations or 0
-    learned = learn(trainer, pairs.batch, length, learning_rate, name=str(protocol), remedies=remedies, warm_up=WARM_UP)
+    learned = learn(trainer, pairs.batch, length, learning_rate, name=str(protocol), remedies=remedies)
     torch.cuda.empty_cache()
     return Model(learned, configuration.task.factors, plan, configuration, str(where), name=model_name(protocol))
 

@@ -29,7 +29,7 @@ from udeansr.training.explanations import write_explanations
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import EpochRecord, RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.settings import TrainingRecord
-from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate
+from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate, warm_up
 from udeansr.training.validation import Split, Validator, warn_of_shift
 
 _LESS_MEMORY = "take a smaller --batch-size, or plan for less memory: udeansr_plan_and_preprocess --memory-gb"
@@ -128,11 +128,13 @@ class TrainingLoop:
         progress = self._progress
         starts = self._trainer.method.stage_starts
         learning_rate = cosine_learning_rate(progress.epoch, self._epochs, self._learning_rate, stage_starts=starts)
-        self._trainer.set_learning_rate(learning_rate)
         self._times = {"computing": 0.0, "waiting": 0.0}
         done = progress.iteration - progress.epoch * self._length
         with epoch_bar(progress.epoch + 1, self._epochs, done, self._length) as bar:
             while done < self._length:
+                self._trainer.set_learning_rate(
+                    learning_rate * warm_up(progress.iteration, self._epochs * self._length)
+                )
                 show_losses(bar, self._iteration(batches))
                 done += 1
                 self._interruption.check()
