@@ -1,10 +1,12 @@
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
 from udeansr.degradation.kspace import SHIFTED, TRUNCATION, Degradation, acquire, degrade, truncate_kspace
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.degradation.slice_profile import profile_transfer
-from udeansr.degradation.spectral_fit import measure_degradation, unfolded_spectrum
+from udeansr.degradation.spectral_fit import _are_excited, _Fitted, measure_degradation, unfolded_spectrum
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, log_spectrum
 from udeansr.image.grid import Scale
 from udeansr.image.normalization import intensity_scale
@@ -74,13 +76,14 @@ def test_few_slices_leave_bins_empty_and_the_curve_whole():
     assert len(measured.transfer[0]) == BINS and np.isfinite(measured.transfer).all()
 
 
-def measured_across(random_head, degradation: Degradation, scale: Scale) -> MeasuredDegradation:
+def measured_across(random_head, degradation: Degradation, scale: Scale, **told) -> MeasuredDegradation:
     """Of LR of three subjects against HR of three others."""
     heads = [random_head((96, 40, 48), seed) for seed in range(6)]
     hr = [foreground_spectrum(head, scale) for head in heads[:3]]
     unfolded = [unfolded_spectrum(head, scale) for head in heads[:3]]
     lr = [degrade(head, scale, degradation, np.random.default_rng(i)) for i, head in enumerate(heads[3:])]
-    return measure_degradation(hr, [foreground_spectrum(one) for one in lr], SPACING, unfolded, in_plane_alike=True)
+    measured = [foreground_spectrum(one) for one in lr]
+    return measure_degradation(hr, measured, SPACING, unfolded, **{"in_plane_alike": True, **told})
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -102,6 +105,25 @@ def test_an_encoded_axis_is_told_as_such(random_head, degradation):
     measured = measured_across(random_head, degradation, Scale(3, 1, 1))
     assert measured.slice_profile is None
     assert error(measured, degradation, 0) < 0.13
+
+
+@pytest.mark.parametrize(
+    ("ratio", "acquisition", "excited"),
+    [(0.85, "2D", True), (0.85, "3D", True), (1.0, "2D", True), (1.0, "3D", False), (1.2, "2D", False),
+     (1.2, "3D", False), (1.05, None, False), (1.0, None, True)],
+)  # fmt: skip
+def test_headers_decide_where_the_fit_does_not_contradict(ratio, acquisition, excited):
+    class Encoded:
+        def transfer(self, parameters):
+            return [np.ones(3)] * 3
+
+    encoded = _Fitted(1.0, cast(Any, Encoded()), np.zeros(2))
+    assert _are_excited(encoded, _Fitted(ratio, encoded.model, np.zeros(2)), (1.0, 1.0), True, acquisition) == excited
+
+
+def test_headers_reach_the_measure(random_head):
+    measured = measured_across(random_head, TRUNCATION, Scale(3, 1, 1), acquisition="3D")
+    assert measured.slice_profile is None
 
 
 def test_what_is_unfolded_is_the_spectrum_of_hr_that_truncation_cuts():

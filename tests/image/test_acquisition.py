@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from udeansr.image.acquisition import image_contrast, slice_thickness_mm
+from udeansr.image.acquisition import acquisition_type, image_contrast, slice_thickness_mm
 from udeansr.image.volume import Geometry, Volume
 
 
@@ -62,8 +62,21 @@ def test_a_sidecar_tells_the_slice_thickness_if_it_is_one(tmp_path, told, thickn
     assert slice_thickness_mm(tmp_path / "a.nii.gz") == thickness_mm
 
 
+@pytest.mark.parametrize(("told", "kind"), [("2D", "2D"), (" 3d ", "3D"), ("4D", None), (2, None), (None, None)])
+def test_a_sidecar_tells_2d_or_3d(tmp_path, told, kind):
+    (tmp_path / "a.json").write_text(json.dumps({"MRAcquisitionType": told}))
+    assert acquisition_type(tmp_path / "a.nii.gz") == kind
+
+
+def test_a_dicom_series_tells_2d_or_3d(tmp_path, write_scan):
+    volume = Volume(np.full((4, 6, 5), 7, np.uint16), Geometry((4, 6, 5), (2.5, 1.0, 1.0)))
+    write_scan(tmp_path / "two", volume, MRAcquisitionType="2D")
+    write_scan(tmp_path / "silent", volume, MRAcquisitionType=None)
+    assert [acquisition_type(tmp_path / name) for name in ("two", "silent")] == ["2D", None]
+
+
 def test_without_a_sidecar_nothing_is_known(tmp_path):
-    assert slice_thickness_mm(tmp_path / "a.nii.gz") is None
+    assert slice_thickness_mm(tmp_path / "a.nii.gz") is None and acquisition_type(tmp_path / "a.nii.gz") is None
 
 
 def test_a_dicom_series_tells_its_slice_thickness_classic_or_enhanced(tmp_path, write_scan, write_multiframe):

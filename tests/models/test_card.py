@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from udeansr.models.card import ModelCard
 from udeansr.models.model_file import read_card, read_description
+from udeansr.planning.domain import Domain
 
 CARD = ModelCard(
     name="brain-t1w-x2x2x1",
@@ -36,7 +37,7 @@ def test_all_that_was_said_is_in_it():
     for said in ("a set", "cc0-1.0", "udeansr_train 1 x2x2x1", "8 subjects", "worse", "- adults only", "1 x 2 x 2 mm"):
         assert said in text
     assert "- Not a medical device" in text
-    assert text.count("not said") == 4
+    assert text.count("not said") == 5
 
 
 def test_tables_have_as_many_cells_in_each_row():
@@ -49,6 +50,18 @@ def test_tables_have_as_many_cells_in_each_row():
 
 def test_a_card_without_scores_says_so():
     assert "## Scores\n\nnot said\n" in replace(CARD, scores=(), scores_note="").markdown()
+
+
+def test_where_the_scanner_interpolated_the_card_says_what_a_voxel_is_worth(tiny_model_file):
+    description = read_description(tiny_model_file())
+    facts = Domain("T1w", 4, (((0.0,),),), 0.1, 0.1, (1.0, 1.0, 1.0))
+    told = [
+        ModelCard.of(replace(description, domain=replace(facts, resolved_fraction=fractions))).resolution
+        for fractions in ((1.0, 1.0, 1.0), (1.0, 0.8, 0.5))
+    ]
+    assert told == ["that of its voxels", "4 x 2.5 x 4 mm: interpolated by the scanner"]
+    card = replace(CARD, resolution=told[1]).markdown()
+    assert "| true resolution of the LR | 4 x 2.5 x 4 mm: interpolated by the scanner |" in card
 
 
 def test_a_description_fills_in_what_it_knows(tiny_model_file):

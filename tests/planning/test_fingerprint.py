@@ -28,6 +28,8 @@ def test_the_fingerprint_tells_what_is_so(dataset):
     ]  # fmt: skip
     assert {group: cohort.images for group, cohort in found.cohorts.items()} == {"sourceHR": 2, "targetLR": 2}
     assert found.resampled == ()
+    domain = extract_fingerprints(load_raw_dataset(dataset.folder), processes=1)[0][1]
+    assert domain.resolved_fraction == found.cohorts["targetLR"].resolved_fraction
 
 
 def test_medians_are_over_the_cohort_and_the_smallest_over_both(dataset):

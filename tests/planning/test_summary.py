@@ -80,4 +80,9 @@ def test_what_the_scanner_interpolated_is_told(fingerprint):
 def test_slices_that_were_excited_are_told(fingerprint):
     assert "excited" not in fingerprint_table(fingerprint)
     excited = replace(fingerprint.degradation, slice_profile="gaussian", slice_thickness=0.7)
-    assert "excited, 0.70 of their distance thick" in fingerprint_table(replace(fingerprint, degradation=excited))
+    found = replace(fingerprint, degradation=excited)
+    assert "excited (no header says 2D or 3D), 0.70 of their distance thick" in fingerprint_table(found)
+    lr = replace(fingerprint.cohorts["targetLR"], acquisition="3D")
+    told = {**fingerprint.cohorts, "targetLR": lr}
+    assert "excited (headers say 3D), 0.70 of their" in fingerprint_table(replace(found, cohorts=told))
+    assert "encoded, as their spectra fit (headers say 3D)" in fingerprint_table(replace(fingerprint, cohorts=told))

@@ -10,6 +10,7 @@ import numpy as np
 from udeansr.degradation.measured_degradation import Curve, MeasuredDegradation, width_voxels
 from udeansr.degradation.slice_profile import profile_transfer
 from udeansr.degradation.spectrum import BINS, foreground_spectrum, mean_spectrum
+from udeansr.image.acquisition import AcquisitionType
 from udeansr.image.grid import Scale
 from udeansr.image.volume import triple
 
@@ -20,6 +21,7 @@ def measure_degradation(
     lr_spacing_mm: tuple[float, float, float],
     unfolded_hr_spectra: Sequence[np.ndarray] = (),
     in_plane_alike: bool = False,
+    acquisition: AcquisitionType | None = None,
 ) -> MeasuredDegradation:
     """Measure what turned one cohort's HR into another cohort's LR. No subject need be in both.
 
@@ -36,6 +38,7 @@ def measure_degradation(
         lr_spacing_mm: (Z, Y, X).
         unfolded_hr_spectra: :func:`unfolded_spectrum` of the HR volumes; empty where slices are as far apart as in HR.
         in_plane_alike: whether LR is as fine as HR in the plane, as 2-D scans are.
+        acquisition: what headers say of the LR; it decides, unless the fit contradicts it.
     Raises:
         ValueError: if a cohort is empty or no cell is filled in both.
     Source: documentation/degradation.md.
@@ -48,7 +51,7 @@ def measure_degradation(
         excited = _fit_slices(mean_spectrum(unfolded_hr_spectra), log_lr, hr_share)
         folded = [_folded(spectrum, excited.thickness or 1.0) for spectrum in unfolded_hr_spectra]
         scatter = _scatter(truncated_hr_spectra, lr_spectra), _scatter(folded, lr_spectra)
-        found = excited if _are_excited(found, excited, scatter, in_plane_alike) else found
+        found = excited if _are_excited(found, excited, scatter, in_plane_alike, acquisition) else found
     curves, parameters = found.model.transfer(found.parameters), found.parameters
     if found.thickness is not None:
         curves[0] = profile_transfer(encoded.frequencies / 2, found.thickness)
@@ -106,9 +109,21 @@ SHARP = 0.9
 """H at the Nyquist of the slices from which on there is no blur to explain."""
 
 
-def _are_excited(encoded: _Fitted, excited: _Fitted, scatter: tuple[float, float], in_plane_alike: bool) -> bool:
-    """Whether slices were excited, or the slab axis encoded: by misfits over what subjects scatter."""
+OVERRULES = 0.9
+"""Below this ratio of misfits slices are excited, even if headers say 3D."""
+
+
+def _are_excited(
+    encoded: _Fitted,
+    excited: _Fitted,
+    scatter: tuple[float, float],
+    in_plane_alike: bool,
+    acquisition: AcquisitionType | None,
+) -> bool:
+    """Whether slices were excited, or the slab axis encoded: by misfits over what subjects scatter, and headers."""
     ratio = (excited.misfit / scatter[1]) / (encoded.misfit / scatter[0])
+    if acquisition is not None:
+        return ratio < (HARDLY if acquisition == "2D" else OVERRULES)
     blurred = encoded.model.transfer(encoded.parameters)[0][-1] < SHARP
     return ratio < CLEARLY or (in_plane_alike and blurred and ratio < HARDLY)
 

@@ -1,11 +1,11 @@
-"""How an image was acquired, as its name, its sidecar or its DICOM headers say: contrast and slice thickness."""
+"""How an image was acquired, as its name, its sidecar or its DICOM headers say: contrast, thickness, 2-D or 3-D."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from udeansr.errors import UdeansrError
 from udeansr.image.dicom import is_series, series_at
@@ -73,27 +73,46 @@ def slice_thickness_mm(path: Path) -> float | None:
     Args:
         path: an image, or a DICOM series.
     """
-    told = _series_thickness(path) if is_series(path) else None
-    if told is None:
-        told = _sidecar(path).get("SliceThickness")
+    told = _header(path, "SliceThickness")
     try:
         return float(told) if told is not None and float(told) > 0 else None
     except (TypeError, ValueError):
         return None
 
 
-def _series_thickness(path: Path) -> Any:
+AcquisitionType = Literal["2D", "3D"]
+"""Whether slices were excited one by one, or the slab axis was phase-encoded."""
+
+
+def acquisition_type(path: Path) -> AcquisitionType | None:
+    """Whether an image was acquired in 2-D or 3-D, as MRAcquisitionType of its DICOM headers or sidecar says.
+
+    Args:
+        path: an image, or a DICOM series.
+    Returns: None where nothing says.
+    """
+    told = str(_header(path, "MRAcquisitionType")).strip().upper()
+    return cast(AcquisitionType, told) if told in get_args(AcquisitionType) else None
+
+
+def _header(path: Path, name: str) -> Any:
+    """What DICOM headers say under a name, or else the ``.json`` beside an image; None where they do not."""
+    told = _series_header(path, name) if is_series(path) else None
+    return _sidecar(path).get(name) if told is None else told
+
+
+def _series_header(path: Path, name: str) -> Any:
     """What the headers of a DICOM series say, classic or enhanced."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
-        tags = ["SliceThickness", "SharedFunctionalGroupsSequence"]
+        tags = [name, "SharedFunctionalGroupsSequence"]
         header = pydicom.dcmread(series_at(path).files[0], stop_before_pixels=True, specific_tags=tags)
-        if "SliceThickness" in header:
-            return header.SliceThickness
-        return header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness
-    except (UdeansrError, InvalidDicomError, OSError, AttributeError, IndexError, TypeError):
+        if name in header:
+            return header[name].value
+        return header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0][name].value
+    except (UdeansrError, InvalidDicomError, OSError, AttributeError, IndexError, KeyError, TypeError):
         return None  # whoever reads the image says what is wrong with it
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from udeansr.image.grid import format_spacing
 from udeansr.models.description import ModelDescription
+from udeansr.planning.domain import Domain
 
 NOT_SAID = "not said"
 
@@ -26,6 +27,7 @@ class ModelCard:
         data: whose scans it learnt from.
         data_licence: of those.
         subjects: how many, who, healthy or not.
+        resolution: where the spectra of the LR break off, if they do.
         degradation: what made LR of HR in training.
         training: its length, on which machine.
         weights_licence: an identifier of SPDX in small letters, such as cc0-1.0.
@@ -45,6 +47,7 @@ class ModelCard:
     data: str = NOT_SAID
     data_licence: str = NOT_SAID
     subjects: str = NOT_SAID
+    resolution: str = NOT_SAID
     degradation: str = NOT_SAID
     training: str = NOT_SAID
     weights_licence: str = "unknown"
@@ -71,6 +74,7 @@ class ModelCard:
             method=f"`{description.method}` of udeansr {description.version}",
             data=description.plan.dataset,
             subjects=NOT_SAID if domain is None else f"{domain.subjects} with HR",
+            resolution=NOT_SAID if domain is None else _resolution(configuration.task.lr_spacing_mm, domain),
             degradation=str(configuration.task.source_degradation),
             training=length,
         )
@@ -93,6 +97,7 @@ class ModelCard:
         ]
         facts = {
             "LR spacing": f"{format_spacing(self.lr_spacing_mm)} along the axes {' '.join(self.orientation)}",
+            "true resolution of the LR": self.resolution,
             "method": self.method,
             "learnt from": self.data,
             "licence of these data": self.data_licence,
@@ -125,6 +130,14 @@ def _table(rows: tuple[Mapping[str, str | float], ...]) -> list[str]:
     columns = list(rows[0])
     lines = [f"| {' | '.join(map(_cell, columns))} |", "|---" * len(columns) + "|"]
     return lines + [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in rows]
+
+
+def _resolution(lr_spacing_mm: Sequence[float], domain: Domain) -> str:
+    """The true resolution of the LR that a model was made for, in words."""
+    if min(domain.resolved_fraction) == 1:
+        return "that of its voxels"
+    true_mm = [mm / part for mm, part in zip(lr_spacing_mm, domain.resolved_fraction, strict=True)]
+    return f"{format_spacing(true_mm)}: interpolated by the scanner"
 
 
 def _cell(value: str | float) -> str:

@@ -11,7 +11,7 @@ from udeansr.degradation.spectral_fit import unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
 from udeansr.degradation.true_resolution import noise_sigma, resolved_fraction
 from udeansr.errors import UdeansrError
-from udeansr.image.acquisition import image_contrast, slice_thickness_mm
+from udeansr.image.acquisition import AcquisitionType, acquisition_type, image_contrast, slice_thickness_mm
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
@@ -41,6 +41,7 @@ class CaseFacts:
         noise: standard deviation of its white noise, over the intensity scale; of LR in the band of the HR.
         contrast: in the words of BIDS; None where nothing says.
         slice_thickness: as DICOM or a sidecar says it, over the distance of slices; None where they do not.
+        acquisition: 2D or 3D, as they say it.
         digest: of voxels and shape in one fixed orientation: equal for the same image in another file.
     """
 
@@ -59,6 +60,7 @@ class CaseFacts:
     noise: NonNegativeFloat = 0.0
     contrast: str | None = None
     slice_thickness: PositiveFloat | None = None
+    acquisition: AcquisitionType | None = None
 
     @property
     def intensity_scale(self) -> float:
@@ -170,6 +172,7 @@ def _facts(request: Request, volume: Volume, stored_orientation: str) -> CaseFac
         noise=float(f"{noise_sigma(seen) / high:.4g}"),
         contrast=image_contrast(path),
         slice_thickness=None if thickness_mm is None else round(thickness_mm / volume.geometry.spacing_mm[0], 3),
+        acquisition=acquisition_type(path),
     )
 
 

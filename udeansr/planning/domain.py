@@ -35,6 +35,8 @@ class Domain:
             ellipsoid of k-space, which the measure does not know, has several times as much.)
         noise: of each complex channel, normalised intensity; the most that was seen.
         lowest_transfer: along (Z, Y, X), mean of the transfer over the LR's k-space; the least that was seen.
+        resolved_fraction: part of its Nyquist frequency up to which a typical target LR holds anything, along
+            (Z, Y, X); below 1 its scanner interpolated it.
     """
 
     contrast: str | None
@@ -43,6 +45,7 @@ class Domain:
     residual: NonNegativeFloat
     noise: NonNegativeFloat
     lowest_transfer: tuple[Fraction, Fraction, Fraction]
+    resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         """Refuse a spectrum that is no block."""

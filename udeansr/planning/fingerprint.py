@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +12,7 @@ import numpy as np
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import permutation_p
+from udeansr.image.acquisition import AcquisitionType
 from udeansr.image.grid import equal_spacing
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
@@ -52,6 +53,7 @@ class CohortFacts:
         noise: standard deviation of an image's white noise, over the level that becomes 1.
         contrast: that of most images, in the words of BIDS; None where nothing says.
         slice_thickness: over the distance of slices, as headers or sidecars say it; None where they do not.
+        acquisition: 2D or 3D, as most of them say it.
     """
 
     images: PositiveInt
@@ -64,6 +66,7 @@ class CohortFacts:
     noise: NonNegativeFloat = 0.0
     contrast: str | None = None
     slice_thickness: PositiveFloat | None = None
+    acquisition: AcquisitionType | None = None
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,14 @@ def _extracted(protocol: ExaminedProtocol, processes: int) -> tuple[Fingerprint,
     facts = tuple(one.facts for one in examined if one.facts is not None)
     spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
     unfolded = [one.unfolded for one in examined if one.group == SOURCE_HR and one.unfolded is not None]
+    told = most_common([case.acquisition for case in facts if case.group == TARGET_LR])
     degradation = measure_degradation(
-        spectra[SOURCE_HR], spectra[TARGET_LR], grid.lr_spacing_mm, unfolded, grid.scale.y == grid.scale.x == 1
+        spectra[SOURCE_HR],
+        spectra[TARGET_LR],
+        grid.lr_spacing_mm,
+        unfolded,
+        in_plane_alike=grid.scale.y == grid.scale.x == 1,
+        acquisition=cast("AcquisitionType | None", told),
     )
     samples = _degrade_samples(raw, grid, degradation, processes)
     trained = [case for case in facts if case.group in spectra]
@@ -169,7 +178,8 @@ def _extracted(protocol: ExaminedProtocol, processes: int) -> tuple[Fingerprint,
     )
     singly = spectra[TARGET_LR][:IMAGES]
     contrast = raw.about.contrast or fingerprint.cohorts[TARGET_LR].contrast
-    return fingerprint, find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, contrast)
+    domain = find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, contrast)
+    return fingerprint, replace(domain, resolved_fraction=fingerprint.cohorts[TARGET_LR].resolved_fraction)
 
 
 def _degrade_samples(
@@ -199,6 +209,7 @@ def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> Cohort
         noise=round(float(np.median([case.noise for case in cases])), 6),
         contrast=most_common([case.contrast for case in cases]),
         slice_thickness=round(float(np.median(thick)), 3) if thick else None,
+        acquisition=cast("AcquisitionType | None", most_common([case.acquisition for case in cases])),
     )
 
 

@@ -43,11 +43,15 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in LISTED]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
+        target = fingerprint.cohorts[TARGET_LR]
+        kind = f"headers say {target.acquisition}" if target.acquisition else "no header says 2D or 3D"
         if axis == "Z" and measured.slice_profile is not None:
-            told = fingerprint.cohorts[TARGET_LR].slice_thickness
+            told = target.slice_thickness
             thick = f"{measured.slice_thickness:.2f} of their distance thick"
             headers = "no header says" if told is None else f"headers say {told:.2f}"
-            rows.append(("  slices", f"excited, {thick} ({headers}); what is finer folds back"))
+            rows.append(("  slices", f"excited ({kind}), {thick} ({headers}); what is finer folds back"))
+        elif axis == "Z" and target.acquisition is not None:
+            rows.append(("  slices", f"encoded, as their spectra fit ({kind})"))
         rows.append(
             (f"  along {axis}", f"transfer {left} at {' '.join(map(str, LISTED))} Nyquist; width {width:.2f} mm")
         )
