@@ -3,8 +3,8 @@
     python benchmarks/methods.py -p udeansr_preprocessed/Dataset001_BrainT1w -c x2x2x2
 
 All methods of a plan's configuration, on batches of noise, in one run on one machine: it is the ratios that count.
-Adversaries play as they do when a method trains; of a method in stages each stage is timed. FLOP are counted by torch
-(a multiplication and an addition are two).
+Adversaries play as they do when a method trains; of a method in stages, or with a warm start, each part is timed. FLOP
+are counted by torch (a multiplication and an addition are two).
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from udeansr.methods import METHODS, build_method, parse_settings
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
 from udeansr.training.trainer import Trainer
-
-VARIANTS = {"udean, adversaries": ("udean", ["udean.warm_start=0.5"])}
-"""Beside the methods as they are."""
 
 
 def deployed_weights(method: Method, slab: torch.Tensor) -> int:
@@ -58,19 +55,20 @@ def main() -> None:
     device = choose_device(arguments.device)
     precision = choose_precision("auto", device)
     batch = random_batch(configuration)
-    variants = {name: (name, []) for name, kind in METHODS.items() if kind.players} | VARIANTS
+    names = [name for name, kind in METHODS.items() if kind.players and kind.needs_cohort]
     print("| method | weights, trained | deployed | GFLOP a slab | seconds an iteration | ms a slab |")
     print("|---|---|---|---|---|---|")
-    for title, (name, assignments) in variants.items():
+    for name in names:
         torch.manual_seed(0)
-        method = build_method(name, configuration, parse_settings(name, assignments)).to(device)
+        method = build_method(name, configuration, parse_settings(name, [])).to(device)
         slab = batch.lr[:1].to(device)
         deployed = deployed_weights(method, slab)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             method.super_resolve(slab)
         trainer = Trainer(method, learning_rate=method.learning_rate, device=device, precision=precision)
         times = []
-        for start in (*method.stage_starts, *((0.5,) if assignments else ())):
+        starts = {*method.stage_starts, getattr(method.settings, "warm_start", 0.0)}
+        for start in sorted(starts):
             method.progress = start
             times.append(seconds_an_iteration(trainer, batch, arguments.iterations))
         with torch.inference_mode(), autocast(device, precision):
@@ -81,7 +79,7 @@ def main() -> None:
         trained = sum(weights.numel() for weights in method.parameters())
         shown = " / ".join(f"{seconds:.3f}" for seconds in times)
         flop = counter.get_total_flops() / 1e9
-        print(f"| {title} | {trained:,} | {deployed:,} | {flop:.2f} | {shown} | {1000 * each:.1f} |", flush=True)
+        print(f"| {name} | {trained:,} | {deployed:,} | {flop:.2f} | {shown} | {1000 * each:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
