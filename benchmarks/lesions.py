@@ -69,7 +69,7 @@ def main() -> None:
             model = learn_protocol(protocol, [], "cpu", "auto")
         level = float(np.median(scan[scan > scan.mean()]))
         balls = place_balls(scan, truth.geometry, level)
-        added = BRIGHTER * level * sum(np.clip(radius + 0.5 - away, 0, 1) for radius, away in balls)
+        added = BRIGHTER * level * np.sum([np.clip(radius + 0.5 - away, 0, 1) for radius, away in balls], axis=0)
         made = []
         for voxels in (scan + added, scan):
             again = thicken(Volume(voxels.astype(np.float32), truth.geometry), factor)

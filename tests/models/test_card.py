@@ -57,9 +57,9 @@ def test_where_the_scanner_interpolated_the_card_says_what_a_voxel_is_worth(tiny
     facts = Domain("T1w", 4, (((0.0,),),), 0.1, 0.1, (1.0, 1.0, 1.0))
     told = [
         ModelCard.of(replace(description, domain=replace(facts, resolved_fraction=fractions))).resolution
-        for fractions in ((1.0, 1.0, 1.0), (1.0, 0.8, 0.5))
+        for fractions in ((1.0, 1.0, 1.0), (1.0, 0.8, 0.5), None)
     ]
-    assert told == ["that of its voxels", "4 x 2.5 x 4 mm: interpolated by the scanner"]
+    assert told == ["that of its voxels", "4 x 2.5 x 4 mm: interpolated by the scanner", "not said"]
     card = replace(CARD, resolution=told[1]).markdown()
     assert "| true resolution of the LR | 4 x 2.5 x 4 mm: interpolated by the scanner |" in card
 

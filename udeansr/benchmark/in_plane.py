@@ -20,12 +20,10 @@ from udeansr.models.choice import ModelQuery
 from udeansr.paths import results_root
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
+from udeansr.prediction.self_training import THICK
 
 LR, HR, OWN, CUBIC = "lr", "hr", "self", "tricubic"
 """Folders of what is made."""
-
-THINNEST = 1.2
-"""Slices at least so many times as thick as the pixels of their plane are thick slices."""
 
 
 def restore_in_plane(scans: Path, output: Path, settings: tuple[str, ...] = (), device: str = "auto") -> None:
@@ -73,9 +71,9 @@ def thickened_in_plane(path: Path) -> tuple[Volume, Volume]:
     spacing_mm = scan.geometry.spacing_mm
     axis = max((1, 2), key=lambda one: resolved_fraction(scan.voxels, one) / spacing_mm[one])
     ratio = spacing_mm[0] / spacing_mm[axis]
-    if ratio < THINNEST:
+    if ratio < THICK:
         raise UdeansrError(
-            f"{path}: {format_spacing(spacing_mm)}; expected slices at least {THINNEST} times as thick as the pixels "
+            f"{path}: {format_spacing(spacing_mm)}; expected slices at least {THICK} times as thick as the pixels "
             "of their plane; leave this scan out"
         )
     hr = reorient(stored, letters[axis] + letters[0] + letters[3 - axis])

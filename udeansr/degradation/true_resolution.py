@@ -6,9 +6,12 @@ of such an image breaks off before its Nyquist frequency.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from udeansr.image.cropping import foreground_mask, middle
+from udeansr.image.volume import triple
 
 BINS = 20
 """Of |f| / Nyquist."""
@@ -22,6 +25,11 @@ _LONGEST = 256
 _TREND, _STEP, _FIRST = 4, 2, 8
 _CORNER = 0.9
 """Of |f| / Nyquist along both axes of a slice: where least of the anatomy is."""
+
+
+def true_spacing_mm(spacing_mm: Sequence[float], fractions: Sequence[float]) -> tuple[float, float, float]:
+    """What a voxel is worth along (Z, Y, X), mm: its spacing over its :func:`resolved_fraction`."""
+    return triple(round(mm / part, 3) for mm, part in zip(spacing_mm, fractions, strict=True))
 
 
 def resolved_fraction(voxels: np.ndarray, axis: int) -> float:

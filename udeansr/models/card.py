@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from udeansr.degradation.true_resolution import true_spacing_mm
 from udeansr.image.grid import format_spacing
 from udeansr.models.description import ModelDescription
 from udeansr.planning.domain import Domain
@@ -74,7 +75,7 @@ class ModelCard:
             method=f"`{description.method}` of udeansr {description.version}",
             data=description.plan.dataset,
             subjects=NOT_SAID if domain is None else f"{domain.subjects} with HR",
-            resolution=NOT_SAID if domain is None else _resolution(configuration.task.lr_spacing_mm, domain),
+            resolution=_resolution(configuration.task.lr_spacing_mm, domain),
             degradation=str(configuration.task.source_degradation),
             training=length,
         )
@@ -132,12 +133,13 @@ def _table(rows: tuple[Mapping[str, str | float], ...]) -> list[str]:
     return lines + [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in rows]
 
 
-def _resolution(lr_spacing_mm: Sequence[float], domain: Domain) -> str:
+def _resolution(lr_spacing_mm: Sequence[float], domain: Domain | None) -> str:
     """The true resolution of the LR that a model was made for, in words."""
+    if domain is None or domain.resolved_fraction is None:
+        return NOT_SAID
     if min(domain.resolved_fraction) == 1:
         return "that of its voxels"
-    true_mm = [mm / part for mm, part in zip(lr_spacing_mm, domain.resolved_fraction, strict=True)]
-    return f"{format_spacing(true_mm)}: interpolated by the scanner"
+    return f"{format_spacing(true_spacing_mm(lr_spacing_mm, domain.resolved_fraction))}: interpolated by the scanner"
 
 
 def _cell(value: str | float) -> str:

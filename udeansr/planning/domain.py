@@ -36,7 +36,7 @@ class Domain:
         noise: of each complex channel, normalised intensity; the most that was seen.
         lowest_transfer: along (Z, Y, X), mean of the transfer over the LR's k-space; the least that was seen.
         resolved_fraction: part of its Nyquist frequency up to which a typical target LR holds anything, along
-            (Z, Y, X); below 1 its scanner interpolated it.
+            (Z, Y, X); below 1 its scanner interpolated it. None: nobody measured it.
     """
 
     contrast: str | None
@@ -45,7 +45,7 @@ class Domain:
     residual: NonNegativeFloat
     noise: NonNegativeFloat
     lowest_transfer: tuple[Fraction, Fraction, Fraction]
-    resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
+    resolved_fraction: tuple[Fraction, Fraction, Fraction] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a spectrum that is no block."""

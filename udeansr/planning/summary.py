@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from udeansr.degradation.kspace import Degradation
+from udeansr.degradation.true_resolution import true_spacing_mm
 from udeansr.image.grid import format_spacing
 from udeansr.paths import TARGET_LR
 from udeansr.planning.configuration import SIZE_KEYS, TASK_KEYS
@@ -30,7 +31,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
         if cohort.contrast is not None:
             rows.append(("  contrast", f"{cohort.contrast}, as names, headers or sidecars say"))
         if min(cohort.resolved_fraction) < 1:
-            true_mm = [mm / part for mm, part in zip(cohort.spacing_mm, cohort.resolved_fraction, strict=True)]
+            true_mm = true_spacing_mm(cohort.spacing_mm, cohort.resolved_fraction)
             rows.append(
                 ("  resolution", f"spectra break off at {format_spacing(true_mm)}: zero filling or partial Fourier")
             )

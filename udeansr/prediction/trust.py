@@ -12,11 +12,10 @@ from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.measured_degradation import MeasuredDegradation, convolve
 from udeansr.degradation.shift import shift_voxels
 from udeansr.degradation.slice_profile import acquire_slices
-from udeansr.degradation.true_resolution import resolved_fraction
+from udeansr.degradation.true_resolution import resolved_fraction, true_spacing_mm
 from udeansr.evaluation.fidelity import gain
 from udeansr.image.cropping import middle
 from udeansr.image.grid import Scale, format_spacing
-from udeansr.image.volume import triple
 from udeansr.planning.domain import Domain, mean_transfer
 
 WINDOW = 256
@@ -189,7 +188,7 @@ def resolved_mm(lr: np.ndarray, spacing_mm: tuple[float, float, float]) -> tuple
     parts = [resolved_fraction(lr, axis) for axis in range(3)]
     if min(parts) == 1:
         return None
-    return triple(round(mm / part, 3) for mm, part in zip(spacing_mm, parts, strict=True))
+    return true_spacing_mm(spacing_mm, parts)
 
 
 def _outside(
