@@ -114,7 +114,7 @@ def test_the_level_gain_is_that_of_the_source_images(dataset, monkeypatch):
     dataset.write("sourceHR", "hr3.nii.gz")
     known = np.zeros((16, 16, 16))
     monkeypatch.setattr(
-        "udeansr.planning.fingerprint.degrade_sample",
-        lambda request: DegradedSample(gains[request.path.name[:3]], known, known),
+        "udeansr.planning.cohort_measure.degrade_sample",
+        lambda request: DegradedSample(gains[request.path.name[:3]], known, known, np.linspace(0.5, 1, 1025)),
     )
     assert extracted(dataset).level_gain == 1.3

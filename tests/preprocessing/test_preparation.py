@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.tone_curve import NODES, ToneCurve
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.grid import reorient, same_grid, sr_geometry, sub_geometry
@@ -184,3 +186,18 @@ def test_a_volume_without_signal_is_refused(prepare, plan: Plan, configuration: 
         UdeansrError, match=r"^sourceHR/anna\.nii\.gz: no voxel is positive; expected a magnitude image; "
     ):
         prepare(empty, plan, configuration, HERE)
+
+
+def test_hr_is_brought_to_the_contrast_of_the_lr_where_it_was_measured(blobs, plan, configuration):
+    curve = ToneCurve(tuple(np.linspace(0, 1, NODES) ** 0.75))
+    frequencies, flat = (0.5,), ((1.0,),) * 3
+    measured = MeasuredDegradation(frequencies, flat, (2.4,) * 3, 0.0, 1.0, 0.0, tone=curve)
+    with_tone = replace(plan, degradation=measured)
+    hr = blobs.hr(7)
+    plain, changed = (prepare_hr(hr, one, configuration, HERE) for one in (plan, with_tone))
+    shift = tuple(a - b for a, b in zip(plain.start, changed.start, strict=True))
+    shared = tuple(slice(a, a + n) for a, n in zip(shift, plain.voxels.shape, strict=True))
+    np.testing.assert_allclose(changed.voxels[shared], curve(plain.voxels), atol=2e-3)
+    assert changed.level == plain.level
+    known = configuration.changed(source_degradation="truncation")
+    np.testing.assert_array_equal(prepare_hr(hr, with_tone, known, HERE).voxels, plain.voxels)

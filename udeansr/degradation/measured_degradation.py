@@ -9,6 +9,7 @@ import scipy.fft
 
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.slice_profile import SLICE_PROFILES, acquire_slices
+from udeansr.degradation.tone_curve import ToneCurve
 from udeansr.image.grid import Scale
 from udeansr.strict_json import NonNegativeFloat, PositiveFloat
 
@@ -31,6 +32,8 @@ class MeasuredDegradation:
         slice_profile: "gaussian" or "box" where the slices were excited, and what lies above their Nyquist folds back;
             None where the slab axis was encoded as the others were.
         slice_thickness: full width at half maximum of the profile over the distance of slices.
+        tone: from the contrast of the HR to that of the LR, which HR goes through before all else; None where they
+            are alike.
     """
 
     frequencies: Curve
@@ -41,6 +44,7 @@ class MeasuredDegradation:
     residual: NonNegativeFloat
     slice_profile: str | None = None
     slice_thickness: PositiveFloat = 1.0
+    tone: ToneCurve | None = None
 
     def __post_init__(self) -> None:
         """Refuse curves of several lengths, or of none."""
@@ -71,7 +75,7 @@ def apply_measured(hr: np.ndarray, scale: Scale, measured: MeasuredDegradation) 
     """Make the LR of HR as the scanner was measured to do, but for the noise.
 
     Args:
-        hr: (Z, Y, X), any unit. Each side divides by its scale.
+        hr: (Z, Y, X), any unit, in the contrast of the LR. Each side divides by its scale.
         scale: voxels merged along each axis.
         measured: transfer along these axes, or the slice profile.
     Returns: (Z/sz, Y/sy, X/sx) float32, same unit and mean; may ring below 0, as no magnitude is taken.

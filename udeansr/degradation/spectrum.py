@@ -135,23 +135,34 @@ def permutation_p(hr_spectra: Sequence[np.ndarray], lr_spectra: Sequence[np.ndar
     Returns: None where subjects are too few for any p below 0.05 (up to 3 + 3), or have no cell in common.
     Source: the permutation test of Fisher, The Design of Experiments, 1935; statistic and limits are our choice.
     """
-    of_hr, subjects = len(hr_spectra), len(hr_spectra) + len(lr_spectra)
-    ways = math.comb(subjects, of_hr)
-    least = (2 if 2 * of_hr == subjects else 1) / ways  # of cohorts of one size, two divisions are alike
-    if least >= SIGNIFICANT:
-        return None
-    spectra = np.stack([*hr_spectra, *lr_spectra]).reshape(subjects, -1)
+    spectra = np.stack([*hr_spectra, *lr_spectra]).reshape(len(hr_spectra) + len(lr_spectra), -1)
     spectra = spectra[:, np.isfinite(spectra).all(axis=0)]
     if not spectra.size:
         return None
     spectra = spectra - spectra.mean(axis=1, keepdims=True)
+    return cohorts_p(spectra[: len(hr_spectra)], spectra[len(hr_spectra) :])
+
+
+def cohorts_p(one: np.ndarray, other: np.ndarray) -> float | None:
+    """The p of the null hypothesis that two cohorts are of one kind, by the mean square of what their means differ in.
+
+    Args:
+        one: (subjects, numbers).
+        other: (subjects, numbers), the same numbers of others.
+    Returns, source: as of :func:`permutation_p`.
+    """
+    of_one, subjects = len(one), len(one) + len(other)
+    ways = math.comb(subjects, of_one)
+    least = (2 if 2 * of_one == subjects else 1) / ways  # of cohorts of one size, two divisions are alike
+    if least >= SIGNIFICANT:
+        return None
     if ways <= EXACT:
-        divisions = np.array(list(itertools.combinations(range(subjects), of_hr)))  # the first is the true one
+        divisions = np.array(list(itertools.combinations(range(subjects), of_one)))  # the first is the true one
     else:
         rng = np.random.default_rng(0)
-        drawn = [rng.permutation(subjects)[:of_hr] for _ in range(DRAWN)]
-        divisions = np.array([np.arange(of_hr), *drawn])
-    weights = np.full((len(divisions), subjects), -1 / (subjects - of_hr))
-    np.put_along_axis(weights, divisions, 1 / of_hr, axis=1)
-    statistic = np.square(weights @ spectra).mean(axis=1)
+        drawn = [rng.permutation(subjects)[:of_one] for _ in range(DRAWN)]
+        divisions = np.array([np.arange(of_one), *drawn])
+    weights = np.full((len(divisions), subjects), -1 / (subjects - of_one))
+    np.put_along_axis(weights, divisions, 1 / of_one, axis=1)
+    statistic = np.square(weights @ np.concatenate([one, other])).mean(axis=1)
     return float(np.mean(statistic >= statistic[0] * (1 - 1e-9)))

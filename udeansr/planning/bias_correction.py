@@ -23,6 +23,7 @@ from udeansr.degradation.measured_degradation import (
 )
 from udeansr.degradation.spectral_fit import measure_degradation, unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.degradation.tone_curve import intensity_sample, toned
 from udeansr.image.files import read_volume
 from udeansr.image.grid import reorient
 from udeansr.image.normalization import intensity_scale
@@ -52,18 +53,20 @@ class DegradedSample:
         level_gain: level of the normalised degraded HR over that of the normalised HR.
         truncated: spectrum of the HR truncated to the LR's k-space.
         degraded: spectrum of the degraded HR.
+        intensities: sample of the degraded HR.
         unfolded: spectrum of the HR up to its own Nyquist along the slab axis; None where that is the LR's.
     """
 
     level_gain: float
     truncated: np.ndarray
     degraded: np.ndarray
+    intensities: np.ndarray
     unfolded: np.ndarray | None = None
 
 
 def degrade_sample(request: DegradedSampleRequest) -> DegradedSample:
     """Degrade one HR image as measured; the noise is the same at each call."""
-    volume = reorient(read_volume(request.path), request.grid.orientation)
+    volume = toned(reorient(read_volume(request.path), request.grid.orientation), request.measured.tone)
     hr = to_hr_grid(volume, request.grid)
     blurred = apply_measured(hr, request.grid.scale, request.measured)
     noise = request.measured.noise * intensity_scale(blurred)
@@ -72,6 +75,7 @@ def degrade_sample(request: DegradedSampleRequest) -> DegradedSample:
         intensity_scale(volume.voxels) / intensity_scale(lr),
         foreground_spectrum(hr, request.grid.scale),
         foreground_spectrum(lr),
+        intensity_sample(lr),
         unfolded_spectrum(hr, request.grid.scale) if request.measured.slice_profile is not None else None,
     )
 

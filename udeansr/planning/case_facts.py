@@ -9,6 +9,7 @@ import numpy as np
 
 from udeansr.degradation.spectral_fit import unfolded_spectrum
 from udeansr.degradation.spectrum import foreground_spectrum
+from udeansr.degradation.tone_curve import ToneCurve, intensity_sample, toned
 from udeansr.degradation.true_resolution import noise_sigma, resolved_fraction
 from udeansr.errors import UdeansrError
 from udeansr.image.acquisition import AcquisitionType, acquisition_type, image_contrast, slice_thickness_mm
@@ -96,6 +97,7 @@ class Examined:
         facts: None where there are faults.
         spectrum: (16, 16, 16) log power on the LR grid, HR truncated to it; None if not wanted.
         unfolded: (sz * 16, 16, 16) of HR up to its own Nyquist along the slab axis; None where that is the LR's.
+        intensities: sample of an LR, where the spectrum is wanted.
     """
 
     group: str
@@ -105,6 +107,7 @@ class Examined:
     facts: CaseFacts | None = None
     spectrum: np.ndarray | None = None
     unfolded: np.ndarray | None = None
+    intensities: np.ndarray | None = None
 
 
 def examine(request: Request) -> Examined:
@@ -120,15 +123,26 @@ def examine(request: Request) -> Examined:
     if faults:
         return Examined(group, case, faults, volume.geometry)
     facts = _facts(request, volume, stored.geometry.orientation)
-    spectrum = unfolded = None
+    spectrum = unfolded = intensities = None
     if request.grid and request.spectrum and fits_patch(facts, request.grid):
         if group in HR_GROUPS:
-            hr, scale = to_hr_grid(volume, request.grid), request.grid.scale
-            spectrum = foreground_spectrum(hr, scale)
-            unfolded = unfolded_spectrum(hr, scale) if scale.z > 1 else None
+            spectrum, unfolded = hr_spectra(volume, request.grid)
         else:
-            spectrum = foreground_spectrum(to_lr_grid(volume, request.grid))
-    return Examined(group, case, (), volume.geometry, facts, spectrum, unfolded)
+            lr = to_lr_grid(volume, request.grid)
+            spectrum, intensities = foreground_spectrum(lr), intensity_sample(lr)
+    return Examined(group, case, (), volume.geometry, facts, spectrum, unfolded, intensities)
+
+
+def hr_spectra(volume: Volume, grid: CohortGrid, tone: ToneCurve | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The spectra of HR in the contrast of the LR: truncated to its k-space, and unfolded where slices are merged.
+
+    Args:
+        volume: HR in the orientation of the grid.
+        grid: the grid of both cohorts.
+        tone: from its contrast to that of the LR.
+    """
+    hr, scale = to_hr_grid(toned(volume, tone), grid), grid.scale
+    return foreground_spectrum(hr, scale), unfolded_spectrum(hr, scale) if scale.z > 1 else None
 
 
 def fits_patch(facts: CaseFacts, grid: CohortGrid) -> bool:

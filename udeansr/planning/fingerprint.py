@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation
-from udeansr.degradation.spectral_fit import measure_degradation
-from udeansr.degradation.spectrum import permutation_p
 from udeansr.image.acquisition import AcquisitionType
 from udeansr.image.grid import equal_spacing
-from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
-from udeansr.planning.bias_correction import (
-    IMAGES,
-    DegradedSample,
-    DegradedSampleRequest,
-    degrade_sample,
-    with_hidden_noise,
-)
-from udeansr.planning.case_facts import CaseFacts, Examined
+from udeansr.planning.bias_correction import IMAGES
+from udeansr.planning.case_facts import CaseFacts
 from udeansr.planning.cohort_grid import CohortGrid, most_common
+from udeansr.planning.cohort_measure import ContrastFacts, measure_cohorts
 from udeansr.planning.configuration import BandAxes
 from udeansr.planning.domain import Domain, find_domain
 from udeansr.planning.integrity import ExaminedProtocol, examine_dataset
@@ -83,6 +75,7 @@ class Fingerprint:
         degradation: what lies between the cohorts beyond truncation, measured without pairs.
         degradation_p: of the hypothesis that there is nothing beyond truncation; None of too few subjects.
         level_gain: level of normalised LR over that of normalised HR of the same subject: from HR degraded as measured.
+        contrast: how far the contrasts of the cohorts are apart; where that is no chance, ``degradation.tone`` is set.
         cases: the facts of every image.
         band_axes: along which HR is coarser than LR, see :class:`CohortGrid`.
     """
@@ -97,6 +90,7 @@ class Fingerprint:
     degradation_p: Fraction | None
     level_gain: PositiveFloat
     cases: tuple[CaseFacts, ...]
+    contrast: ContrastFacts = field(default_factory=ContrastFacts)
     band_axes: BandAxes = ""
 
     @property
@@ -144,21 +138,10 @@ def extract_fingerprints(raw: RawDataset, processes: int) -> list[tuple[Fingerpr
 
 
 def _extracted(protocol: ExaminedProtocol, processes: int) -> tuple[Fingerprint, Domain]:
-    raw, grid, examined = protocol.raw, protocol.grid, protocol.images
-    facts = tuple(one.facts for one in examined if one.facts is not None)
-    spectra = {group: _spectra(examined, group) for group in (SOURCE_HR, TARGET_LR)}
-    unfolded = [one.unfolded for one in examined if one.group == SOURCE_HR and one.unfolded is not None]
-    told = most_common([case.acquisition for case in facts if case.group == TARGET_LR])
-    degradation = measure_degradation(
-        spectra[SOURCE_HR],
-        spectra[TARGET_LR],
-        grid.lr_spacing_mm,
-        unfolded,
-        in_plane_alike=grid.scale.y == grid.scale.x == 1,
-        acquisition=cast("AcquisitionType | None", told),
-    )
-    samples = _degrade_samples(raw, grid, degradation, processes)
-    trained = [case for case in facts if case.group in spectra]
+    raw, grid = protocol.raw, protocol.grid
+    facts = tuple(one.facts for one in protocol.images if one.facts is not None)
+    measure = measure_cohorts(protocol, processes)
+    trained = [case for case in facts if case.group in measure.spectra]
     extents = [grid.lr_voxels(case.foreground_shape, case.spacing_mm) for case in trained]
     depth, height, width = (int(n) for n in np.min(extents, axis=0))
     fingerprint = Fingerprint(
@@ -168,32 +151,20 @@ def _extracted(protocol: ExaminedProtocol, processes: int) -> tuple[Fingerprint,
         hr_spacing_mm=grid.hr_spacing_mm,
         smallest_lr_voxels=(depth, height, width),
         cohorts={
-            group: _cohort([case for case in trained if case.group == group], spectra[group]) for group in spectra
+            group: _cohort([case for case in trained if case.group == group], spectra)
+            for group, spectra in measure.spectra.items()
         },
-        degradation=with_hidden_noise(degradation, samples, grid.lr_spacing_mm),
-        degradation_p=permutation_p(spectra[SOURCE_HR], spectra[TARGET_LR]),
-        level_gain=round(float(np.median([one.level_gain for one in samples])), 4),
+        degradation=measure.degradation,
+        degradation_p=measure.degradation_p,
+        level_gain=measure.level_gain,
+        contrast=measure.contrast,
         cases=facts,
         band_axes=cast(BandAxes, grid.band_axes),
     )
-    singly = spectra[TARGET_LR][:IMAGES]
+    singly = measure.spectra[TARGET_LR][:IMAGES]
     contrast = raw.about.contrast or fingerprint.cohorts[TARGET_LR].contrast
-    domain = find_domain(spectra[SOURCE_HR], singly, grid.lr_spacing_mm, contrast)
+    domain = find_domain(measure.spectra[SOURCE_HR], singly, grid.lr_spacing_mm, contrast)
     return fingerprint, replace(domain, resolved_fraction=fingerprint.cohorts[TARGET_LR].resolved_fraction)
-
-
-def _degrade_samples(
-    raw: RawDataset, grid: CohortGrid, degradation: MeasuredDegradation, processes: int
-) -> list[DegradedSample]:
-    """Of source HR images, evenly drawn from the cohort."""
-    cases = raw.groups[SOURCE_HR]
-    drawn = [cases[i] for i in sorted({i * len(cases) // IMAGES for i in range(IMAGES)})]
-    requests = [DegradedSampleRequest(case.path, grid, degradation) for case in drawn]
-    return parallel_map(degrade_sample, requests, processes, "Correcting")
-
-
-def _spectra(examined: Sequence[Examined], group: str) -> list[np.ndarray]:
-    return [one.spectrum for one in examined if one.group == group and one.spectrum is not None]
 
 
 def _cohort(cases: Sequence[CaseFacts], spectra: Sequence[np.ndarray]) -> CohortFacts:

@@ -185,7 +185,12 @@ def _source_degradation(fingerprint: Fingerprint) -> tuple[SourceDegradation | D
     """What makes LR of the source HR: as measured, unless there may be nothing to measure, or no way to."""
     if fingerprint.other_contrast:
         return _known_of_headers(fingerprint)
-    p = fingerprint.degradation_p
+    p, contrast = fingerprint.degradation_p, fingerprint.contrast
+    if fingerprint.degradation.tone is not None:
+        return "measured", (
+            f"the contrasts of HR and LR differ by more than subjects do ({contrast.apart:.3f}, p = {contrast.p:.2g}): "
+            "HR is brought to the LR's by a tone curve, then degraded as measured"
+        )
     if p is None:
         return (
             "measured",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import numpy as np
+
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.true_resolution import true_spacing_mm
 from udeansr.image.grid import format_spacing
@@ -41,6 +43,8 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     p = fingerprint.degradation_p
     chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
     rows.append(("  chance", chance))
+    if not fingerprint.other_contrast:
+        rows.append(("  contrast", _contrast(fingerprint)))
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in LISTED]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
@@ -62,6 +66,20 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
         ("level gain", f"{fingerprint.level_gain:.3f}, normalised LR over HR of the same subject, by degrading HR")
     )
     return _table(rows)
+
+
+def _contrast(fingerprint: Fingerprint) -> str:
+    """How far the intensities of the cohorts are apart, and what is done about it."""
+    contrast, tone = fingerprint.contrast, fingerprint.degradation.tone
+    chance = "subjects are too few to tell" if contrast.p is None else f"p = {contrast.p:.2g}"
+    apart = f"quantiles of degraded HR and LR are {contrast.apart:.3f} apart ({chance})"
+    if tone is None and not contrast.same_anatomy:
+        return f"{apart}; not compared, as the foreground of LR is {contrast.volume_ratio:.2f} of that of HR"
+    if tone is None:
+        return f"{apart}; taken for alike"
+    places = np.linspace(0, 1, 6)
+    curve = " ".join(f"{level:.2f}" for level in tone(places))
+    return f"{apart}; HR becomes {curve} at {' '.join(f'{place:.1f}' for place in places)}"
 
 
 def plan_table(plan: Plan) -> str:

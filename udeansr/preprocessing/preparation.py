@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from udeansr.degradation.tone_curve import toned
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import Box, crop, foreground_box
 from udeansr.image.grid import Scale, format_spacing, reorient, same_grid, sr_geometry, sub_geometry
@@ -67,20 +68,21 @@ class Prepared:
 
 
 def prepare_hr(volume: Volume, plan: Plan, configuration: Configuration, path: Path) -> Prepared:
-    """Prepare source HR: reorient, resample if its spacing is not the plan's, cut to the foreground, normalise.
+    """Prepare source HR: reorient, bring to the LR's contrast and the plan's spacing, cut to the foreground, normalise.
 
     Each side of the result divides by the scale and holds at least a patch.
 
     Args:
         volume: HR as read.
-        plan: gives the orientation.
-        configuration: gives spacing, scale, slab and patch.
+        plan: gives the orientation, and with a measured degradation the tone curve.
+        configuration: gives spacing, scale, slab and patch, and says whether the degradation is the measured one.
         path: the file, for messages.
     Raises:
         UdeansrError: if no voxel is positive.
     """
     unit = _intensity_scale(volume, path)
-    volume = reorient(volume, plan.orientation)
+    measured = plan.degradation if configuration.task.source_degradation == "measured" else None
+    volume = toned(reorient(volume, plan.orientation), measured.tone if measured else None)
     stored_mm = volume.geometry.spacing_mm
     volume = to_spacing(volume, configuration.task.hr_spacing_mm)
     if volume.geometry.spacing_mm != stored_mm:
