@@ -20,7 +20,7 @@ def test_a_folder_is_claimed_once_and_knows_its_own_again(folder, settings):
     [
         ({"memory_gb": None}, "--memory-gb 0.0 -> left out. Give the former ones to go on with it"),
         ({"test": 3, "epochs": None}, "--test 2 -> 3, --epochs 2 -> left out"),
-        ({"scans": ("sub-9",)}, r"other scans \(5 -> 1\)"),
+        ({"scans": ("sub-9",)}, r"other scans \(6 are in one of the two alone, such as sub-"),
     ],
 )
 def test_other_options_than_it_was_made_with_are_named(folder, settings, changes, message):

@@ -72,7 +72,8 @@ class BenchmarkFolder:
             if change.name != "scans"
         ]
         if former.scans != settings.scans:
-            changes.insert(0, f"other scans ({len(former.scans)} -> {len(settings.scans)})")
+            odd = sorted(set(former.scans) ^ set(settings.scans))
+            changes.insert(0, f"other scans ({len(odd)} are in one of the two alone, such as {odd[0]})")
         if changes:
             raise UdeansrError(
                 f"{self.root}: the benchmark in it was made with other options: {', '.join(changes)}. "
