@@ -44,7 +44,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     chance = "subjects are too few to tell" if p is None else f"p = {p:.2g} that there is no more than truncation"
     rows.append(("  chance", chance))
     if not fingerprint.other_contrast:
-        rows.append(("  contrast", _contrast(fingerprint)))
+        rows.append(("  tone", _tone(fingerprint)))
     places = [min(range(len(measured.frequencies)), key=lambda i: abs(measured.frequencies[i] - f)) for f in LISTED]
     for axis, curve, width in zip("ZYX", measured.transfer, measured.width_mm, strict=True):
         left = " ".join(f"{curve[i]:.2f}" for i in places)
@@ -68,7 +68,7 @@ def fingerprint_table(fingerprint: Fingerprint) -> str:
     return _table(rows)
 
 
-def _contrast(fingerprint: Fingerprint) -> str:
+def _tone(fingerprint: Fingerprint) -> str:
     """How far the intensities of the cohorts are apart, and what is done about it."""
     contrast, tone = fingerprint.contrast, fingerprint.degradation.tone
     chance = "subjects are too few to tell" if contrast.p is None else f"p = {contrast.p:.2g}"
