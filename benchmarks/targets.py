@@ -29,7 +29,7 @@ COUNTS = Counts(24, 24, 4, 8)
 SHARP = Degradation(partial_fourier=0.75, noise=0.01)
 FIELD, GHOST, SHARPENED = 0.3, 0.06, 1.0
 GROWN, REACH = 0.3, 0.22
-"""Of ventricles: how far the middle of the brain is spread, and the reach of that over the volume's longest side."""
+"""Of ventricles: how far the middle of the brain is spread, and the reach of that over each side."""
 
 
 def gamma(hr: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -52,8 +52,7 @@ def older(hr: np.ndarray, _: np.random.Generator) -> np.ndarray:
     places = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in hr.shape), indexing="ij")
     mask = hr > 0.1
     centre = [float(place[mask].mean()) for place in places]
-    reach = REACH * max(hr.shape) / np.array([max(hr.shape) / n for n in hr.shape])
-    distance = sum(((place - c) / r) ** 2 for place, c, r in zip(places, centre, reach, strict=True))
+    distance = sum(((place - c) / (REACH * n)) ** 2 for place, c, n in zip(places, centre, hr.shape, strict=True))
     factor = 1 - GROWN * np.exp(-distance)
     moved = [c + (place - c) * factor for place, c in zip(places, centre, strict=True)]
     return ndimage.map_coordinates(hr, moved, order=1, mode="nearest")
@@ -133,7 +132,7 @@ def _write(target: str, group: str, path: Path, scale: Scale, seed: int, made: t
     sides = tuple(slice(n // s * s) for n, s in zip(volume.voxels.shape, scale.zyx, strict=True))
     plain = Volume(np.maximum(volume.voxels[sides], 0).astype(np.float32), volume.geometry)
     if plain.voxels.shape != volume.voxels.shape:
-        raise SystemExit(f"{path}: {volume.voxels.shape} does not divide by {scale}")
+        raise SystemExit(f"{path}: {volume.voxels.shape} does not divide by {scale}; crop the scan, or leave it out")
     unit = np.float32(intensity_scale(plain.voxels))
     hr = Volume(unit * BEFORE[target](plain.voxels / unit, rng).astype(np.float32), plain.geometry)
     low = Volume(make_lr(target, hr.voxels, scale, rng).astype(np.float32), lr_geometry(hr.geometry, scale))

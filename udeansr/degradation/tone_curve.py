@@ -20,8 +20,11 @@ LEAST_TONE = 0.02
 """Root mean square over quantiles of the foreground, normalised intensity, below which a curve is not worth having."""
 
 _SAMPLE, _AIR = 1024, 0.01
+"""Intensities that are drawn of a volume, and the part of its 99.9th percentile that they lie above."""
+
 _QUANTILES = np.append(np.linspace(1, 99, 50), PERCENTILE)
 _POWERS, _BOUNDS, _STIFFNESS = 6, (0.2, 5.0), 0.1
+"""A curve has so many powers within such bounds; neighbours are held together, as few voxels are dark."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def intensity_sample(voxels: np.ndarray) -> np.ndarray:
 
     Args:
         voxels: (Z, Y, X), any unit, not all zero.
-    Returns: (4097,) rising: evenly drawn from what lies above the air; the last is the 99.9th percentile of all voxels,
-        by which :func:`udeansr.image.cropping.foreground_mask` finds the foreground.
+    Returns: (1025,): intensities, rising, evenly drawn from what lies above the air, and last the 99.9th percentile of
+        all voxels, by which :func:`udeansr.image.cropping.foreground_mask` finds the foreground.
     Raises:
         ValueError: if no voxel is positive.
     """

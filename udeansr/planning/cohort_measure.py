@@ -25,7 +25,7 @@ from udeansr.planning.bias_correction import (
     degrade_sample,
     with_hidden_noise,
 )
-from udeansr.planning.case_facts import hr_spectra
+from udeansr.planning.case_facts import CaseFacts, hr_spectra
 from udeansr.planning.cohort_grid import CohortGrid, most_common
 from udeansr.planning.integrity import ExaminedProtocol
 from udeansr.planning.raw_dataset import RawDataset
@@ -110,20 +110,23 @@ def measure_cohorts(protocol: ExaminedProtocol, processes: int) -> CohortMeasure
 
 def _volume_ratio(protocol: ExaminedProtocol) -> float:
     """The mean volume of the foreground of LR over that of HR."""
-    facts = [one.facts for one in protocol.images if one.facts is not None]
-    litres = {
-        group: np.mean([one.foreground_fraction * np.prod(one.shape) * np.prod(one.spacing_mm) for one in facts
-                        if one.group == group])
-        for group in (SOURCE_HR, TARGET_LR)
-    }  # fmt: skip
-    return round(float(litres[TARGET_LR] / litres[SOURCE_HR]), 3)
+    hr, lr = (
+        np.mean([one.foreground_fraction * np.prod(one.shape) * np.prod(one.spacing_mm) for one in facts])
+        for facts in _facts(protocol)
+    )
+    return round(float(lr / hr), 3)
 
 
 def _of_one_kind(protocol: ExaminedProtocol) -> bool:
     """Whether nothing says that the two cohorts are of different kinds of contrast, which no curve leads between."""
-    facts = [one.facts for one in protocol.images if one.facts is not None]
-    said = {most_common([one.contrast for one in facts if one.group == group]) for group in (SOURCE_HR, TARGET_LR)}
+    said = {most_common([one.contrast for one in facts]) for facts in _facts(protocol)}
     return len(said - {None}) < 2
+
+
+def _facts(protocol: ExaminedProtocol) -> tuple[list[CaseFacts], list[CaseFacts]]:
+    """Of source HR, and of target LR."""
+    facts = [one.facts for one in protocol.images if one.facts is not None]
+    return [one for one in facts if one.group == SOURCE_HR], [one for one in facts if one.group == TARGET_LR]
 
 
 @dataclass(frozen=True)
