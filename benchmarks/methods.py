@@ -17,11 +17,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.batches.batch import Batch
-from udeansr.benchmark.budget import random_batch
 from udeansr.device import autocast, choose_device, choose_precision
 from udeansr.methods import METHODS, build_method, parse_settings
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
+from udeansr.training.timing import random_batch
 from udeansr.training.trainer import Trainer
 
 

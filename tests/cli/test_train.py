@@ -182,3 +182,17 @@ def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatc
     assert "Traceback" not in told
     assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--max-minutes", "0.001") == 0
     assert (RESULTS / "final.pt").is_file()
+
+
+def test_minutes_say_how_long_and_hold_when_it_goes_on(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("udeansr.training.timing.seconds_per_iteration", lambda *_: 0.5)
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--minutes", 0.2) == 0
+    assert "12 epochs of 2 iterations" in capsys.readouterr().out
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--minutes", 0.2, "--epochs", 3) == 2
+    assert "--minutes says how long is trained; leave --epochs" in capsys.readouterr().err
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--minutes", 5) == 2
+    assert "was begun with --minutes 0.2; leave it out, or go on for longer with --epochs N" in capsys.readouterr().err
+    monkeypatch.setattr("udeansr.training.timing.seconds_per_iteration", lambda *_: 9.0)
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--minutes", 0.2, "--epochs", 13) == 2
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--epochs", 13) == 0
+    assert "13 epochs of 2 iterations" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from udeansr.benchmark.bench import Benchmark, check, row_task
-from udeansr.benchmark.budget import Length, length_file, load_length, measured, of_length, seconds_per_iteration
+from udeansr.benchmark.budget import length_file, load_length, measured, of_length, seconds_per_iteration
 from udeansr.benchmark.dataset import SimulatedDataset, read_dataset
 from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.rows import Row
@@ -15,6 +15,7 @@ from udeansr.benchmark.scenario import Scenario, left_out, runs_of_part
 from udeansr.errors import UdeansrError
 from udeansr.methods import METHODS
 from udeansr.training.log import duration
+from udeansr.training.timing import Length
 
 
 def remaining_rows(benchmark: Benchmark) -> Iterator[str]:

@@ -14,6 +14,7 @@ from udeansr.errors import UdeansrError
 from udeansr.paths import find_dataset, preprocessed_root, results_root
 
 HELP_PLAN = "[default: the plan's]"
+_LENGTHS = ("epochs", "iterations_per_epoch", "minutes", "max_minutes")
 
 
 DatasetArgument = Annotated[
@@ -28,6 +29,10 @@ SetOption = Annotated[
 ]
 EpochsOption = Annotated[int | None, typer.Option(help=f"Epochs in all. {HELP_PLAN}")]
 IterationsPerEpochOption = Annotated[int | None, typer.Option(help=f"Iterations in an epoch. {HELP_PLAN}")]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(help="Train for about so long on this machine, validation left out: epochs by a measured iteration."),
+]
 BatchSizeOption = Annotated[int | None, typer.Option(help=f"Slabs of each cohort in a batch. {HELP_PLAN}")]
 LearningRateOption = Annotated[
     float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
@@ -69,6 +74,7 @@ def train(
     set_: SetOption = None,
     epochs: EpochsOption = None,
     iterations_per_epoch: IterationsPerEpochOption = None,
+    minutes: MinutesOption = None,
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
     seed: SeedOption = None,
@@ -89,13 +95,16 @@ def train(
     results: ResultsOption = None,
 ) -> None:
     """Train a method on a dataset that is planned and preprocessed."""
-    size = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "batch_size": batch_size}
+    size = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "minutes": minutes}
     learning = {"learning_rate": learning_rate, "clip": clip, "ema_decay": ema, "augment": augment, "seed": seed}
+    learning["batch_size"] = batch_size
     where = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
     watching = {"tensorboard": tensorboard, "validation_cases": validation_cases}
     times = {"checkpoint_minutes": checkpoint_minutes, "max_minutes": max_minutes}
     given = {**size, **learning, **where, **watching, **times}
     flags = {name: value for name, value in given.items() if value is not None}
+    if minutes is not None and (epochs or iterations_per_epoch):
+        raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
     for name in _configurations(dataset, configuration, preprocessed):
         _train(dataset, name, method, set_ or [], flags, mode, preprocessed, results)
@@ -134,6 +143,7 @@ def _train(
     from udeansr.strict_json import as_json, from_json
     from udeansr.training.interruption import StoppedError
     from udeansr.training.run_folder import read_run
+    from udeansr.training.timing import of_minutes
     from udeansr.training.train import RunSettings, train
 
     settings = parse_settings(method, assignments)
@@ -141,13 +151,17 @@ def _train(
     run = from_json(RunSettings, flags, "the options")
     if mode == "continue":
         saved = read_run(output)
+        _check_minutes(saved.run.minutes, flags, output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
         if not assignments:
             settings = load_settings(method, saved.settings, stored=True)
+    if method_type(method).is_zero_shot:
+        _refuse_length(method, flags)
+    elif "minutes" in flags:
+        run = of_minutes(folder, chosen, method, settings, run)
     run = run.resolved(chosen, method_type(method))
     length = f"{run.epochs} epochs of {run.iterations_per_epoch} iterations"
     if method_type(method).is_zero_shot:
-        _refuse_length(method, flags)
         length = f"{settings.iterations} iterations on each volume, in prediction"
     print(f"preprocessed: {arrays}\nresults:      {models}")
     size, (rows, columns) = chosen.size, chosen.size.patch_size
@@ -169,11 +183,19 @@ def _train(
     print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
 
 
+def _check_minutes(saved: float | None, flags: dict[str, Any], output: Path) -> None:
+    """Refuse another time for a training that is continued: its epochs are chosen already."""
+    given = flags.get("minutes", saved)
+    if given != saved:
+        former = "epochs" if saved is None else f"--minutes {saved:g}"
+        raise UdeansrError(
+            f"--minutes {given:g}: {output} was begun with {former}; leave it out, or go on for longer with --epochs N"
+        )
+
+
 def _refuse_length(method: str, flags: dict[str, Any]) -> None:
     """Refuse flags that say how long to train, for a method that is trained in prediction."""
-    given = [
-        "--" + name.replace("_", "-") for name in ("epochs", "iterations_per_epoch", "max_minutes") if name in flags
-    ]
+    given = ["--" + name.replace("_", "-") for name in _LENGTHS if name in flags]
     if given:
         raise UdeansrError(
             f"{' and '.join(given)}: {method} learns in prediction, on each volume; expected its length as a setting: "

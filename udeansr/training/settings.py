@@ -33,6 +33,7 @@ class RunSettings:
     Attributes:
         epochs: epochs in all; None takes the plan's. The learning rate falls over these.
         iterations_per_epoch: None takes the plan's.
+        minutes: that epochs and iterations were chosen to take (:mod:`udeansr.training.timing`); None chose none.
         batch_size: slabs of each cohort in a batch; None takes the plan's.
         learning_rate: learning rate of the first epoch; None takes the method's.
         seed: of the first weights, of the batches and of the subjects held out.
@@ -51,6 +52,7 @@ class RunSettings:
 
     epochs: PositiveInt | None = None
     iterations_per_epoch: PositiveInt | None = None
+    minutes: PositiveFloat | None = None
     batch_size: PositiveInt | None = None
     learning_rate: PositiveFloat | None = None
     seed: NonNegativeInt = 0

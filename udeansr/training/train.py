@@ -25,6 +25,7 @@ from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
 from udeansr.training.run_folder import Computed, open_run_folder, write_run
 from udeansr.training.settings import RunSettings, TrainingRecord, check_same_training
+from udeansr.training.timing import of_minutes
 from udeansr.training.trainer import Trainer
 from udeansr.training.validation import Split, Validator, split_cases
 
@@ -65,6 +66,7 @@ def train(
     """
     configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
     _check_learns(method_name, configuration.task.scale, mode)
+    run = of_minutes(preprocessed_folder, configuration, method_name, settings, run)
     run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)
     precision = choose_precision(run.precision, device)
