@@ -215,7 +215,7 @@ BAD = {
     "no model": (
         nothing,
         PREDICT,
-        r"no trained model with best.pt in udeansr_results \(default\); there: none. Train one",
+        r"no model fits sub-02_T1w.nii.gz .+; the nearest here is brain-t1w-x2x2x1 .+ or take it all the same: -m ",
     ),
     "tricubic without scale": (
         nothing,

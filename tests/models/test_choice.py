@@ -215,14 +215,11 @@ def test_nobodys_choice_ends_at_15_percent_image_by_image(tiny_model_file, resul
         Predictor(resolver)(Volume(lr.voxels, Geometry(lr.geometry.shape, (2.0, 2.0, 2.0))))
 
 
-def test_where_no_bundled_model_fits_all_are_listed(tiny_model_file, results, image):
+def test_where_no_model_fits_the_nearest_is_told_in_one_line(tiny_model_file, results, image):
     tiny_model_file(spacing_mm=(9.0, 2.0, 2.0))
-    with pytest.raises(UdeansrError) as told:
+    with pytest.raises(UdeansrError, match=r"^no model fits a\.nii\.gz .*-m tiny-t1w-x2x2x2$") as told:
         choose_model(ModelQuery(results), [image])
-    assert str(told.value).startswith("no trained model with best.pt in ")
-    assert "Or one that is here: no bundled or imported model fits a.nii.gz (contrast unknown, " in str(told.value)
-    assert "tiny-t1w-x2x2x2 (T1w, LR 9 x 2 x 2 mm as SPL, 56 % off)" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 300 and "\n" not in str(told.value)
 
 
 def test_images_of_which_none_can_be_read_choose_nothing(tiny_model_file, results, image):

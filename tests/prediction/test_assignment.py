@@ -57,7 +57,7 @@ def test_what_neither_fits_nor_teaches_is_refused_as_ever(tiny_model_file, query
     tiny_model_file()
     (share,) = assign(query, folder(a=ISOTROPIC), Options())
     assert not share.is_learned
-    with pytest.raises(UdeansrError, match=r"no bundled or imported model fits a\.nii\.gz"):
+    with pytest.raises(UdeansrError, match=r"no model fits a\.nii\.gz"):
         share.model()
 
 

@@ -22,7 +22,7 @@ from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.files import list_images
 from udeansr.image.names import case_name
-from udeansr.methods import METHODS
+from udeansr.methods import method_type
 from udeansr.parallel import WHOLE, Part
 from udeansr.training.settings import RunSettings
 
@@ -151,7 +151,7 @@ def run(benchmark: Benchmark) -> Outcome:
     for scenario, runs in runs_of_part(benchmark.rows, benchmark.scenarios, benchmark.part):
         if rows := left_out(benchmark.rows, scenario):
             _logger.info("%s: %s", scenario.dataset, rows)
-        learnt = [row.source_degradation for row, _ in runs if METHODS[row.method].players]
+        learnt = [row.source_degradation for row, _ in runs if method_type(row.method).players]
         dataset = prepare_dataset(
             folder, benchmark.settings, benchmark.hr, scenario, benchmark.memory_gb, learnt, benchmark.processes
         )

@@ -160,8 +160,9 @@ def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     if not described:
         for image in images:
             read_geometry(image)  # says what is wrong with the first
-    reason = f". Or one that is here: {none_suits(described[0], candidates)}" if described else ""
-    raise UdeansrError(f"{_no_model(query, trained)}{reason}")
+    if described:
+        raise UdeansrError(none_suits(described[0], candidates))
+    raise UdeansrError(_no_model(query, trained))
 
 
 def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
@@ -261,9 +262,9 @@ def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
 
 def _needs_no_model(method: str) -> bool:
     """Whether a method learns nothing."""
-    from udeansr.methods import METHODS
+    from udeansr.methods import method_type
 
-    return method in METHODS and not METHODS[method].players
+    return not method_type(method).players
 
 
 def _readable(images: Sequence[Path]) -> Iterator[tuple[Path, Geometry]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
 from udeansr.models.model_file import read_description
@@ -104,9 +104,10 @@ def named_model(name: str) -> NamedModel:
     """
     model = find_named(name)
     if model is None:
-        there = ", ".join(model.name for model in named_models()) or "none"
+        there = [model.name for model in named_models()]
         raise UdeansrError(
-            f"{name}: neither a file or folder, nor the name of a bundled or imported model; there: {there}"
+            f"{name}: neither a file or folder, nor the name of a bundled or imported model"
+            f"{did_you_mean(name, there)}; there: {', '.join(there) or 'none'}"
         )
     return model
 

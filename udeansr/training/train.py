@@ -12,7 +12,7 @@ from torch import nn
 
 from udeansr.device import choose_device, choose_precision, describe_device
 from udeansr.errors import UdeansrError
-from udeansr.methods import METHODS, build_method, method_type
+from udeansr.methods import build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.configuration import Configuration
@@ -125,7 +125,7 @@ def _check_learns(method_name: str, scale: str, mode: str) -> None:
             f"{method_name} learns from the scans that are predicted, so there is nothing to train; predict with it "
             f"directly: udeansr_predict -i lr/ -o sr/ --method {method_name} --save-model model.zip"
         )
-    if not METHODS[method_name].players:
+    if not method_type(method_name).players:
         raise UdeansrError(
             f"{method_name} learns nothing, so there is nothing to train; predict with it directly: "
             f"udeansr_predict -i lr/ -o sr/ --method {method_name} --scale {scale}"
