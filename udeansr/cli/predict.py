@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 LrOption = Annotated[Path, typer.Option("-i", "--input", help="LR: an image, a DICOM folder, or a folder of images.")]
 SrOption = Annotated[Path, typer.Option("-o", "--output", help="Folder for the SR images; names are kept.")]
 ModelOption = Annotated[
-    Path | None, typer.Option("-m", "--model", help="Name of a model, or a .zip, .pt or folder of a training.")
+    list[Path] | None,
+    typer.Option("-m", "--model", help="Name of a model, or a .zip, .pt or folder of a training. Again: an ensemble."),
 ]
 DatasetOption = Annotated[
     str | None, typer.Option("-d", "--dataset", help="Dataset of the model: 1, 001 or Dataset001_Name.")
@@ -120,7 +121,7 @@ def predict(
 
 def _query(
     results: Path | None,
-    model: Path | None,
+    models: list[Path] | None,
     dataset: str | None,
     configuration: str | None,
     method: str | None,
@@ -135,7 +136,9 @@ def _query(
     if checkpoint not in CHECKPOINTS:
         raise UdeansrError(f"--checkpoint {checkpoint} is none; expected {', '.join(CHECKPOINTS)}")
     factors = Scale.parse(scale) if scale is not None else None
-    return ModelQuery(results_root(results), model, dataset, configuration, method, factors, checkpoint)
+    first, *others = models or [None]
+    names = (dataset, configuration, method, factors, checkpoint)
+    return ModelQuery(results_root(results), first, tuple(path for path in others if path), *names)
 
 
 def main() -> None:

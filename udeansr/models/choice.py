@@ -45,6 +45,7 @@ class ModelQuery:
     Attributes:
         results: where trained models lie.
         path: a checkpoint, the folder of a training, a model file, or the name of a bundled or imported model.
+        others: more of these, which predict with it as an ensemble.
         dataset: 1, 001 or Dataset001_Name.
         configuration: of the plan.
         method: a key of ``METHODS``.
@@ -54,6 +55,7 @@ class ModelQuery:
 
     results: Root
     path: Path | None = None
+    others: tuple[Path, ...] = ()
     dataset: str | None = None
     configuration: str | None = None
     method: str | None = None
@@ -80,9 +82,12 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu")
     if query.scale is not None:
         return _interpolator(query, query.scale, device)
     if query.path is not None:
+        from udeansr.models.ensemble import ensemble
+
         if any(names):
             raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
-        return _named(query.path, query.checkpoint, images, device)
+        named = [_named(path, query.checkpoint, images, device) for path in (query.path, *query.others)]
+        return ensemble(named) if len(named) > 1 else named[0]
     if any(names):
         return loaded(_choose(query, images).path, device)
     return _fitting(query, images, device)
