@@ -176,8 +176,8 @@ def made(folder: Path) -> dict[str, str]:
     }
 
 
-TIMES = ("seconds", "prediction_seconds")
-"""Keys under which measured times stand."""
+TIMES = ("seconds", "prediction_seconds", "command")
+"""Keys under which measured times stand; and the command line, which may have another word the second time."""
 
 ONLY_THERE = ("training.log", "benchmark.md", "benchmark.csv")
 """Files in which nothing but their being there is compared: they tell times between the words."""

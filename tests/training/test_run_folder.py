@@ -5,8 +5,9 @@ import json
 import pytest
 
 from udeansr.errors import UdeansrError
+from udeansr.training.computed import Computed
 from udeansr.training.log import EpochRecord
-from udeansr.training.run_folder import Computed, open_run_folder, read_run, write_run
+from udeansr.training.run_folder import open_run_folder, read_run, write_run
 from udeansr.training.settings import RunSettings, TrainingRecord
 
 EPOCH = EpochRecord(1, 3, {}, {}, 1e-3, {}).line()

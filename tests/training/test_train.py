@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import re
 import shutil
 
 import pytest
@@ -33,7 +34,8 @@ def test_a_training_leaves_all_it_promises(dataset_folder, plan, tiny, tmp_path,
     assert "epoch 2/2" in log
     saved = json.loads((output / "run.json").read_text())
     assert saved["run"]["epochs"] == 2
-    assert saved["computed"]["precision"] == "fp32"
+    assert saved["computed"]["precision"] == "fp32" and saved["computed"]["packages"]["torch"]
+    assert re.search(r"INFO seed 0; udeansr .*, torch .*, Python .*, on cpu .*, in fp32\n", log)
 
 
 def test_the_checkpoint_says_what_it_is_of(dataset_folder, plan, tiny, tmp_path, run_tiny) -> None:
@@ -229,9 +231,10 @@ def test_without_pairs_the_log_says_how_best_is_chosen(make_dataset, plan, tiny,
     assert "no pairs: best is chosen by cycle SSIM - 0.1 x spectrum distance" in (output / "training.log").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_udean_learns_from_workers_as_without(dataset_folder, longer, tmp_path, run_tiny, assert_same) -> None:
-    plan = longer(epochs=1, iterations_per_epoch=2)
+    plan = longer(epochs=1, iterations_per_epoch=5)
     one, other = (
-        run_tiny(dataset_folder, plan, tmp_path / f"{workers}", method="udean", workers=workers) for workers in (0, 2)
+        run_tiny(dataset_folder, plan, tmp_path / f"{workers}", method="udean", workers=workers) for workers in (0, 4)
     )
     assert_same(one, other, "weights", "averaged", "random")

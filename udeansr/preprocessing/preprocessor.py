@@ -13,6 +13,7 @@ import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, sample, truncate_kspace
 from udeansr.degradation.measured_degradation import apply_measured
+from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
 from udeansr.lock import LOCK_FILE, locked
@@ -110,6 +111,8 @@ def _preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pa
     left = [path for path in there if path not in kept]
     for path in left:
         remove_case(path)
+    if lost := sorted(path for path in kept if not (path / CASE_FILE).is_file()):
+        raise UdeansrError(f"{lost[0]}: was removed while the others were made; run the same command again")
     write_json(values, own / COMPLETE_FILE)
     _logger.info(
         "%s %s: %d preprocessed, %d unchanged, %d removed",

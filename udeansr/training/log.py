@@ -185,13 +185,16 @@ class RunLog:
         """Write the end, also a sad one, and close."""
         package = logging.getLogger("udeansr")
         if error is not None:
-            level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
-            self._handler.handle(package.makeRecord("udeansr", level, "", 0, "%s", (error,), None))
+            self.note(str(error), logging.INFO if isinstance(error, StoppedError) else logging.ERROR)
         package.removeHandler(self._handler)
         package.setLevel(self._level)
         self._handler.close()
         if self._board is not None:
             self._board.close()
+
+    def note(self, text: str, level: int = logging.INFO) -> None:
+        """Write a line that ``training.log`` alone has."""
+        self._handler.handle(logging.getLogger("udeansr").makeRecord("udeansr", level, "", 0, "%s", (text,), None))
 
     def record(self, entry: EpochRecord) -> None:
         """Add an epoch; redraw the picture."""

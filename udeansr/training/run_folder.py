@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials
 from udeansr.strict_json import read_json_as, write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
+from udeansr.training.computed import Computed
 from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD, read_epochs
 from udeansr.training.settings import RunSettings, TrainingRecord
@@ -73,22 +71,6 @@ def check_mode(folder: Path, mode: str) -> None:
             f"{folder}: there is no {LATEST} to continue from, but {', '.join(there)}; --overwrite begins again and "
             "removes them"
         )
-
-
-@dataclass(frozen=True)
-class Computed:
-    """On what a training was computed last.
-
-    Attributes:
-        device: in torch's words.
-        precision: of its networks.
-        torch, python: their versions.
-    """
-
-    device: str
-    precision: str
-    torch: str = torch.__version__
-    python: str = platform.python_version()
 
 
 @dataclass(frozen=True)

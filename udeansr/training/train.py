@@ -29,9 +29,10 @@ from udeansr.training.checkpoint import (
     save_beginning,
     seed_everything,
 )
+from udeansr.training.computed import Computed
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
-from udeansr.training.run_folder import Computed, check_mode, open_run_folder, write_run
+from udeansr.training.run_folder import check_mode, open_run_folder, write_run
 from udeansr.training.settings import RunSettings, TrainingRecord, check_same_training
 from udeansr.training.trainer import Trainer
 from udeansr.training.validation import Split, Validator, split_cases
@@ -84,7 +85,7 @@ def train(
     record = TrainingRecord(plan, configuration_name, method_name, as_json(settings), run, method.domain)
     check_mode(output_folder, mode)  # nothing is made or removed before all else is known to be right
     with locked(output_folder / LOCK_FILE):
-        return _train(dataset, method, record, Computed(str(device), precision), output_folder, mode)
+        return _train(dataset, method, record, Computed.here(device, precision), output_folder, mode)
 
 
 def _train(
@@ -102,6 +103,7 @@ def _train(
         write_run(folder, record, computed)
         names = (record.plan.dataset, record.configuration, record.method)
         logger.info("%s %s, %s, on %s in %s", *names, describe_device(device), precision)
+        log.note(f"seed {run.seed}; {computed}")
         trainer = _trainer(method, run, device, precision)
         if method.is_zero_shot:
             return save_beginning(folder, trainer, record)
