@@ -11,7 +11,7 @@ PACKAGE = ROOT / "udeansr"
 FLOORS = [
     {"errors"},
     {"files", "progress", "paths", "device"},
-    {"strict_json", "parallel", "networks", "losses"},
+    {"strict_json", "parallel", "lock", "networks", "losses"},
     {"image"},
     {"degradation"},
     {"planning", "evaluation"},

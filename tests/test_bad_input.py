@@ -206,11 +206,6 @@ BAD = {
         TRAIN,
         "there is a training already .+; --continue goes on with it, --overwrite begins again",
     ),
-    "nothing to continue": (
-        nothing,
-        (*TRAIN, "--continue"),
-        "there is no training to continue; leave --continue out to begin one",
-    ),
     "no input": (nothing, ("predict", "-i", "gone", *PREDICT[3:]), "gone: no such file or folder"),
     "no model": (
         nothing,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,33 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
     assert "run.learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
 
 
+def test_one_command_begins_goes_on_and_is_done(dataset, monkeypatch, capsys) -> None:
+    """As a cluster job that is submitted again and again; for all configurations too."""
+    replace(PLAN, configurations={"x2x2x1": CONFIGURATION.changed(epochs=3)}).save(dataset / "plans.json")
+    for configuration in ("x2x2x1", "all"):
+        words = ("1", configuration, *CPU, "--continue", "--max-minutes", "0.0001", "--learning-rate", 3e-4)
+        epochs = []
+        for _ in range(8):
+            assert ended(monkeypatch, *words) == 0
+            told = capsys.readouterr()
+            assert f"model:        {RESULTS / 'best.pt'}" in told.out and "next:         udeansr_predict" in told.out
+            epochs.append(json.loads((RESULTS / "metrics.jsonl").read_text().splitlines()[-1])["epoch"])
+        assert epochs == [1, 1, 2, 2, 3, 3, 3, 3]
+        before = (RESULTS / "latest.pt").read_bytes()
+        assert ended(monkeypatch, *words) == 0
+        assert (RESULTS / "latest.pt").read_bytes() == before
+        shutil.rmtree("udeansr_results")
+
+
+def test_killed_before_the_first_checkpoint_the_same_command_keeps_its_flags(monkeypatch) -> None:
+    assert ended(monkeypatch, "1", "x2x2x1", *CPU, "--learning-rate", 3e-4) == 0
+    for path in RESULTS.glob("*.pt"):
+        path.unlink()
+    (RESULTS / "metrics.jsonl").write_text("")
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue") == 0
+    assert json.loads((RESULTS / "run.json").read_text())["run"]["learning_rate"] == 3e-4
+
+
 def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> None:
     words = ("001", "x2x2x1", *CPU, "--method", "zssr", "--set", "zssr.iterations=50")
     assert ended(monkeypatch, *words) == 0
@@ -134,7 +162,6 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         (("1", "x2x2x1", "--device", "tpu9"), "device 'tpu9' is no device; expected auto or one of cpu"),
         (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),
         (("1", "x2x2x1", "--batch-size", "0"), "'batch_size' is 0; expected at least 1"),
-        (("1", "x2x2x1", "--continue"), "there is no training to continue; leave --continue out"),
         (("1", "x2x2x1", "--continue", "--overwrite"), "--continue keeps what is there, --overwrite replaces it"),
     ],
 )

@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Volume
+from udeansr.lock import LOCK_FILE, HeldError, locked
 from udeansr.planning.domain import find_domain
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
@@ -208,6 +210,28 @@ def test_a_scan_that_cannot_be_read_is_named(run, raw: RawDataset) -> None:
     (raw.folder / "targetLR/dora.nii").write_bytes(b"no image")
     with pytest.raises(UdeansrError, match=r"targetLR/dora\.nii: cannot be read"):
         run()
+
+
+def test_arrays_that_vanish_meanwhile_are_told_and_it_is_not_complete(run, folder: Path, monkeypatch) -> None:
+    """As when somebody tidies up, or a disk goes."""
+    write_case, own = preprocessor.write_case, folder / "x2x2x2"
+
+    def removing(case: Path, *parts) -> None:
+        write_case(case, *parts)
+        shutil.rmtree(own / "sourceHR" / "anna", ignore_errors=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preprocessor, "write_case", removing)
+        with pytest.raises(UdeansrError, match="sourceHR/anna: was removed while the others were made; run the same"):
+            run()
+    assert not (own / "preprocessed.json").exists()
+    assert run()[0] == {"sourceHR/anna"}
+
+
+def test_beside_another_process_it_is_refused_and_changes_nothing(run, folder: Path) -> None:
+    with locked(folder / LOCK_FILE), pytest.raises(HeldError, match="Dataset007_Blobs: is being written by process"):
+        run()
+    assert not folder.exists()
 
 
 def test_a_configuration_that_the_plan_lacks_is_refused(raw: RawDataset, plan: Plan, folder: Path) -> None:

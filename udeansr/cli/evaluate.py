@@ -46,6 +46,7 @@ def evaluate(
 ) -> None:
     """Score SR images by their HR: udeansr_evaluate -i sr/ -r hr/."""
     from udeansr.evaluation.evaluate import evaluate as evaluate_folders
+    from udeansr.files import check_writable
 
     if in_plane:
         sr, hr, output = _in_plane(sr, hr, output, set_ or [], device or "auto")
@@ -53,6 +54,8 @@ def evaluate(
         raise UdeansrError("-r is missing: the HR to score by; without any, --in-plane scores thick slices")
     elif set_ or device:
         raise UdeansrError("--set and --device are of --in-plane, which is not given; leave them out, or give it")
+    if output is not None:
+        check_writable(output)  # before the work
     scores = evaluate_folders(sr, hr, slice_axis, worker_processes(processes))
     print(scores.table())
     if output is not None:

@@ -62,7 +62,10 @@ MaxMinutesOption = Annotated[
     float | None, typer.Option(help="End properly, with final.pt, after this time. [default: no such end]")
 ]
 ContinueOption = Annotated[
-    bool, typer.Option("--continue", help="Go on from latest.pt; flags left out keep their saved values.")
+    bool,
+    typer.Option(
+        "--continue", help="Begin, go on, or find it done, whatever is there; flags left out keep their saved values."
+    ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")]
 
@@ -142,14 +145,14 @@ def _train(
     from udeansr.methods import load_settings, method_type, parse_settings
     from udeansr.strict_json import as_json, from_json
     from udeansr.training.interruption import StoppedError
-    from udeansr.training.run_folder import read_run
+    from udeansr.training.run_folder import RUN_FILE, read_run
     from udeansr.training.timing import of_minutes
     from udeansr.training.train import RunSettings, train
 
     settings = parse_settings(method, assignments)
     output = models.folder / folder.name / configuration / method
     run = from_json(RunSettings, flags, "the options")
-    if mode == "continue":
+    if mode == "continue" and (output / RUN_FILE).is_file():
         saved = read_run(output)
         _check_minutes(saved.run.minutes, flags, output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
