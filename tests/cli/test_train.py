@@ -154,7 +154,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
     ("words", "line"),
     [
         (("2", "x2x2x1"), "dataset 2: not in udeansr_preprocessed (default), which has Dataset001_Tiny"),
-        (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2'; its plan has x2x2x1"),
+        (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2' (did you mean x2x2x1?); its plan has x2x2x1"),
         (("1", "x2x2x1", "--method", "gan"), "there is no method 'gan'; expected udean, "),
         (("1", "x2x2x1", "--method", "tricubic"), "tricubic learns nothing, so there is nothing to train; predict"),
         (("1", "x2x2x1", "--set", "supervised.lamda=1"), "the settings of supervised: unknown key 'lamda'"),
