@@ -15,6 +15,9 @@ VALIDATION_LR, VALIDATION_HR = "validationLR", "validationHR"
 TEST_LR, TEST_HR = "testLR", "testHR"
 GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR, TEST_LR, TEST_HR)
 
+RUN_FILE = "run.json"
+"""The record of a training, in its folder."""
+
 _DATASET = re.compile(r"Dataset(\d{3})_[A-Za-z0-9][A-Za-z0-9_-]*")
 
 

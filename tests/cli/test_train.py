@@ -70,17 +70,17 @@ def ended(monkeypatch, *words: object) -> int:
 
 
 def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, capsys) -> None:
-    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "supervised.alpha=0.25", "--seed", 3) == 0
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "supervised.alpha=0.25", "--clip", 1) == 0
     told = capsys.readouterr().out
     assert "preprocessed: udeansr_preprocessed (default)\nresults:      udeansr_results (default)" in told
     assert "slabs of 3 x 8 x 8 LR voxels, 2 of each cohort" in told
     assert "supervised: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
     assert f"model:        {RESULTS / 'best.pt'}" in told
-    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method supervised"
+    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --name supervised"
     assert told.endswith(f"next:         {predict}\n")
     saved = json.loads((RESULTS / "run.json").read_text())
     assert saved["settings"]["alpha"] == 0.25
-    assert (saved["run"]["seed"], saved["run"]["epochs"]) == (3, 1)
+    assert (saved["run"]["clip"], saved["run"]["epochs"]) == (1, 1)
 
 
 def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> None:
@@ -142,7 +142,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
     assert ended(monkeypatch, *words) == 0
     told = capsys.readouterr().out
     assert "zssr: 8 features, 1 groups of 1 blocks; 50 iterations on each volume, in prediction\n" in told
-    assert told.endswith("next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method zssr\n")
+    assert told.endswith("next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --name zssr\n")
     assert ended(monkeypatch, *words, "--overwrite", "--epochs", 3, "--max-minutes", 2) == 2
     assert (
         "--epochs and --max-minutes: zssr learns in prediction, on each volume; expected its length as a setting: "
@@ -223,3 +223,29 @@ def test_minutes_say_how_long_and_hold_when_it_goes_on(monkeypatch, capsys) -> N
     assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--minutes", 0.2, "--epochs", 13) == 2
     assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--epochs", 13) == 0
     assert "13 epochs of 2 iterations" in capsys.readouterr().out
+
+
+def test_runs_have_names_and_no_seed_overwrites_another(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--seeds", "0,2") == 0
+    assert "--name supervised_seed2\n" in capsys.readouterr().out
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--seed", 2) == 2  # it is there
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--name", "soft", "--set", "supervised.alpha=0.25") == 0
+    names = {path.name: json.loads((path / "run.json").read_text()) for path in RESULTS.parent.iterdir()}
+    assert {name: record["run"]["seed"] for name, record in names.items()} == {
+        "supervised": 0, "supervised_seed2": 2, "soft": 0,
+    }  # fmt: skip
+    assert names["soft"]["settings"]["alpha"] == 0.25 and names["soft"]["method"] == "supervised"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--seeds", "0,1", "--seed", 1), "--seeds names all seeds; leave --seed out"),
+        (("--seeds", "0,0"), "--seeds 0,0: expected different whole numbers with commas between"),
+        (("--seeds", "a"), "--seeds a: expected different whole numbers"),
+        (("--name", "../x"), "--name '../x' is no name of a run"),
+    ],
+)
+def test_names_and_seeds_that_are_none_are_refused(monkeypatch, capsys, words, line) -> None:
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, *words) == 2
+    assert line in capsys.readouterr().err and not RESULTS.parent.exists()

@@ -75,7 +75,7 @@ def test_the_method_can_be_asked_for(tiny_model_file, query, folder):
     asked = ModelQuery(query.results, method="self")
     images = folder(a_T1w=THICK, b_T1w=THICK)
     assert dealt(assign(asked, images, Options())) == [(["a_T1w", "b_T1w"], True)]
-    with pytest.raises(UdeansrError, match="leave out -m, -d, -c and --scale"):
+    with pytest.raises(UdeansrError, match="leave out -m, -d, -c, --name and --scale"):
         assign(ModelQuery(query.results, method="self", dataset="1"), images, Options())
     with pytest.raises(UdeansrError, match=r"z.nii.gz: its slices lie 1.5 mm apart, hardly more than the 1.5 mm"):
         assign(asked, folder(z=ISOTROPIC), Options())

@@ -31,6 +31,7 @@ MethodOption = Annotated[
     str | None,
     typer.Option(help="Of the model; self learns from thick slices themselves; tricubic and sinc need --scale."),
 ]
+NameOption = Annotated[str | None, typer.Option(help="Of the run that the model is of.")]
 ScaleOption = Annotated[
     str | None, typer.Option(help="For tricubic and sinc: in-plane x in-plane x through-plane, such as x2x2x2.")
 ]
@@ -73,6 +74,7 @@ def predict(
     dataset: DatasetOption = None,
     configuration: ConfigurationOption = None,
     method: MethodOption = None,
+    name: NameOption = None,
     scale: ScaleOption = None,
     checkpoint: CheckpointOption = "best",
     quality: QualityOption = None,
@@ -106,7 +108,7 @@ def predict(
     from udeansr.prediction.predict import predict as predict_folder
 
     mode = writing_mode(continue_, overwrite)
-    query = _query(results, model, dataset, configuration, method, scale, checkpoint)
+    query = _query(results, model, dataset, configuration, method, name, scale, checkpoint)
     where: dict[str, Any] = {"device": device, "precision": precision, "memory_gb": memory_gb}
     how: dict[str, Any] = {"quality": quality, "stride": stride, "uncertainty": uncertainty, "as_float": as_float}
     outputs: dict[str, Any] = {"labels": labels, "dicom": dicom, "bids": bids, "json": json}
@@ -125,6 +127,7 @@ def _query(
     dataset: str | None,
     configuration: str | None,
     method: str | None,
+    name: str | None,
     scale: str | None,
     checkpoint: str,
 ) -> ModelQuery:
@@ -137,7 +140,7 @@ def _query(
         raise UdeansrError(f"--checkpoint {checkpoint} is none; expected {', '.join(CHECKPOINTS)}")
     factors = Scale.parse(scale) if scale is not None else None
     first, *others = models or [None]
-    names = (dataset, configuration, method, factors, checkpoint)
+    names = (dataset, configuration, method, factors, checkpoint, name)
     return ModelQuery(results_root(results), first, tuple(path for path in others if path), *names)
 
 

@@ -11,9 +11,10 @@ from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
 from udeansr.models.model_file import read_description
-from udeansr.paths import Root, dataset_folders, models_root
+from udeansr.paths import RUN_FILE, Root, dataset_folders, models_root
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import Plan
+from udeansr.strict_json import read_json
 
 BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
 """In the package itself."""
@@ -23,16 +24,31 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A checkpoint of a training, and the names that lead to it."""
+    """A checkpoint of a training, and the names that lead to it.
+
+    Attributes:
+        path: the checkpoint.
+        dataset, configuration: names.
+        name: of the run: its folder.
+    """
 
     path: Path
     dataset: str
     configuration: str
-    method: str
+    name: str
+
+    @property
+    def method(self) -> str:
+        """As the run's record says; without a record, the name of the run."""
+        path = self.path.with_name(RUN_FILE)
+        if not path.is_file():
+            return self.name
+        values = read_json(path, "record of a training", "train again")
+        return str(values.get("method", self.name)) if isinstance(values, dict) else self.name
 
     def __str__(self) -> str:
         """The names, as the command line takes them."""
-        return f"-d {self.dataset} -c {self.configuration} --method {self.method}"
+        return f"-d {self.dataset} -c {self.configuration} --name {self.name}"
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""

@@ -11,6 +11,7 @@ from typing import Any
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials
+from udeansr.paths import RUN_FILE
 from udeansr.strict_json import read_json_as, write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.computed import Computed
@@ -18,7 +19,6 @@ from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD, read_epochs
 from udeansr.training.settings import RunSettings, TrainingRecord
 
-RUN_FILE = "run.json"
 MODES = ("new", "continue", "overwrite")
 CHECKPOINTS = (LATEST, BEST, FINAL)
 FILES = (*CHECKPOINTS, RUN_FILE, LOG, METRICS, PROGRESS)
