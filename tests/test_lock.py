@@ -93,8 +93,9 @@ def test_another_machine_without_a_sign_of_life_is_taken_for_dead(path, monkeypa
     monkeypatch.setattr(lock, "WATCH_SECONDS", 0.5 if seconds_ago == 0 else 3600)
     path.parent.mkdir()
     sign_of_another_machine(path, seconds_ago)
-    with caplog.at_level(logging.WARNING), locked(path):
+    with caplog.at_level(logging.INFO), locked(path):
         pass
+    assert "run: looking for a sign of life of process 4711 on node7, since" in caplog.text
     assert "the lock of process 4711 on node7, since" in caplog.text and "(2:00:0" in caplog.text
 
 

@@ -134,8 +134,7 @@ def _acquire(path: Path, wait: bool, what: str) -> int:
             sight = _Sight.of(descriptor)
             if first is None or sight.holder != first.holder:
                 first = sight
-                if wait and not (is_free and first.holder is None):
-                    _logger.info("%s: waiting for %s", what, first.holder or "another process")
+                _tell(first, is_free, wait, what)
             if is_free is not False and sight.is_gone(first, is_free):
                 if sight.holder is not None:
                     _logger.warning("%s: the lock of %s is taken over, as it is gone", what, sight.holder)
@@ -198,6 +197,14 @@ class _Sight:
         if self.holder.host == socket.gethostname():
             return process_lives(self.holder.process) or self.at - first.at > PATIENCE_SECONDS
         return self.beat != first.beat or self.at - first.at > WATCH_SECONDS
+
+
+def _tell(first: _Sight, is_free: bool | None, wait: bool, what: str) -> None:
+    """Say for what it will be waited, if anything."""
+    if wait and not (is_free and first.holder is None):
+        _logger.info("%s: waiting for %s", what, first.holder or "another process")
+    elif first.holder is not None and first.holder.host != socket.gethostname():
+        _logger.info("%s: looking for a sign of life of %s, up to %g s", what, first.holder, WATCH_SECONDS)
 
 
 def _lock(descriptor: int) -> bool | None:
