@@ -188,8 +188,8 @@ def test_an_option_with_a_typo_is_refused(monkeypatch, capsys) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch) -> None:
-    """Ctrl-C reaches the workers as well: the terminal sends it to all."""
+def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch, capsys) -> None:
+    """Ctrl-C reaches the workers as well: the terminal sends it to all. Beside it, no other training is let in."""
     configuration = CONFIGURATION.changed(iterations_per_epoch=1000)
     replace(PLAN, configurations={"x2x2x1": configuration}).save(dataset / "plans.json")
     command = [sys.executable, "-c", "from udeansr.cli.train import main; main()", "1", "x2x2x1", *CPU]
@@ -200,6 +200,10 @@ def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatc
         assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(1)
+    for mode in ("--continue", "--overwrite"):
+        assert ended(monkeypatch, "1", "x2x2x1", *CPU, mode) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"udeansr_train: {RESULTS}: is being written by process {process.pid} on ")
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130, told
