@@ -161,3 +161,25 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UdeansrError, match=r"file: cannot be written \(.*\)"), locked(tmp_path / "file" / ".lock"):
         pass
+
+
+COUNT = (
+    "import sys, time; from pathlib import Path; from udeansr import lock\n"
+    "lock._POLL_SECONDS = 0.001\n"
+    "path, number = Path(sys.argv[1]), Path(sys.argv[2])\n"
+    "for _ in range(100):\n"
+    "    with lock.locked(path, wait=True):\n"
+    "        count = int(number.read_text()); time.sleep(0.0005); number.write_text(str(count + 1))\n"
+)
+
+
+@pytest.mark.slow
+def test_of_many_that_want_it_one_has_it_at_a_time(path, tmp_path):
+    """Each adds 1 to a number that it read before; the file of the lock comes and goes meanwhile."""
+    number = tmp_path / "number"
+    number.write_text("0")
+    path.parent.mkdir()
+    words = [sys.executable, "-c", COUNT, str(path), str(number)]
+    processes = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert number.read_text() == "400" and not path.exists()

@@ -213,3 +213,20 @@ def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatc
     assert "Traceback" not in told
     assert ended(monkeypatch, "1", "x2x2x1", "--continue", "--max-minutes", "0.001") == 0
     assert (RESULTS / "final.pt").is_file()
+
+
+@pytest.mark.slow
+def test_the_cluster_job_of_the_documentation_is_submitted_again_as_it_is(dataset, tmp_path) -> None:
+    page = Path(__file__).parents[2] / "documentation" / "training.md"
+    script = page.read_text(encoding="utf-8").split("```sbatch\n")[1].split("```")[0]
+    assert "#SBATCH --signal=B:TERM@" in script and "\nexec udeansr_train 001 x2x2x2 --continue " in script
+    (tmp_path / "job.sh").write_text(script.replace("x2x2x2", "x2x2x1"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    told = []
+    for _ in range(2):
+        job = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert job.returncode == 0, job.stderr
+        told.append(job.stderr)
+    assert "epoch 1/1" in told[0] and "epoch 1/1" not in told[1]
+    assert "done, nothing is left to do" in told[1]
