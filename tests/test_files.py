@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
@@ -118,3 +119,16 @@ def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path, monkeypatch)
     with pytest.raises(UdeansrError, match=r"new: cannot be written \(No space left on device\)"):
         check_writable(tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_removed_while_it_is_made_is_not_taken_for_whole(tmp_path, again):
+    """Whoever writes into it may have made it again, without what was there before."""
+    line = "a: was removed or replaced while it was written; nothing more"
+    with pytest.raises(UdeansrError, match=line), whole_folder(tmp_path / "a") as partial:
+        (partial / "one").touch()
+        shutil.rmtree(partial)
+        if again:
+            partial.mkdir()
+            (partial / "two").touch()
+    assert not list(tmp_path.iterdir())

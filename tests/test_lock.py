@@ -43,14 +43,14 @@ def sign_of_another_machine(path, seconds_ago: float = 0.0) -> None:
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "run" / ".lock"
+    return tmp_path / "results" / "run" / ".lock"
 
 
 def test_it_is_there_while_it_is_held_and_says_who_holds_it(path):
     with locked(path):
         assert json.loads(path.read_text()).items() >= {"host": socket.gethostname(), "process": os.getpid()}.items()
-    assert not path.parent.exists()
-    path.parent.mkdir()
+    assert not path.parent.parent.exists()
+    path.parent.mkdir(parents=True)
     with locked(path):
         pass
     assert not list(path.parent.iterdir())
@@ -91,10 +91,11 @@ def test_one_may_wait(path, caplog):
 @pytest.mark.parametrize("seconds_ago", [0, 36000])
 def test_another_machine_without_a_sign_of_life_is_taken_for_dead(path, monkeypatch, caplog, seconds_ago):
     monkeypatch.setattr(lock, "WATCH_SECONDS", 0.5 if seconds_ago == 0 else 3600)
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     sign_of_another_machine(path, seconds_ago)
-    with caplog.at_level(logging.WARNING), locked(path):
+    with caplog.at_level(logging.INFO), locked(path):
         pass
+    assert "run: looking for a sign of life of process 4711 on node7, since" in caplog.text
     assert "the lock of process 4711 on node7, since" in caplog.text and "(2:00:0" in caplog.text
 
 
@@ -102,7 +103,7 @@ def test_another_machine_without_a_sign_of_life_is_taken_for_dead(path, monkeypa
 def test_another_machine_with_a_sign_of_life_holds_it(path, monkeypatch, has_locks):
     if not has_locks:
         monkeypatch.setattr(lock, "lock_descriptor", without_locks)
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     sign_of_another_machine(path, 60)
     threading.Timer(0.5, os.utime, [path]).start()
     with pytest.raises(HeldError, match="process 4711 on node7"), locked(path):
@@ -160,3 +161,25 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UdeansrError, match=r"file: cannot be written \(.*\)"), locked(tmp_path / "file" / ".lock"):
         pass
+
+
+COUNT = (
+    "import sys, time; from pathlib import Path; from udeansr import lock\n"
+    "lock._POLL_SECONDS = 0.001\n"
+    "path, number = Path(sys.argv[1]), Path(sys.argv[2])\n"
+    "for _ in range(100):\n"
+    "    with lock.locked(path, wait=True):\n"
+    "        count = int(number.read_text()); time.sleep(0.0005); number.write_text(str(count + 1))\n"
+)
+
+
+@pytest.mark.slow
+def test_of_many_that_want_it_one_has_it_at_a_time(path, tmp_path):
+    """Each adds 1 to a number that it read before; the file of the lock comes and goes meanwhile."""
+    number = tmp_path / "number"
+    number.write_text("0")
+    path.parent.mkdir(parents=True)
+    words = [sys.executable, "-c", COUNT, str(path), str(number)]
+    processes = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert number.read_text() == "400" and not path.exists()

@@ -92,8 +92,10 @@ def whole_folder(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
         _remove_abandoned(path)
         _remove(partial)
         partial.mkdir(parents=True)
+        descriptor = os.open(partial, os.O_RDONLY)
         try:
             yield partial
+            check_still_at(partial, descriptor, path)
             if path.exists():
                 path.rename(replaced)
             try:
@@ -103,8 +105,33 @@ def whole_folder(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
                     replaced.rename(path)
                 raise
         finally:
+            os.close(descriptor)
             _remove(partial)
     _remove(replaced)
+
+
+def is_still_at(path: Path, descriptor: int) -> bool:
+    """Whether what was opened is what lies at a path now, and not another of that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def check_still_at(path: Path, descriptor: int, what: Path) -> None:
+    """See that nobody removed or replaced what is being written.
+
+    Args:
+        path: where it was opened.
+        descriptor: of what was opened.
+        what: is written, for the message.
+    Raises:
+        UdeansrError: if somebody did.
+    """
+    if not is_still_at(path, descriptor):
+        raise UdeansrError(
+            f"{what}: was removed or replaced while it was written; nothing more is written there; begin again"
+        )
 
 
 def write_whole(path: Path, content: bytes | memoryview | str, remedy: str = CHECK_DISK) -> None:

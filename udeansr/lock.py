@@ -22,7 +22,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from udeansr.errors import UdeansrError
-from udeansr.files import CHECK_DISK, process_lives, reason_of
+from udeansr.files import CHECK_DISK, check_still_at, is_still_at, process_lives, reason_of
 
 LOCK_FILE = ".lock"
 """In a folder that one process at a time may write; it is there while one does, or after one was killed."""
@@ -78,14 +78,14 @@ def locked(path: Path, wait: bool = False, what: str = "") -> Iterator[None]:
     """Hold a lock; the lock of a process that is gone is taken over, which is logged.
 
     Args:
-        path: the lock file, made with its folder and removed in the end; a folder that was made and is empty too.
+        path: the lock file, made with its folders and removed in the end; folders that were made and are empty too.
         wait: whether to wait for whoever holds it.
         what: is locked, for messages; the file's folder, if nothing is said.
     Raises:
         HeldError: naming who holds it.
         UdeansrError: if the folder cannot be written.
     """
-    is_new = not path.parent.exists()
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         descriptor = _acquire(path, wait, what or str(path.parent))
     except OSError as error:
@@ -101,10 +101,10 @@ def locked(path: Path, wait: bool = False, what: str = "") -> Iterator[None]:
         ended.set()
         beating.join()
         with suppress(OSError):
-            if _is_at(path, descriptor):
+            if is_still_at(path, descriptor):
                 path.unlink()  # before it is let go: whoever takes it sees that it is no longer the file of the path
-                if is_new:
-                    path.parent.rmdir()
+                for folder in made:
+                    folder.rmdir()  # those that are empty
         os.close(descriptor)
 
 
@@ -114,10 +114,8 @@ def check_held(path: Path) -> None:
     Raises:
         UdeansrError: if it was removed, or another process has it now.
     """
-    if path in _held and not _is_at(path, _held[path]):
-        raise UdeansrError(
-            f"{path.parent}: was removed or replaced while it was written; nothing more is written there; begin again"
-        )
+    if path in _held:
+        check_still_at(path, _held[path], path.parent)
 
 
 def _acquire(path: Path, wait: bool, what: str) -> int:
@@ -128,14 +126,13 @@ def _acquire(path: Path, wait: bool, what: str) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             is_free = _lock(descriptor)
-            if is_free and not _is_at(path, descriptor):  # its holder removed it a moment ago
+            if is_free and not is_still_at(path, descriptor):  # its holder removed it a moment ago
                 os.close(descriptor)
                 continue
             sight = _Sight.of(descriptor)
             if first is None or sight.holder != first.holder:
                 first = sight
-                if wait and not (is_free and first.holder is None):
-                    _logger.info("%s: waiting for %s", what, first.holder or "another process")
+                _tell(first, is_free, wait, what)
             if is_free is not False and sight.is_gone(first, is_free):
                 if sight.holder is not None:
                     _logger.warning("%s: the lock of %s is taken over, as it is gone", what, sight.holder)
@@ -200,6 +197,14 @@ class _Sight:
         return self.beat != first.beat or self.at - first.at > WATCH_SECONDS
 
 
+def _tell(first: _Sight, is_free: bool | None, wait: bool, what: str) -> None:
+    """Say for what it will be waited, if anything."""
+    if wait and not (is_free and first.holder is None):
+        _logger.info("%s: waiting for %s", what, first.holder or "another process")
+    elif first.holder is not None and first.holder.host != socket.gethostname():
+        _logger.info("%s: looking for a sign of life of %s, up to %g s", what, first.holder, WATCH_SECONDS)
+
+
 def _lock(descriptor: int) -> bool | None:
     """Whether the kernel gave its lock; None where the file system has none."""
     try:
@@ -225,11 +230,3 @@ def _beat(descriptor: int, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
         with suppress(OSError):
             os.utime(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether the file of a descriptor is the one at a path."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

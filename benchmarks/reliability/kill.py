@@ -2,8 +2,9 @@
 
     python benchmarks/reliability/kill.py --stage plan,preprocess,train,export,benchmark,simulate --kills 50 -o kills/
 
-Each round: the command begins in a folder of its own, is killed (SIGKILL, with all of its processes) at a moment drawn
-uniformly from the duration of an undisturbed run, and the same command line is given again. Then every file has to be
+Each round: the command begins in a folder of its own, is killed (SIGKILL; every other time it alone, else with all of
+its processes) at a moment drawn uniformly from the duration of an undisturbed run, and the same command line is given
+again at once. Then every file has to be
 as after the undisturbed run, bit for bit but for measured times, and nothing else may be there: no hidden file, no
 lock. Between the kill and the second call every file under its own name has to be whole. Commands run in forks of a
 process that has imported what they need, so that kills meet their work and not Python's start.
@@ -99,6 +100,9 @@ STAGES = {
     "plan": Stage(lambda setup, run: [*_plan(setup, run), "--no-preprocess"]),
     "preprocess": Stage(_plan, before=("planned",), earliest=0.8),
     "train": Stage(_train, again=("--continue",)),
+    "train_in_stages": Stage(
+        lambda setup, run: [*_train(setup, run), "--method", "dasr", "--workers", 2], again=("--continue",)
+    ),
     "export": Stage(_export),
     "benchmark": Stage(_benchmark),
 }
@@ -248,13 +252,15 @@ class Round:
     faults: list[str]
 
 
-def kill_once(stage: Stage, setup: Path, run: Path, moment: float, expected: dict[str, str]) -> Round | None:
+def kill_once(
+    stage: Stage, setup: Path, run: Path, moment: float, alone: bool, expected: dict[str, str]
+) -> Round | None:
     """One round; None if the command had ended before the moment came."""
     begin(stage, setup, run)
     words, log = list(stage.words(setup, run)), run / "log.txt"
     process = command_process(words, log)
     time.sleep(moment)
-    os.killpg(process, signal.SIGKILL)
+    (os.kill if alone else os.killpg)(process, signal.SIGKILL)
     if ended(process) != -signal.SIGKILL:
         return None
     faults, there = broken(run), len(made_names(run))
@@ -297,7 +303,8 @@ def kill(name: str, kills: int, folder: Path, seed: int) -> list[Round]:
         expected = made(run)
     chance, rounds, late = random.Random(f"{name} {seed}"), [], 0
     while len(rounds) < kills:
-        done = kill_once(stage, setup, run, chance.uniform(stage.earliest, 1) * min(seconds), expected)
+        moment = chance.uniform(stage.earliest, 1) * min(seconds)
+        done = kill_once(stage, setup, run, moment, len(rounds) % 2 == 1, expected)
         late += done is None
         if done is None:
             continue

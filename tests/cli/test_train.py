@@ -188,8 +188,8 @@ def test_an_option_with_a_typo_is_refused(monkeypatch, capsys) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch) -> None:
-    """Ctrl-C reaches the workers as well: the terminal sends it to all."""
+def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch, capsys) -> None:
+    """Ctrl-C reaches the workers as well: the terminal sends it to all. Beside it, no other training is let in."""
     configuration = CONFIGURATION.changed(iterations_per_epoch=1000)
     replace(PLAN, configurations={"x2x2x1": configuration}).save(dataset / "plans.json")
     command = [sys.executable, "-c", "from udeansr.cli.train import main; main()", "1", "x2x2x1", *CPU]
@@ -200,6 +200,10 @@ def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatc
         assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(1)
+    for mode in ("--continue", "--overwrite"):
+        assert ended(monkeypatch, "1", "x2x2x1", *CPU, mode) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"udeansr_train: {RESULTS}: is being written by process {process.pid} on ")
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130, told
@@ -249,3 +253,20 @@ def test_runs_have_names_and_no_seed_overwrites_another(monkeypatch, capsys) -> 
 def test_names_and_seeds_that_are_none_are_refused(monkeypatch, capsys, words, line) -> None:
     assert ended(monkeypatch, "001", "x2x2x1", *CPU, *words) == 2
     assert line in capsys.readouterr().err and not RESULTS.parent.exists()
+
+
+@pytest.mark.slow
+def test_the_cluster_job_of_the_documentation_is_submitted_again_as_it_is(dataset, tmp_path) -> None:
+    page = Path(__file__).parents[2] / "documentation" / "training.md"
+    script = page.read_text(encoding="utf-8").split("```sbatch\n")[1].split("```")[0]
+    assert "#SBATCH --signal=B:TERM@" in script and "\nexec udeansr_train 001 x2x2x2 --continue " in script
+    (tmp_path / "job.sh").write_text(script.replace("x2x2x2", "x2x2x1"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    told = []
+    for _ in range(2):
+        job = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert job.returncode == 0, job.stderr
+        told.append(job.stderr)
+    assert "epoch 1/1" in told[0] and "epoch 1/1" not in told[1]
+    assert "done, nothing is left to do" in told[1]

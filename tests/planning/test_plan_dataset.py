@@ -3,7 +3,6 @@ import json
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.lock import LOCK_FILE, HeldError, locked
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import Plan
 from udeansr.planning.plan_dataset import plan_dataset
@@ -73,10 +72,3 @@ def test_nothing_is_written_where_no_plan_can_be_made(planned):
     with pytest.raises(UdeansrError, match="the smallest training of x2x2x2 takes"):
         planned(memory_gb=0.1)
     assert not planned.folder.exists()
-
-
-def test_beside_another_process_it_is_refused(planned):
-    with locked(planned.folder / LOCK_FILE), pytest.raises(HeldError, match="made: is being written by process"):
-        planned()
-    planned()
-    assert not (planned.folder / LOCK_FILE).exists()

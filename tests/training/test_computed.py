@@ -34,7 +34,7 @@ def test_what_versions_before_wrote_can_be_read_and_this_as_well():
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_the_commit_of_a_clone_is_told_and_whether_it_was_changed(tmp_path, monkeypatch, changed):
+def test_the_commit_of_a_clone_is_told_and_whether_it_was_changed(tmp_path, changed):
     def git(*words: str) -> str:
         name = ("-c", "user.name=a", "-c", "user.email=a@b")
         done = subprocess.run(["git", *name, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
@@ -49,17 +49,14 @@ def test_the_commit_of_a_clone_is_told_and_whether_it_was_changed(tmp_path, monk
     git("tag", "v1")
     if changed:
         package.write_text("a = 2\n")
-    monkeypatch.setattr(computed.udeansr, "__file__", str(package))
-    assert computed._commit() == git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    assert computed._commit(tmp_path) == git("rev-parse", "HEAD") + ("-dirty" if changed else "")
 
 
 def test_without_a_clone_there_is_the_commit_that_pip_wrote_or_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(computed.udeansr, "__file__", str(tmp_path / "udeansr" / "__init__.py"))
-
     for origin, commit in ((None, None), (json.dumps({"vcs_info": {"vcs": "git", "commit_id": "abc"}}), "abc")):
         installed = SimpleNamespace(read_text=lambda _, origin=origin: origin)
         monkeypatch.setattr(computed.metadata, "distribution", lambda _, installed=installed: installed)
-        assert computed._commit() == commit
+        assert computed._commit(tmp_path / str(commit)) == commit
 
 
 def test_from_python_there_is_no_command_line(monkeypatch):

@@ -123,6 +123,10 @@ class BenchmarkFolder:
         """What came of a row."""
         return self.root / "rows" / dataset / split / f"{row}.json"
 
+    def row_files(self, split: str = "*") -> list[Path]:
+        """What has come of rows so far; of all splits, if none is named."""
+        return sorted((self.root / "rows").glob(f"*/{split}/[!.]*.json"))
+
 
 def _said(value: Any) -> str:
     return "left out" if value is None else str(value)

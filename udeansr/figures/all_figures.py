@@ -75,6 +75,13 @@ def write_figures(
     return written
 
 
+def are_drawn(folder: BenchmarkFolder, split: str) -> bool:
+    """Whether the figures were finished after the last row of a split, or there is no row to draw."""
+    rows = [path.stat().st_mtime_ns for path in folder.row_files(split)]
+    captions = folder.root / FIGURES_FOLDER / CAPTIONS_FILE  # the last file to be written
+    return not rows or (captions.is_file() and captions.stat().st_mtime_ns >= max(rows))
+
+
 def median_case(results: Sequence[RowResult]) -> str:
     """The scan whose PSNR by the reference row is the median: neither the best nor the worst.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from udeansr.errors import UdeansrError
-from udeansr.lock import LOCK_FILE, locked
 from udeansr.planning.domain import DOMAIN_FILE
 from udeansr.planning.fingerprint import FINGERPRINT_FILE, Fingerprint, extract_fingerprints
 from udeansr.planning.plan import PLANS_FILE, Plan
@@ -38,7 +37,8 @@ def plan_dataset(
 ) -> PlannedDataset:
     """Check and measure a dataset and see to its plan.
 
-    A plan is kept as long as the images do not change, since a person may have edited it.
+    A plan is kept as long as the images do not change, since a person may have edited it. Call it while the folder is
+    locked.
 
     Args:
         raw: the dataset.
@@ -47,17 +47,8 @@ def plan_dataset(
         processes: worker processes that read the images.
         again: make a new plan in any case.
     Raises:
-        UdeansrError: with every fault of the dataset, or if the plan that is kept cannot be read, another process is at
-            it, or the disk refuses.
+        UdeansrError: with every fault of the dataset, or if the plan that is kept cannot be read.
     """
-    with locked(folder / LOCK_FILE):
-        return _plan_dataset(raw, folder, memory_gb, processes, again)
-
-
-def _plan_dataset(
-    raw: RawDataset, folder: Path, memory_gb: float | None, processes: int, again: bool
-) -> PlannedDataset:
-    """See to the plan, in a folder that is this process' own."""
     measured = extract_fingerprints(raw, processes)
     plans, in_one = folder / PLANS_FILE, len(measured[0][0].cases) == sum(map(len, raw.groups.values()))
     made = make_plans([fingerprint for fingerprint, _ in measured], memory_gb, mixed=len(measured) > 1 or not in_one)

@@ -16,7 +16,7 @@ from udeansr.degradation.measured_degradation import apply_measured
 from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
-from udeansr.lock import LOCK_FILE, locked
+from udeansr.lock import LOCK_FILE, check_held
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.configuration import Configuration
@@ -77,7 +77,7 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     """Make the arrays that training reads.
 
     A case whose files and planned values are those of its arrays is not done again. Arrays of cases that have left
-    the raw dataset are removed. It can be stopped at any moment and started again.
+    the raw dataset are removed. It can be stopped at any moment and started again. Call it while the folder is locked.
 
     Args:
         raw: a checked dataset.
@@ -86,15 +86,9 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
         folder: ``<preprocessed root>/<dataset>``; the arrays go to ``<configuration>/<group>/<case>/`` in it.
         processes: worker processes; up to 1, the work is done in this one.
     Raises:
-        UdeansrError: if the plan has no such configuration, an image cannot be read, another process is at it, or the
-            disk refuses.
+        UdeansrError: if the plan has no such configuration, an image cannot be read, the folder is removed meanwhile,
+            or the disk refuses.
     """
-    with locked(folder / LOCK_FILE):
-        _preprocess(raw, plan, configuration_name, folder, processes)
-
-
-def _preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Path, processes: int) -> None:
-    """Make what is not there, in a folder that is this process' own."""
     domain_file = facts_folder(folder, plan, configuration_name) / DOMAIN_FILE
     configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
     values = planned_values(plan, configuration)
@@ -111,6 +105,7 @@ def _preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pa
     left = [path for path in there if path not in kept]
     for path in left:
         remove_case(path)
+    check_held(folder / LOCK_FILE)
     if lost := sorted(path for path in kept if not (path / CASE_FILE).is_file()):
         raise UdeansrError(f"{lost[0]}: was removed while the others were made; run the same command again")
     write_json(values, own / COMPLETE_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import platform
 import re
@@ -16,6 +17,8 @@ import torch
 
 import udeansr
 from udeansr.device import describe_device
+
+ROOT = Path(udeansr.__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Computed:
     def here(cls, device: torch.device, precision: str) -> Computed:
         """What is computed by this process."""
         machine = f"{describe_device(device)}, {platform.platform()}"
-        return cls(str(device), precision, machine=machine, packages=_packages(), commit=_commit(), command=_command())
+        return cls(
+            str(device), precision, machine=machine, packages=_packages(), commit=_commit(ROOT), command=_command()
+        )
 
     def __str__(self) -> str:
         """All but the other packages, in a line."""
@@ -70,11 +75,21 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
-    """The commit of the clone that is run, else the one that pip installed from."""
-    root = Path(udeansr.__file__).parents[1]
+@functools.cache
+def _commit(root: Path) -> str | None:
+    """The commit of the clone that is run, if it is one, else the one that pip installed from."""
     if (root / ".git").exists():
-        describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        describe = [
+            "git",
+            "--no-optional-locks",
+            "-C",
+            str(root),
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ]
         try:
             done = subprocess.run(describe, capture_output=True, text=True, timeout=10, check=True)
         except (OSError, subprocess.SubprocessError):
