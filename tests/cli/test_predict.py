@@ -43,6 +43,17 @@ def test_a_folder_is_predicted_and_the_last_line_tells(lr, monkeypatch, capsys):
     assert read_volume(Path("sr/a.nii.gz")).voxels.dtype == np.float32
 
 
+def test_a_page_is_written_where_it_is_asked_for_and_its_path_is_the_last_line(lr, monkeypatch, capsys):
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, "--json", "--report") == 0
+    assert capsys.readouterr().out.splitlines() == ["2 of 2 done: sr", "sr/report.html"]
+    text = Path("sr/report.html").read_text(encoding="utf-8")
+    assert text.count('id="case-') == 2 and "tricubic" in text and str(lr.parent) not in text
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, "--continue", "--report") == 0
+    words = ("--overwrite", "--report", "--num-parts", "2")
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, *words) == 2
+    assert "udeansr_report sr -i lr" in capsys.readouterr().err
+
+
 def test_a_bad_file_is_told_in_one_line_and_by_the_status(lr, monkeypatch, capsys):
     (lr / "c.nii").write_bytes(b"no image")
     assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC) == 2

@@ -48,6 +48,7 @@ UncertaintyOption = Annotated[
 LabelsOption = Annotated[Path | None, typer.Option(help="Folder of label maps, to bring to the grid of SR.")]
 DicomOption = Annotated[bool, typer.Option("--dicom", help="Write derived DICOM series; LR has to be DICOM.")]
 BidsOption = Annotated[bool, typer.Option("--bids", help="Input is a BIDS dataset, output a derivative one.")]
+ReportOption = Annotated[bool, typer.Option("--report", help="Write a page to judge the SR by: report.html.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write beside each SR how it was made.")]
 AsFloatOption = Annotated[bool, typer.Option("--float", help="Write float32 even if the LR is of integers.")]
 SpacingOption = Annotated[
@@ -84,6 +85,7 @@ def predict(
     dicom: DicomOption = False,
     bids: BidsOption = False,
     json: JsonOption = False,
+    report: ReportOption = False,
     as_float: AsFloatOption = False,
     spacing: SpacingOption = None,
     set_: SetOption = None,
@@ -107,6 +109,8 @@ def predict(
     from udeansr.prediction.options import Options
     from udeansr.prediction.predict import predict as predict_folder
 
+    if report and num_parts > 1:
+        raise UdeansrError(f"--report is for all images at once; when all parts are done: udeansr_report {sr} -i {lr}")
     mode = writing_mode(continue_, overwrite)
     query = _query(results, model, dataset, configuration, method, name, scale, checkpoint)
     where: dict[str, Any] = {"device": device, "precision": precision, "memory_gb": memory_gb}
@@ -119,6 +123,10 @@ def predict(
     if outcome.failed:
         raise UdeansrError(str(outcome))
     print(f"{outcome}: {sr}")
+    if report:
+        from udeansr.report.prediction_report import write_prediction_report
+
+        print(write_prediction_report(lr, sr, outcome, dicom=dicom, bids=bids))
 
 
 def _query(

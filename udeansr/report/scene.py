@@ -30,8 +30,11 @@ WHITE = 99.7
 DIFFERENCE_PART = 0.25
 """Of the window: at this difference the colours end."""
 
-ATTEMPTS = ((255, 1), (127, 1), (63, 1), (63, 2), (63, 3), (63, 4), (63, 6), (63, 8))
+ATTEMPTS = ((255, 1), (191, 1), (127, 1), (95, 1), (63, 1), (63, 2), (63, 3), (63, 4), (63, 6), (63, 8))
 """Levels, and voxels merged along each axis, until a case is within its limit."""
+
+MAP_LEVELS = 31
+"""Of maps: they are read by colour."""
 
 _PARALLEL = 1e-3
 
@@ -107,18 +110,26 @@ def make_scene(images: CaseImages, key: str, most_bytes: float) -> Scene:
     ends = _ends(volumes)
     for levels, merged in ATTEMPTS:
         layers = {name: _merged(volume, merged) for name, volume in volumes.items()}
-        encoded = {name: encode(layer.voxels, *_limits(name, images, ends), levels) for name, layer in layers.items()}
-        if sum(len(one.text) for one in encoded.values()) <= most_bytes:
-            break
-    if merged > 1:
-        notes.append(f"shown with {merged} x {merged} x {merged} voxels merged, to keep the page small")
-    step, clipped = encoded["sr"].step, encoded["sr"].clipped
-    notes.append(
-        f"intensities are stored in {levels + 1} levels of {step:.3g}: values are true to {step / 2:.2g}; "
-        f"{100 * clipped:.2f} % of the voxels of SR lie outside {ends[0]:.4g} to {ends[1]:.4g} and are shown as that"
+        encoded = {
+            name: encode(layer.voxels, *_limits(name, images, ends), MAP_LEVELS if name in images.maps else levels)
+            for name, layer in layers.items()
+        }
+        if sum(len(one.text) for one in encoded.values()) > most_bytes and (levels, merged) != ATTEMPTS[-1]:
+            continue
+        if merged > 1:
+            notes.append(f"shown with {merged} x {merged} x {merged} voxels merged, to keep the page small")
+        notes.append(_truth(encoded["sr"], ends))
+        payloads = {f"{key}-{name}": one.text for name, one in encoded.items()}
+        return Scene(_values(images, layers, encoded, key), payloads, tuple(notes))
+    raise AssertionError("the last attempt is taken")
+
+
+def _truth(sr: Encoded, ends: tuple[float, float]) -> str:
+    """How far what is shown is true."""
+    return (
+        f"intensities are stored in {sr.levels + 1} levels of {sr.step:.3g}: values are true to {sr.step / 2:.2g}; "
+        f"{100 * sr.clipped:.2f} % of the voxels of SR lie outside {ends[0]:.4g} to {ends[1]:.4g} and are shown as that"
     )
-    payloads = {f"{key}-{name}": one.text for name, one in encoded.items()}
-    return Scene(_values(images, layers, encoded, key), payloads, tuple(notes))
 
 
 def _in_frame(images: CaseImages) -> tuple[dict[str, Volume], list[str]]:

@@ -379,7 +379,7 @@ class Viewer {
 }
 
 const panel_share = 0.9; // of a panel that the longest side of the volume fills: the letters have the rest
-const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3));
+const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3));
 const root_busy = (root, busy) => root.setAttribute("aria-busy", String(busy));
 
 document.getElementById("theme").addEventListener("click", () => {
