@@ -34,9 +34,9 @@ def held_by_another(path):
         process.communicate()
 
 
-def sign_of_another_machine(path, seconds_ago: float = 0.0) -> None:
+def sign_of_another_machine(path, seconds_ago: float = 0.0, host: str = "node7") -> None:
     """A lock file of a machine whose locks of the kernel do not reach this one."""
-    path.write_text(json.dumps({"host": "node7", "process": 4711, "since": time.time() - 7200}))
+    path.write_text(json.dumps({"host": host, "process": 4711, "since": time.time() - 7200, "boot": "another"}))
     then = time.time() - seconds_ago
     os.utime(path, (then, then))
 
@@ -100,15 +100,16 @@ def test_another_machine_without_a_sign_of_life_is_taken_for_dead(path, monkeypa
 
 
 @pytest.mark.parametrize("has_locks", [True, False])
-def test_another_machine_with_a_sign_of_life_holds_it(path, monkeypatch, has_locks):
+@pytest.mark.parametrize("host", ["node7", socket.gethostname()])
+def test_another_machine_with_a_sign_of_life_holds_it(path, monkeypatch, has_locks, host):
     if not has_locks:
         monkeypatch.setattr(lock, "lock_descriptor", without_locks)
     path.parent.mkdir(parents=True)
-    sign_of_another_machine(path, 60)
+    sign_of_another_machine(path, 60, host)
     threading.Timer(0.5, os.utime, [path]).start()
-    with pytest.raises(HeldError, match="process 4711 on node7"), locked(path):
+    with pytest.raises(HeldError, match=f"process 4711 on {host}"), locked(path):
         pass
-    assert json.loads(path.read_text())["host"] == "node7"
+    assert json.loads(path.read_text())["boot"] == "another"
 
 
 def without_locks(_descriptor, *, blocking):

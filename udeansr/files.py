@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -166,7 +167,6 @@ def _lies_at(named: Path, path: Path, partial: Path) -> bool:
 
 
 _REPLACED = ".replaced"
-_WRITTEN_BY = re.compile(rf"\.(\d+)(?:\.partial|{re.escape(_REPLACED)})")
 
 
 def _partials(path: Path) -> list[Path]:
@@ -177,11 +177,18 @@ def _partials(path: Path) -> list[Path]:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove what processes that are gone have left beside ``path``; those that still write it keep theirs."""
-    replaced = path.parent.glob(f".{glob.escape(path.name)}.*{_REPLACED}")
-    for left in (*_partials(path), *replaced):
-        process = _WRITTEN_BY.search(left.name)
-        if process is not None and not process_lives(int(process[1])):
+    first, dot, rest = (re.escape(part) for part in path.name.partition("."))
+    own = re.compile(rf"\.{first}\.(\d+)\.partial{dot}{rest}|\.{first}{dot}{rest}\.(\d+){re.escape(_REPLACED)}")
+    for left in _left_in(path.parent.absolute()):
+        named = own.fullmatch(left.name)
+        if named is not None and not process_lives(int(named[1] or named[2])):
             _remove(left)
+
+
+@functools.cache
+def _left_in(folder: Path) -> tuple[Path, ...]:
+    """What lies half-written in a folder when this process first writes there: it may be too large to look again."""
+    return (*folder.glob(".*.partial*"), *folder.glob(f".*{_REPLACED}"))
 
 
 def process_lives(process: int) -> bool:

@@ -52,11 +52,23 @@ class Holder:
         host: name of the machine.
         process: its number there.
         since: seconds since 1970.
+        boot: of that machine's system, as names of machines are not always their own.
     """
 
     host: str
     process: int
     since: float
+    boot: str = ""
+
+    @classmethod
+    def here(cls) -> Holder:
+        """This process."""
+        return cls(socket.gethostname(), os.getpid(), time.time(), _boot())
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine since it was started."""
+        return (self.host, self.boot) == (socket.gethostname(), _boot())
 
     def __str__(self) -> str:
         """The process, its machine, and for how long it has held the lock."""
@@ -183,7 +195,7 @@ class _Sight:
         """
         if self.holder is None:
             return True
-        if self.holder.host == socket.gethostname():
+        if self.holder.is_here:
             return bool(is_free) or not process_lives(self.holder.process)
         is_old = time.time() - self.beat / 1e9 > OLD_SECONDS
         return is_old or (self.beat == first.beat and self.at - first.at > WATCH_SECONDS)
@@ -192,7 +204,7 @@ class _Sight:
         """Whether it is time to say that the holder lives; argument as for :meth:`is_gone`."""
         if self.holder is None:
             return self.at - first.at > PATIENCE_SECONDS
-        if self.holder.host == socket.gethostname():
+        if self.holder.is_here:
             return process_lives(self.holder.process) or self.at - first.at > PATIENCE_SECONDS
         return self.beat != first.beat or self.at - first.at > WATCH_SECONDS
 
@@ -201,8 +213,16 @@ def _tell(first: _Sight, is_free: bool | None, wait: bool, what: str) -> None:
     """Say for what it will be waited, if anything."""
     if wait and not (is_free and first.holder is None):
         _logger.info("%s: waiting for %s", what, first.holder or "another process")
-    elif first.holder is not None and first.holder.host != socket.gethostname():
+    elif first.holder is not None and not first.holder.is_here:
         _logger.info("%s: looking for a sign of life of %s, up to %g s", what, first.holder, WATCH_SECONDS)
+
+
+def _boot() -> str:
+    """A name of this start of the system; the same in all its containers; "" where the system gives none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _lock(descriptor: int) -> bool | None:
@@ -216,10 +236,9 @@ def _lock(descriptor: int) -> bool | None:
 
 def _sign(path: Path, descriptor: int) -> None:
     """Say who holds the file; on a full disk nothing is left of it."""
-    holder = Holder(socket.gethostname(), os.getpid(), time.time())
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(Holder.here())).encode(), 0)
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -3,8 +3,11 @@ from __future__ import annotations
 import pickle
 import random
 import resource
+import shutil
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.training.checkpoint import (
     KEYS,
+    check_space,
     check_weights,
     load_checkpoint,
     random_state,
@@ -62,6 +66,16 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert load_checkpoint(path)["progress"] == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["latest.pt"]
+
+
+@pytest.mark.parametrize(("total", "free", "refused"), [(9000, 299, True), (0, 0, False), (9000, 300, False)])
+def test_the_disk_has_to_take_all_checkpoints(tmp_path, monkeypatch, total, free, refused) -> None:
+    """Three more than the latest, while the disk says what it has."""
+    (tmp_path / "latest.pt").write_bytes(bytes(100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=total * 2**20, free=free))
+    line = "the disk has 0 MiB left, and the checkpoints need"
+    with pytest.raises(UdeansrError, match=line) if refused else nullcontext():
+        check_space(tmp_path)
 
 
 def test_keys_are_those_that_were_agreed(tmp_path) -> None:

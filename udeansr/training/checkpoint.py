@@ -101,10 +101,11 @@ def check_space(folder: Path) -> None:
     """
     size = (folder / LATEST).stat().st_size
     there = sum((folder / name).stat().st_size for name in (LATEST, BEST, FINAL) if (folder / name).is_file())
-    needed, free = max(size, 4 * size - there), shutil.disk_usage(folder).free
-    if free < needed:
+    needed, usage = max(size, 4 * size - there), shutil.disk_usage(folder)
+    if usage.total and usage.free < needed:  # there are file systems that say nothing of themselves
         raise UdeansrError(
-            f"{folder}: the disk has {free / 2**20:.0f} MiB left, and the checkpoints need {needed / 2**20:.0f}; {ROOM}"
+            f"{folder}: the disk has {usage.free / 2**20:.0f} MiB left, and the checkpoints need "
+            f"{needed / 2**20:.0f}; {ROOM}"
         )
 
 
