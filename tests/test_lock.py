@@ -174,6 +174,25 @@ COUNT = (
 )
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"\xff", b"null", b'{"host": "a"}', b'{"host": 1, "process": 2, "since": 3}', b"[" * 4096),
+        *(
+            b'{"host": "a", "process": %s, "since": 9}' % number
+            for number in (b"0", b"-1", b"9.5", b"1e400", b"99999999999")
+        ),
+        *(b'{"host": "a", "process": 9, "since": %s}' % number for number in (b"NaN", b"1e300", b"-5", b'"now"')),
+        b'{"host": "\\u001b[2J", "process": 9, "since": 9}',
+    ],
+)
+def test_a_file_that_says_what_no_lock_says_holds_nothing(path, content):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with locked(path):
+        assert json.loads(path.read_text())["process"] == os.getpid()
+
+
 @pytest.mark.slow
 def test_of_many_that_want_it_one_has_it_at_a_time(path, tmp_path):
     """Each adds 1 to a number that it read before; the file of the lock comes and goes meanwhile."""

@@ -41,6 +41,10 @@ PATIENCE_SECONDS = 3.0
 
 _POLL_SECONDS = 0.2
 
+_LONGEST_BYTES = 4096
+_LATEST = 2.0**35
+"""Seconds since 1970, a thousand years on."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -64,6 +68,19 @@ class Holder:
     def here(cls) -> Holder:
         """This process."""
         return cls(socket.gethostname(), os.getpid(), time.time(), _boot())
+
+    @classmethod
+    def read(cls, content: bytes) -> Holder | None:
+        """The holder that a lock file names; None if it names none, or says what no lock says."""
+        try:
+            holder = cls(**json.loads(content))
+            words = holder.host.isprintable() and holder.boot.isprintable()
+            sound = (
+                words and isinstance(holder.process, int) and 0 < holder.process < 2**31 and 0 < holder.since < _LATEST
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return None
+        return holder if sound else None
 
     @property
     def is_here(self) -> bool:
@@ -180,10 +197,7 @@ class _Sight:
     @classmethod
     def of(cls, descriptor: int) -> _Sight:
         """What the file says now; read through a descriptor just opened, which a network file system has to renew."""
-        try:
-            holder = Holder(**json.loads(os.pread(descriptor, 4096, 0)))
-        except (ValueError, TypeError):
-            holder = None
+        holder = Holder.read(os.pread(descriptor, _LONGEST_BYTES, 0))
         return cls(holder, os.fstat(descriptor).st_mtime_ns, time.monotonic())
 
     def is_gone(self, first: _Sight, is_free: bool | None) -> bool:

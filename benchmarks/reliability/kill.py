@@ -36,6 +36,7 @@ from udeansr.image.cropping import crop
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.nifti import check_whole
 from udeansr.models.model_file import read_model
+from udeansr.progress import progress_bar
 from udeansr.strict_json import write_json
 from udeansr.training.checkpoint import load_checkpoint
 
@@ -302,15 +303,17 @@ def kill(name: str, kills: int, folder: Path, seed: int) -> list[Round]:
             raise SystemExit(f"{name}: two undisturbed runs differ, so that nothing can be compared")
         expected = made(run)
     chance, rounds, late = random.Random(f"{name} {seed}"), [], 0
-    while len(rounds) < kills:
-        moment = chance.uniform(stage.earliest, 1) * min(seconds)
-        done = kill_once(stage, setup, run, moment, len(rounds) % 2 == 1, expected)
-        late += done is None
-        if done is None:
-            continue
-        rounds.append(done)
-        for fault in done.faults:
-            print(f"{name}, killed after {done.moment:.2f} s: {fault}", flush=True)
+    with progress_bar(f"killing {name}", kills) as bar:
+        while len(rounds) < kills:
+            moment = chance.uniform(stage.earliest, 1) * min(seconds)
+            done = kill_once(stage, setup, run, moment, len(rounds) % 2 == 1, expected)
+            late += done is None
+            if done is None:
+                continue
+            rounds.append(done)
+            bar.update()
+            for fault in done.faults:
+                print(f"{name}, killed after {done.moment:.2f} s: {fault}", flush=True)
     between = sum(one.there > 0 for one in rounds)
     good = sum(not one.faults for one in rounds)
     print(
@@ -340,9 +343,11 @@ def main() -> None:
     folder = options.output.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     make_setup(folder / SETUP)
-    rounds = {name: kill(name, options.kills, folder, options.seed) for name in names}
-    told = {name: [vars(one) for one in done] for name, done in rounds.items()}
-    write_json(told, folder / "kills.json")
+    rounds: dict[str, list[Round]] = {}
+    for name in names:
+        rounds[name] = kill(name, options.kills, folder, options.seed)
+        told = {name: [vars(one) for one in done] for name, done in rounds.items()}
+        write_json(told, folder / "kills.json")
     if any(one.faults for done in rounds.values() for one in done):
         raise SystemExit(1)
 
