@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 380, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 56
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 12, 56
 KINDS = 4
 """Of lines, by colour and by dashes: what is told apart needs no colour."""
 

@@ -388,7 +388,8 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 const element = document.getElementById("viewer");
-if (element) {
+if (!element) document.documentElement.dataset.ready = "true";
+else {
   const viewer = (window.viewer = new Viewer(element)), scenes = JSON.parse(document.getElementById("scenes").textContent);
   const open = (number) => {
     const home = document.getElementById(`case-${number}`);
