@@ -151,6 +151,8 @@ def _spectra(fingerprint: Fingerprint) -> list[object]:
         for name, curve in zip(names, measured.transfer, strict=True)
     }
     charts.append(
-        line_chart("measured degradation", transfer, "part of the LR's Nyquist frequency", "transfer, HR to LR")
+        line_chart(
+            "measured degradation", transfer, "part of the LR's Nyquist frequency", "transfer, HR to LR", from_zero=True
+        )
     )
     return charts
