@@ -17,6 +17,8 @@ from udeansr.image.volume import Volume
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example" / "Dataset001_BrainT1w"
 PROGRAMS = ("chromium", "chromedriver")
 READY_S = 30
+LOADED = """const viewer = document.getElementById("viewer");
+return document.documentElement.dataset.ready === "true" && (!viewer || viewer.dataset.loaded === "true");"""
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +50,7 @@ def browse(_chromium) -> Callable[..., Any]:
         _chromium.get_log("browser")  # of the page before
         _chromium.get(page.resolve().as_uri())
         begun = time.monotonic()
-        while _chromium.execute_script("return document.documentElement.dataset.ready") != "true":
+        while _chromium.execute_script(LOADED) is not True:
             assert time.monotonic() - begun < READY_S, _chromium.get_log("browser")
             time.sleep(0.02)
         assert _chromium.get_log("browser") == []

@@ -29,6 +29,16 @@ def test_a_larger_value_lies_higher_also_by_its_logarithm():
             assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
 
 
+def test_a_small_difference_looks_small_from_zero():
+    def height(**options) -> float:
+        svg = ElementTree.fromstring(line_chart("a", {"a": [(0, 1.0), (1, 0.99)]}, "x", "y", **options))
+        (line,) = svg.iter("polyline")
+        first, last = (float(point.split(",")[1]) for point in line.get("points").split())
+        return last - first
+
+    assert 0 < height(from_zero=True) < 0.02 * height()
+
+
 def test_nothing_to_draw_is_said():
     assert "nothing to draw" in line_chart("a", {"b": [(0, float("nan"))]}, "x", "y")
     assert "no case" in strip_chart("a", {"b": float("inf")}, "")

@@ -230,7 +230,7 @@ def _transfer_chart(pair: Pair, measured: MeasuredDegradation) -> Markup:
         name: list(zip(measured.frequencies, curve, strict=True))
         for name, curve in zip(names, measured.transfer, strict=True)
     }
-    return line_chart("degradation", curves, "part of the LR's Nyquist frequency", "transfer, SR to LR")
+    return line_chart("degradation", curves, "part of the LR's Nyquist frequency", "transfer, SR to LR", from_zero=True)
 
 
 def _tell_lesions(found: _Found, path: Path, sr: Volume, lr: Volume | None, hr: Volume | None) -> None:

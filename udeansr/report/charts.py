@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 380, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 56
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 12, 56
 KINDS = 4
 """Of lines, by colour and by dashes: what is told apart needs no colour."""
 
@@ -23,6 +23,7 @@ def line_chart(
     y_label: str,
     marks: Mapping[str, float] | None = None,
     log_y: bool = False,
+    from_zero: bool = False,
 ) -> Markup:
     """Lines over an axis.
 
@@ -33,6 +34,7 @@ def line_chart(
         y_label: with the unit.
         marks: upright lines, by name.
         log_y: whether y is drawn by its logarithm; what is not positive is left out.
+        from_zero: whether the axis of y begins at 0, so that a small difference looks small.
     Returns: the SVG, or words where there is nothing to draw.
     """
     kept = {name: [(x, y) for x, y in points if _drawn(x, y, log_y)] for name, points in curves.items()}
@@ -42,7 +44,7 @@ def line_chart(
         return Markup("<p class='soft'>{}: nothing to draw.</p>").format(title)
     value = math.log10 if log_y else float
     low_x, high_x = _ends([x for x, _ in everything])
-    low_y, high_y = _ends([value(y) for _, y in everything], 0.05)
+    low_y, high_y = _ends([*(value(y) for _, y in everything), *([0.0] if from_zero else [])], 0.05)
 
     def place(x: float, y: float) -> tuple[float, float]:
         across, up = (x - low_x) / (high_x - low_x), (y - low_y) / (high_y - low_y)

@@ -16,13 +16,15 @@ const MAPS = {
 const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 
 async function decoded(id, shape) {
-  const text = document.getElementById(id).textContent.trim();
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(document.getElementById(id).textContent.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const levels = new Uint8Array(await new Response(stream).arrayBuffer());
   const width = shape[2], area = shape[1] * width;
-  for (let i = width; i < levels.length; i++) if (i % area >= width) levels[i] += levels[i - width]; // modulo 256
-  for (let i = 1; i < levels.length; i++) if (i % width) levels[i] += levels[i - 1];
+  for (let first = 0; first < levels.length; first += area) // the sums are modulo 256, as bytes are
+    for (let i = first + width; i < first + area; i++) levels[i] += levels[i - width];
+  for (let first = 0; first < levels.length; first += width)
+    for (let i = first + 1; i < first + width; i++) levels[i] += levels[i - 1];
   return levels;
 }
 
@@ -43,6 +45,7 @@ function taps(layer, axis, index, grid) {
 // One plane of a layer on the common grid, in the unit of the image; not a number outside of the layer.
 function plane(layer, view, index, grid) {
   const rows = grid.shape[view.r], columns = grid.shape[view.c], out = new Float32Array(rows * columns).fill(NaN);
+  if (!layer.levels && !layer.minus) return out; // not yet
   if (layer.minus) {
     const [one, other] = layer.minus.map((part) => plane(part, view, index, grid));
     return out.map((_, i) => one[i] - other[i]);
@@ -100,11 +103,14 @@ class Viewer {
   async open(scene) {
     this.stop();
     root_busy(this.root, true);
-    for (const layer of scene.layers) if (layer.data && !layer.levels) layer.levels = await decoded(layer.data, layer.shape);
-    for (const layer of scene.layers) {
-      if (layer.of) layer.levels = scene.layers.find((other) => other.id === layer.of).levels;
-      if (layer.difference) layer.minus = layer.difference.map((id) => scene.layers.find((other) => other.id === id));
-    }
+    delete this.root.dataset.loaded;
+    const byId = (id) => scene.layers.find((layer) => layer.id === id);
+    const load = async (layer) => {
+      if (layer.of) await load(byId(layer.of));
+      if (layer.difference) layer.minus = layer.difference.map(byId);
+      if (!layer.levels && !layer.minus) layer.levels = layer.of ? byId(layer.of).levels : await decoded(layer.data, layer.shape);
+    };
+    for (const id of scene.show) await load(byId(id));
     this.scene = scene;
     this.layer = { a: scene.show[0], b: scene.show[1] };
     for (const side of ["a", "b"]) {
@@ -114,8 +120,13 @@ class Viewer {
     }
     this.mode = "swipe";
     this.split = 0.5;
-    this.reset();
+    this.reset(); // what is shown first need not wait for the other layers
     root_busy(this.root, false);
+    document.documentElement.dataset.ready = "true";
+    for (const layer of scene.layers) await load(layer);
+    if (this.scene !== scene) return; // another case was opened meanwhile
+    this.draw();
+    this.root.dataset.loaded = "true";
   }
 
   reset() {
@@ -234,6 +245,7 @@ class Viewer {
 
   value(layer) {
     if (layer.minus) return this.value(layer.minus[0]) - this.value(layer.minus[1]);
+    if (!layer.levels) return NaN; // not yet
     const axes = [0, 1, 2].map((axis) => taps(layer, axis, this.at[axis], this.scene.grid));
     if (axes.some((axis) => !axis)) return NaN;
     let sum = 0;
@@ -388,7 +400,8 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 const element = document.getElementById("viewer");
-if (element) {
+if (!element) document.documentElement.dataset.ready = "true";
+else {
   const viewer = (window.viewer = new Viewer(element)), scenes = JSON.parse(document.getElementById("scenes").textContent);
   const open = (number) => {
     const home = document.getElementById(`case-${number}`);
@@ -399,5 +412,5 @@ if (element) {
   };
   for (const button of document.querySelectorAll("[data-open]"))
     button.addEventListener("click", () => open(Number(button.dataset.open)));
-  open(0).then(() => (document.documentElement.dataset.ready = "true"));
+  open(0);
 }
