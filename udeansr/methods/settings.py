@@ -32,9 +32,9 @@ def settings_from_text(settings_type: type[Settings], method: str, assignments: 
         name, equals, text = assignment.partition("=")
         owner, dot, key = name.strip().partition(".")
         if not (equals and dot):
-            raise UdeansrError(f"'{assignment}' sets nothing; expected METHOD.NAME=VALUE, for example udean.beta=0.01")
+            raise UdeansrError(f"{assignment!r} sets nothing; expected METHOD.NAME=VALUE, for example udean.beta=0.01")
         if owner != method:
-            raise UdeansrError(f"'{assignment}' is for the method '{owner}', but the method is '{method}'")
+            raise UdeansrError(f"{assignment!r} is for the method {owner!r}, but the method is '{method}'")
         values[key] = text.strip()
     settings = from_text(settings_type, values, f"the settings of {method}")
     for name, reason in without_effect(settings).items():

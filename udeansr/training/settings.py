@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
@@ -115,14 +115,8 @@ class TrainingRecord:
         Raises:
             UdeansrError: naming what is unknown, missing or of no sense.
         """
-        return cls(
-            Plan.from_dict(state["plan"], where),
-            state["configuration"],
-            state["method"],
-            state["settings"],
-            from_json(RunSettings, state["run"], where),
-            None if state.get("domain") is None else from_json(Domain, state["domain"], where),
-        )
+        stored = from_json(_Stored, {item.name: state.get(item.name) for item in fields(_Stored)}, where)
+        return cls(**{**vars(stored), "plan": Plan.from_dict(stored.plan, where)})
 
     @property
     def planned(self) -> Configuration:
@@ -141,6 +135,18 @@ class TrainingRecord:
         run = {name: getattr(self.run, name) for name in run_settings}
         values = {"method": self.method, "settings": self.settings, "plan": plan, "run": run}
         return json.loads(json.dumps(values, default=as_json))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A record as it lies in a checkpoint."""
+
+    plan: dict[str, Any]
+    configuration: str
+    method: str
+    settings: dict[str, Any]
+    run: RunSettings
+    domain: Domain | None = None
 
 
 def check_same_training(former: TrainingRecord, now: TrainingRecord, where: str) -> None:
