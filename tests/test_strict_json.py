@@ -134,3 +134,28 @@ def test_differences_are_named_from_the_outside_in() -> None:
     ]  # fmt: skip
     assert [str(one) for one in found] == ["a 1 -> None", "b.d", "f None -> 5"]
     assert differences(now, now) == []
+
+
+@pytest.mark.parametrize("words", ["\x1b[31mred", "a\rb", "\x9b2J", "\u202eabc", "\ud800", "\x00"])
+@pytest.mark.parametrize("place", ["value", "key"])
+def test_text_that_commands_a_terminal_is_refused_harmlessly(words, place) -> None:
+    values = {"words": {words: 1}} if place == "key" else {"words": {"a": words}}
+    with pytest.raises(UdeansrError, match="holds signs that command a terminal") as error:
+        from_json(Anything, values, "a.json")
+    assert str(error.value).isprintable()
+
+
+def test_a_number_that_is_not_finite_is_refused_where_any_value_may_be() -> None:
+    with pytest.raises(UdeansrError, match=r"a\.json: a number is not finite; expected finite numbers"):
+        from_json(Anything, {"words": {"a": [1e999]}}, "a.json")
+
+
+def test_what_lies_too_deep_is_refused(tmp_path) -> None:
+    (tmp_path / "a.json").write_text("[" * 200_000 + "]" * 200_000)
+    with pytest.raises(UdeansrError, match="lie too deep in each other; make it again: make"):
+        read_json(tmp_path / "a.json", "thing", "make")
+
+
+@dataclass(frozen=True)
+class Anything:
+    words: dict[str, Any]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import types
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -69,6 +71,10 @@ def read_json(path: Path, noun: str, remedy: str) -> Any:
         raise UdeansrError(f"{path}: there is no {noun}; make one: {remedy}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise UdeansrError(
+            f"{path}: its lists and objects lie too deep in each other; make it again: {remedy}"
+        ) from error
     except (OSError, ValueError) as error:
         raise UdeansrError(f"{path}: no JSON ({error}); mend it, or make it again: {remedy}") from error
 
@@ -113,9 +119,19 @@ def from_json(kind: type[Record], values: Any, where: str, remedy: str = "") -> 
     """
     try:
         text = json.dumps(values)
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UdeansrError(f"{where}: {error}; expected what JSON holds{_then(remedy)}") from error
-    return _validated(kind, lambda adapter: adapter.validate_json(text), where, remedy)
+    leaves = _leaves(values)
+    for leaf in leaves:
+        if isinstance(leaf, str) and not _is_text(leaf):
+            raise UdeansrError(
+                f"{where}: {leaf[:_LONGEST_VALUE]!a} holds signs that command a terminal or are no text; expected "
+                f"letters, digits and punctuation{_then(remedy)}"
+            )
+    record = _validated(kind, lambda adapter: adapter.validate_json(text), where, remedy)
+    if any(isinstance(leaf, float) and not math.isfinite(leaf) for leaf in leaves):  # where any value may be
+        raise UdeansrError(f"{where}: a number is not finite; expected finite numbers{_then(remedy)}")
+    return record
 
 
 def read_json_as(kind: type[Record], path: Path, noun: str, remedy: str) -> Record:
@@ -190,6 +206,24 @@ def _validated(kind: type[Record], read: Callable[[TypeAdapter], Record], where:
         raise UdeansrError(f"{where}: {_fault(kind, error)}{_then(remedy)}") from error
     except UdeansrError as error:  # of a dataclass' own ``__post_init__``
         raise UdeansrError(f"{where}: {error}") from error
+
+
+def _leaves(values: Any) -> list[Any]:
+    """All keys, texts and numbers in what JSON gave, whatever lies in what."""
+    found, waiting = [], [values]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            waiting += [*here, *here.values()]
+        elif isinstance(here, list | tuple):
+            waiting += here
+        else:
+            found.append(here)
+    return found
+
+
+def _is_text(words: str) -> bool:
+    return all(sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs" for sign in words)
 
 
 def _then(remedy: str) -> str:

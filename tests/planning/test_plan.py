@@ -86,7 +86,7 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
         ({"rotate90": 1}, "'task.rotate90' is 1; expected true or false"),
         ({"patch_size": [64, 32.5]}, "'size.patch_size.1' is 32.5; expected a whole number"),
         ({"lr_spacing_mm": [5, 2]}, r"'task.lr_spacing_mm' is \[5, 2\]; expected a longer list"),
-        ({"lr_spacing_mm": [5, 2, -2]}, "'task.lr_spacing_mm.2' is -2; expected above 0"),
+        ({"lr_spacing_mm": [5, 2, -2]}, "'task.lr_spacing_mm.2' is -2; expected at least 0.001"),
         ({"scale": "x2"}, "scale 'x2' is not a scale"),
         ({"scale": "x2x2x5"}, r"'hr_spacing_mm' is \[5.0, 1.0, 1.0\]; expected 'lr_spacing_mm' / x2x2x5"),
         ({"inherits_from": "none"}, "it inherits from 'none', which is not there; the plan has x2x2x1, wide"),
@@ -108,7 +108,7 @@ def test_a_wrong_value_is_told_with_its_configuration(plan, variant, message):
         ({"configurations": {}}, "'configurations' holds none.* plan again"),
         ({"orientation": "SPR "}, "'orientation' is 'SPR '; expected three letters such as SPL"),
         ({"orientation": "SPI"}, "'orientation' is 'SPI'; expected three letters such as SPL"),
-        ({"lr_gain": 0}, "'lr_gain' is 0; expected above 0"),
+        ({"lr_gain": 0}, "'lr_gain' is 0; expected at least 0.0001"),
         ({"lr_gain": "high"}, "'lr_gain' is .*; expected a number"),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,7 +109,19 @@ def test_a_broken_case_is_named(folder: Path, configuration: Configuration) -> N
         dataset.cases("sourceHR")
 
 
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_case_that_is_gone_is_missed(folder: Path, configuration: Configuration, whole_folder: bool) -> None:
+    dataset = PreprocessedDataset.open(folder, configuration)
+    case = folder / "x2x2x2/sourceHR/bert"
+    (case / "case.json").unlink()
+    if whole_folder:
+        shutil.rmtree(case)
+    with pytest.raises(UdeansrError, match=r"sourceHR/bert: its case.json is missing, 1 of the 2 cases .* again$"):
+        dataset.cases("sourceHR")
+
+
 def test_the_marker_tells_the_planned_values(folder: Path) -> None:
     marker = json.loads((folder / "x2x2x2/preprocessed.json").read_text())
     decisive = {"scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation", "contrast"}
-    assert set(marker) == {"format", "orientation", "lr_gain", "degradation"} | decisive
+    assert marker["cases"]["sourceHR"] == ["anna", "bert"]
+    assert set(marker) == {"cases", "format", "orientation", "lr_gain", "degradation"} | decisive

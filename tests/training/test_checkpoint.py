@@ -51,6 +51,22 @@ def test_what_is_written_is_read(tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["latest.pt"]
 
 
+@pytest.mark.parametrize("key", ["weights", "averaged"])
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ({"w": torch.tensor([1.0, float("nan")])}, "the weight 'w' of '{}' is not finite"),
+        ({"w": torch.tensor([float("inf")])}, "the weight 'w' of '{}' is not finite"),
+        ({"w": 1.0}, "its '{}' are no weights by name"),
+        (3, "its '{}' are no weights by name"),
+    ],
+)
+def test_weights_that_are_none_or_not_finite_are_refused(tmp_path, key, weights, told) -> None:
+    save_checkpoint(tmp_path / "best.pt", a_state(**{key: weights}))
+    with pytest.raises(UdeansrError, match=f"best.pt: {told.format(key)}; take another checkpoint or train again$"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch) -> None:
     path = tmp_path / "latest.pt"
     save_checkpoint(path, a_state(progress={"epoch": 1}))
@@ -115,7 +131,12 @@ def test_what_is_no_checkpoint_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "named"), [({}, "1 of them, first b"), ({"b": torch.zeros(3)}, "first b"), ({"c": torch.zeros(2)}, "2")]
+    ("weights", "named"),
+    [
+        ({}, r"1 of them, first 'b': none; expected \(2,\)"),
+        ({"b": torch.zeros(3)}, r"first 'b': \(3,\); expected \(2,\)"),
+        ({"c": torch.zeros(2)}, "2"),
+    ],
 )
 def test_weights_of_another_version_are_told_in_one_line(weights, named) -> None:
     state = {"weights": {"a": torch.zeros(1), **weights}, "method": "udean", "version": "0.0.1"}

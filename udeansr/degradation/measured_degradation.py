@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import scipy.fft
+from annotated_types import Ge, Le
 
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.degradation.slice_profile import SLICE_PROFILES, acquire_slices
 from udeansr.degradation.tone_curve import ToneCurve
 from udeansr.image.grid import Scale
-from udeansr.strict_json import NonNegativeFloat, PositiveFloat
 
-Curve = tuple[NonNegativeFloat, ...]
+Factor = Annotated[float, Ge(0), Le(100)]
+Curve = tuple[Factor, ...]
+Level = Annotated[float, Ge(0), Le(1e4)]
+"""Types with bounds far beyond what is measured, such that float32 holds all that is made of them."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,12 @@ class MeasuredDegradation:
 
     frequencies: Curve
     transfer: tuple[Curve, Curve, Curve]
-    width_mm: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat]
-    noise: NonNegativeFloat
-    gain: NonNegativeFloat
-    residual: NonNegativeFloat
+    width_mm: tuple[Level, Level, Level]
+    noise: Level
+    gain: Level
+    residual: Level
     slice_profile: str | None = None
-    slice_thickness: PositiveFloat = 1.0
+    slice_thickness: Annotated[float, Ge(1e-3), Le(100)] = 1.0
     tone: ToneCurve | None = None
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Plan
 from udeansr.planning.training_size import CPU
 from udeansr.strict_json import from_json
-from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint
+from udeansr.training.checkpoint import check_weights, checkpoint_file, load_checkpoint, other_weights
 from udeansr.training.settings import RunSettings, TrainingRecord
 
 LARGEST_METHOD = 2**28
@@ -99,8 +99,11 @@ def load_model_file(path: Path, device: torch.device | str = "cpu") -> Model:
     if sum(weight.numel() for weight in method.state_dict().values()) > LARGEST_METHOD:
         raise UdeansrError(f"{path}: its plan says more than {LARGEST_METHOD} weights; get the file again")
     keep_deployed(method)
-    if {name: w.shape for name, w in weights.items()} != {name: w.shape for name, w in method.state_dict().items()}:
-        raise other
+    if differing := other_weights(weights, method.state_dict()):
+        raise UdeansrError(
+            f"{path}: holds other weights than {description.method} has here ({differing}); it was made by another "
+            f"version ({description.version}): install that one"
+        )
     fill(method, weights, device)
     method.domain = description.domain
     if configuration.task.deconvolves and method.domain is None:

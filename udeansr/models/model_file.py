@@ -175,7 +175,14 @@ def read_model(path: Path) -> tuple[ModelDescription, dict[str, Tensor]]:
     odd = sorted(name for name, weight in weights.items() if weight.dtype not in (torch.float16, torch.float32))
     if odd:
         raise UdeansrError(f"{path}: the weight {odd[0]} is {weights[odd[0]].dtype}; expected float16 or float32")
+    if broken := first_not_finite(weights):
+        raise UdeansrError(f"{path}: the weight {broken} is not finite; it would make no image; get the file again")
     return description, {name: weight.float() for name, weight in weights.items()}
+
+
+def first_not_finite(weights: Mapping[str, Tensor]) -> str | None:
+    """The name of the first weight that holds NaN or an infinity; None where all are finite."""
+    return next((name for name, weight in sorted(weights.items()) if not weight.isfinite().all()), None)
 
 
 def read_card(path: Path) -> str:

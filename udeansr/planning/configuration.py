@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from annotated_types import Ge, Le
 
 from udeansr.degradation.kspace import Degradation
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.image.grid import Scale
 from udeansr.image.volume import triple
-from udeansr.strict_json import PositiveFloat, PositiveInt
 
 SourceDegradation = Literal["measured", "truncation", "randomized"]
 SOURCE_DEGRADATIONS = get_args(SourceDegradation)
 
-Spacing = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+SpacingMm = Annotated[float, Ge(1e-3), Le(1e3)]
+Spacing = tuple[SpacingMm, SpacingMm, SpacingMm]
+Gain = Annotated[float, Ge(1e-4), Le(1e4)]
+Features = Annotated[int, Ge(1), Le(1024)]
+Depth = Annotated[int, Ge(1), Le(100)]
+PatchSide = Annotated[int, Ge(1), Le(4096)]
+Count = Annotated[int, Ge(1), Le(10**6)]
+"""Types of planned values: their bounds are far beyond what is of use, and what computes still takes them."""
 
 Contrast = Literal["as it is", "randomized"]
 
@@ -49,7 +57,7 @@ class Task:
     scale: str
     lr_spacing_mm: Spacing
     hr_spacing_mm: Spacing
-    slab_slices: PositiveInt
+    slab_slices: Annotated[int, Ge(1), Le(255)]
     rotate90: bool
     source_degradation: SourceDegradation | Degradation = "measured"
     slab_axes: SlabAxes = "Z"
@@ -99,14 +107,14 @@ class TrainingSize:
         epochs, iterations_per_epoch: length of training.
     """
 
-    patch_size: tuple[PositiveInt, PositiveInt]
-    batch_size: PositiveInt
-    features: PositiveInt
-    groups: PositiveInt
-    blocks: PositiveInt
-    discriminator_features: PositiveInt
-    epochs: PositiveInt
-    iterations_per_epoch: PositiveInt
+    patch_size: tuple[PatchSide, PatchSide]
+    batch_size: Annotated[int, Ge(1), Le(65536)]
+    features: Features
+    groups: Depth
+    blocks: Depth
+    discriminator_features: Annotated[int, Ge(1), Le(1024)]
+    epochs: Count
+    iterations_per_epoch: Count
 
 
 TASK_KEYS = tuple(item.name for item in fields(Task))
@@ -124,7 +132,7 @@ class Protocol:
 
     images: dict[str, tuple[str, ...]]
     orientation: str
-    lr_gain: PositiveFloat
+    lr_gain: Gain
     degradation: MeasuredDegradation | None = None
 
 

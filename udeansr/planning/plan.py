@@ -10,8 +10,8 @@ from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.image.grid import SPACING_TOLERANCE, reorient_geometry, spacing_difference, to_band
 from udeansr.image.volume import Geometry
-from udeansr.planning.configuration import Configuration, Protocol
-from udeansr.strict_json import PositiveFloat, as_json, from_json, read_json, write_json
+from udeansr.planning.configuration import Configuration, Gain, Protocol
+from udeansr.strict_json import as_json, from_json, read_json, write_json
 
 PLANS_FILE = "plans.json"
 
@@ -143,7 +143,7 @@ class _StoredPlan:
 
     dataset: str
     orientation: str
-    lr_gain: PositiveFloat
+    lr_gain: Gain
     configurations: dict[str, _StoredConfiguration]
     degradation: MeasuredDegradation | None = None
 

@@ -25,13 +25,16 @@ from udeansr.preprocessing.case_folder import (
     read_record,
 )
 from udeansr.preprocessing.contrast_randomization import MARK
-from udeansr.strict_json import as_json, differences
+from udeansr.strict_json import as_json, differences, read_json
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
 
 COMPLETE_FILE = "preprocessed.json"
-"""Written when all cases of a configuration are done; holds the plan's values that they were made with."""
+"""Written when all cases of a configuration are done; holds the plan's values and all cases."""
+
+CASES_KEY = "cases"
+"""In ``preprocessed.json``: the names of the cases by group; arrays made before it was written lack it."""
 
 FORMAT = 2
 """Counts the changes of what the arrays mean; arrays of another format are made again."""
@@ -166,11 +169,25 @@ class PreprocessedDataset:
 
         Raises:
             ValueError: if there is no such group.
-            UdeansrError: if a case is broken.
+            UdeansrError: if a case is broken, or one that preprocessing made is not there.
         """
         if group not in PREPROCESSED_GROUPS:
             raise ValueError(f"no group '{group}'; preprocessed are {', '.join(PREPROCESSED_GROUPS)}")
-        return tuple(read_case(path.parent, group) for path in sorted((self.folder / group).glob(f"*/{CASE_FILE}")))
+        there = sorted((self.folder / group).glob(f"*/{CASE_FILE}"))
+        made = self._made(group)
+        missing = sorted(made - {path.parent.name for path in there})
+        if missing:
+            raise UdeansrError(
+                f"{self.folder / group / missing[0]}: its {CASE_FILE} is missing, {len(missing)} of the {len(made)} "
+                f"cases that preprocessing made; run udeansr_plan_and_preprocess -d {self.folder.parent.name} again"
+            )
+        return tuple(read_case(path.parent, group) for path in there)
+
+    def _made(self, group: str) -> set[str]:
+        """The names of the cases that preprocessing made; none where it did not say."""
+        remedy = f"udeansr_plan_and_preprocess -d {self.folder.parent.name}"
+        marker = read_json(self.folder / COMPLETE_FILE, "preprocessed dataset", remedy)
+        return set(marker.get(CASES_KEY, {}).get(group, ()))
 
 
 def read_case(folder: Path, group: str) -> PreprocessedCase:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from udeansr.preprocessing.case_folder import (
 from udeansr.preprocessing.contrast_randomization import CONTRASTS, MARK, variants
 from udeansr.preprocessing.domain_randomization import degrade_variously
 from udeansr.preprocessing.preparation import Prepared, prepare_hr, prepare_lr, prepare_pair
-from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
+from udeansr.preprocessing.preprocessed_dataset import CASES_KEY, COMPLETE_FILE, PREPROCESSED_GROUPS, planned_values
 from udeansr.strict_json import write_json
 
 FOREGROUND_VOXELS = 10_000
@@ -108,11 +109,19 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     check_held(folder / LOCK_FILE)
     if lost := sorted(path for path in kept if not (path / CASE_FILE).is_file()):
         raise UdeansrError(f"{lost[0]}: was removed while the others were made; run the same command again")
-    write_json(values, own / COMPLETE_FILE)
+    write_json({**values, CASES_KEY: _promised(kept)}, own / COMPLETE_FILE)
     _logger.info(
         "%s %s: %d preprocessed, %d unchanged, %d removed",
         raw.name, configuration_name, done, len(tasks) - done, len(left),
     )  # fmt: skip
+
+
+def _promised(folders: Iterable[Path]) -> dict[str, list[str]]:
+    """The names of all cases that are there, by group."""
+    names: dict[str, list[str]] = {group: [] for group in PREPROCESSED_GROUPS}
+    for folder in sorted(folders):
+        names[folder.parent.name].append(folder.name)
+    return names
 
 
 def _tasks(raw: RawDataset, folder: Path, configuration: Configuration) -> list[_Task]:

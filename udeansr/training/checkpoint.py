@@ -136,6 +136,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     missing = [key for key in KEYS if key not in state]
     if missing:
         raise UdeansrError(f"{path}: the checkpoint has no '{missing[0]}'; it is broken, take another or train again")
+    _check_tensors(path, state)
     return state
 
 
@@ -163,15 +164,35 @@ def check_weights(state: dict[str, Any], expected: dict[str, Tensor], where: str
     Raises:
         UdeansrError: naming a weight that is missing, unknown or of another shape.
     """
-    found = {name: weight.shape for name, weight in state["weights"].items()}
-    wanted = {name: weight.shape for name, weight in expected.items()}
-    other = sorted(name for name in found | wanted if found.get(name) != wanted.get(name))
-    if other:
+    if differing := other_weights(state["weights"], expected):
         raise UdeansrError(
             f"{where}: holds other weights than {state['method']} has in udeansr {udeansr.__version__} "
-            f"({len(other)} of them, first {other[0]}); it was made by another version ({state['version']}): install "
-            "that one, or train again with --overwrite"
+            f"({differing}); it was made by another version ({state['version']}): install that one, or train again "
+            "with --overwrite"
         )
+
+
+def other_weights(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """How weights differ from those that are expected, in names and shapes; "" if they do not."""
+    shapes = [{name: tuple(weight.shape) for name, weight in weights.items()} for weights in (found, expected)]
+    other = sorted(name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name))
+    if not other:
+        return ""
+    here, wanted = (one.get(other[0], "none") for one in shapes)
+    return f"{len(other)} of them, first {other[0]!r}: {here}; expected {wanted}"
+
+
+def _check_tensors(path: Path, state: dict[str, Any]) -> None:
+    """Refuse weights that are none, or not finite."""
+    for key in ("weights", "averaged"):
+        weights = state[key]
+        if not isinstance(weights, dict) or not all(isinstance(one, Tensor) for one in weights.values()):
+            raise UdeansrError(f"{path}: its '{key}' are no weights by name; take another checkpoint or train again")
+        broken = next((name for name, one in sorted(weights.items()) if not one.isfinite().all()), None)
+        if broken is not None:
+            raise UdeansrError(
+                f"{path}: the weight {broken!r} of '{key}' is not finite; take another checkpoint or train again"
+            )
 
 
 def random_state() -> dict[str, Any]:
