@@ -31,6 +31,15 @@ def remove_partials(path: Path) -> None:
         _remove(left)
 
 
+def remove_abandoned(path: Path) -> None:
+    """Remove what processes that are gone have left beside ``path``; those that still write it keep theirs."""
+    replaced = path.parent.glob(f".{glob.escape(path.name)}.*{_REPLACED}")
+    for left in (*_partials(path), *replaced):
+        process = _WRITTEN_BY.search(left.name)
+        if process is not None and not process_lives(int(process[1])):
+            _remove(left)
+
+
 def check_writable(folder: Path) -> None:
     """See that files can be written into a folder, before the work that they are to hold; it is made.
 
@@ -52,6 +61,18 @@ def reason_of(error: OSError) -> str:
 
 
 @contextmanager
+def no_wider_than(path: Path) -> Iterator[None]:
+    """What this process makes in the block is open to no group and no others that ``path`` is closed to."""
+    mode = path.stat().st_mode
+    before = os.umask(0o077)
+    os.umask(before | (0o066 & ~mode))
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def whole_file(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     """Write a file, whole or not at all; its folder is made, an existing file is replaced.
 
@@ -65,7 +86,7 @@ def whole_file(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     partial = partial_path(path)
     with _refusals_named(path, partial, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         try:
             yield partial
             with partial.open("rb") as file:
@@ -89,7 +110,7 @@ def whole_folder(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     partial = partial_path(path)
     replaced = path.with_name(f".{path.name}.{os.getpid()}{_REPLACED}")
     with _refusals_named(path, partial, remedy):
-        _remove_abandoned(path)
+        remove_abandoned(path)
         _remove(partial)
         partial.mkdir(parents=True)
         try:
@@ -146,15 +167,6 @@ def _partials(path: Path) -> list[Path]:
     """What is being written beside ``path`` to become it, or was when its process ended."""
     first, dot, rest = path.name.partition(".")
     return list(path.parent.glob(f".{glob.escape(first)}.*.partial{dot}{glob.escape(rest)}"))
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what processes that are gone have left beside ``path``; those that still write it keep theirs."""
-    replaced = path.parent.glob(f".{glob.escape(path.name)}.*{_REPLACED}")
-    for left in (*_partials(path), *replaced):
-        process = _WRITTEN_BY.search(left.name)
-        if process is not None and not process_lives(int(process[1])):
-            _remove(left)
 
 
 def process_lives(process: int) -> bool:
