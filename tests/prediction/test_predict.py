@@ -298,9 +298,9 @@ def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, mon
     monkeypatch.setattr(image_prediction, "LARGE_BYTES", 1000)
     log = []
 
-    def write(volume: Volume, path: Path) -> None:
+    def write(volume: Volume, path: Path, *source: object) -> None:
         log.append(f"write {path.name}")
-        write_volume(volume, path)
+        write_volume(volume, path, *source)
 
     made = Predictor.predict
 
@@ -425,3 +425,12 @@ def test_what_is_made_of_an_image_is_open_to_nobody_who_may_not_read_it(folder, 
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "sr").iterdir()}
     assert modes["a.nii"] == modes["a.json"] == "0o600" and modes["b.nii.gz"] == modes["b.json"] == "0o640"
     assert modes["c.nrrd"] == modes["c.json"] == "0o644"
+
+
+def test_a_name_that_is_no_utf8_is_the_fault_of_one_image(folder, tmp_path, caplog):
+    os.rename(folder / "a.nii", folder / os.fsdecode(b"a\xff.nii"))
+    outcome = predict(folder, tmp_path / "sr", CUBIC, Options(json=True, **ON_CPU))
+    assert str(outcome) == "3 of 4 done, 1 failed: a\\xff.nii"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"{folder}/a\\xff.nii: the bytes of its name are no UTF-8; rename it"
+    ]

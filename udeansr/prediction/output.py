@@ -168,7 +168,7 @@ class Output:
         if self.dicom:
             write_series(volume, self.image, path, derivation)
             return
-        write_volume(volume, path)
+        write_volume(volume, path, self.image, description)
         if self.bids is not None:
             self._describe(path, description, {})
 

@@ -16,6 +16,7 @@ from udeansr.errors import UdeansrError
 from udeansr.files import remove_abandoned
 from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_volume
+from udeansr.image.names import printable
 from udeansr.inference.memory import VolumeAllocator
 from udeansr.models.choice import ModelQuery
 from udeansr.parallel import parallel_map
@@ -121,7 +122,7 @@ class Outcome:
         if self.skipped:
             words.append(f"{len(self.skipped)} were there already")
         if self.failed:
-            words.append(f"{len(self.failed)} failed: {', '.join(path.name for path in self.failed)}")
+            words.append(f"{len(self.failed)} failed: {', '.join(printable(Path(path.name)) for path in self.failed)}")
         return ", ".join(words)
 
 
@@ -205,7 +206,8 @@ def _predict(
                     done.append(own[image].sr)
                 elif isinstance(error, UdeansrError | MemoryError | OSError):
                     reason = str(error) or "out of memory"
-                    _logger.error("%s", reason if reason.startswith(str(image)) else f"{image}: {reason}")
+                    name = printable(image)
+                    _logger.error("%s", reason if reason.startswith(name) else f"{name}: {reason}")
                     failed.append(image)
                 else:
                     raise error
