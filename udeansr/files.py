@@ -53,6 +53,18 @@ def reason_of(error: OSError) -> str:
 
 
 @contextmanager
+def no_wider_than(path: Path) -> Iterator[None]:
+    """What this process makes in the block is open to no group and no others that ``path`` is closed to."""
+    mode = path.stat().st_mode
+    before = os.umask(0o077)
+    os.umask(before | (0o066 & ~mode))
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def whole_file(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     """Write a file, whole or not at all; its folder is made, an existing file is replaced.
 
@@ -66,7 +78,7 @@ def whole_file(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     partial = partial_path(path)
     with _refusals_named(path, partial, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         try:
             yield partial
             with partial.open("rb") as file:
@@ -90,7 +102,7 @@ def whole_folder(path: Path, remedy: str = CHECK_DISK) -> Iterator[Path]:
     partial = partial_path(path)
     replaced = path.with_name(f".{path.name}.{os.getpid()}{_REPLACED}")
     with _refusals_named(path, partial, remedy):
-        _remove_abandoned(path)
+        remove_abandoned(path)
         _remove(partial)
         partial.mkdir(parents=True)
         descriptor = os.open(partial, os.O_RDONLY)
@@ -175,7 +187,7 @@ def _partials(path: Path) -> list[Path]:
     return list(path.parent.glob(f".{glob.escape(first)}.*.partial{dot}{glob.escape(rest)}"))
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove what processes that are gone have left beside ``path``; those that still write it keep theirs."""
     first, dot, rest = (re.escape(part) for part in path.name.partition("."))
     own = re.compile(rf"\.{first}\.(\d+)\.partial{dot}{rest}|\.{first}{dot}{rest}\.(\d+){re.escape(_REPLACED)}")

@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import nibabel
@@ -11,6 +12,7 @@ from udeansr.image import files
 from udeansr.image.files import list_images, read_geometry, read_volume, write_volume
 from udeansr.image.grid import reorient_geometry, same_grid
 from udeansr.image.names import IMAGE_SUFFIXES, case_name
+from udeansr.image.nifti import affine_ras
 from udeansr.image.volume import Geometry, Volume
 
 TILT = ((0.0, -0.28, 0.96), (0.0, 0.96, 0.28), (1.0, 0.0, 0.0))
@@ -189,7 +191,7 @@ def test_writing_where_one_cannot_leaves_nothing(tmp_path):
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     write_volume(volume_on(GRIDS["LPS"]), tmp_path / "a.nii.gz")
 
-    def interrupted(_volume, path):
+    def interrupted(_volume, path, *_source):
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -267,3 +269,87 @@ def test_a_spacing_that_is_no_length_is_refused(tmp_path):
     write_nrrd(tmp_path / "flat.nrrd", "(0,0,0) (0,1,0) (0,0,1)")
     with pytest.raises(UdeansrError, match=r"flat.nrrd: "):
         read_volume(tmp_path / "flat.nrrd")
+
+
+def nifti(path, sform=None, qform=None, dtype=np.int16, **header):
+    """A file whose forms are coded where they are given, with odd values in its header."""
+    image = nibabel.Nifti1Image(np.arange(210).reshape(7, 6, 5).astype(dtype), None)
+    image.set_qform(qform, 1 if qform is not None else 0, strip_shears=False)
+    image.set_sform(sform, 2 if sform is not None else 0)
+    for key, value in header.items():
+        image.header[key] = value
+    nibabel.save(image, path)
+    return path
+
+
+def test_the_sform_is_followed_where_the_qform_is_another_and_told(tmp_path, caplog):
+    sform, qform = np.diag([2.0, 3, 4, 1]), np.diag([2.0, 3, 4, 1])
+    sform[:3, 3], qform[:3, 3] = (10, 20, 30), (0, 20, 30)
+    path = nifti(tmp_path / "a.nii", sform, qform)
+    volume = read_volume(path)
+    assert caplog.messages == [f"{path}: its qform and sform differ; the sform is followed"]
+    assert volume.geometry == read_geometry(path) and len(caplog.messages) == 1
+    np.testing.assert_allclose(affine_ras(volume.geometry), sform)
+    half = Geometry((10, 12, 14), (2.0, 1.5, 1.0), tuple(volume.geometry.world_mm((-0.25,) * 3)), volume.geometry.axes)
+    write_volume(Volume(np.zeros(half.shape, np.int16), half), tmp_path / "sr.nii.gz", path)
+    made = nibabel.load(tmp_path / "sr.nii.gz").header
+    assert (made["sform_code"], made["qform_code"]) == (2, 1)
+    for found, form in ((made.get_sform(), sform), (made.get_qform(), qform)):
+        np.testing.assert_allclose(found @ (0.5, 0.5, 0.5, 1), form @ (0, 0, 0, 1), atol=1e-5)
+        np.testing.assert_allclose(found @ (12.5, 10.5, 8.5, 1), form @ (6, 5, 4, 1), atol=1e-5)
+
+
+def test_without_a_qform_the_columns_of_the_sform_are_the_spacing(tmp_path, caplog, capfd):
+    path = nifti(tmp_path / "a.nii.gz", np.diag([2.0, 3, 4, 1]), pixdim=[1, 1, 1, 9, 0, 0, 0, 0])
+    assert read_volume(path).geometry.spacing_mm == read_geometry(path).spacing_mm == (4, 3, 2)
+    assert caplog.messages == [f"{path}: its pixdim and sform differ; the sform is followed"]
+    assert capfd.readouterr().err == ""
+
+
+def test_numbers_of_a_header_that_are_none_are_one_line(tmp_path, capfd):
+    sform = np.diag([2.0, 3, 4, 1])
+    for number, (place, value) in enumerate((((0, 0), np.nan), ((1, 3), np.nan), ((2, 1), np.inf))):
+        spoilt = sform.copy()
+        spoilt[place] = value
+        path = tmp_path / f"{number}.nii"
+        nifti(path, sform)
+        block = bytearray(path.read_bytes())
+        at = 280 + 16 * place[0] + 4 * place[1]  # srow_x begins there
+        block[at : at + 4] = np.float32(value).tobytes()
+        path.write_bytes(block)
+        for read in (read_volume, read_geometry):
+            with pytest.raises(UdeansrError) as told:
+                read(path)
+            assert str(told.value).startswith(str(path)) and "\n" not in str(told.value)
+    assert "0x" not in capfd.readouterr().err
+
+
+def test_complex_voxels_are_refused(tmp_path):
+    path = nifti(tmp_path / "a.nii", np.eye(4), np.eye(4), np.complex64)
+    for read in (read_volume, read_geometry):
+        with pytest.raises(UdeansrError, match="complex voxels; expected magnitudes"):
+            read(path)
+
+
+def test_a_name_that_is_no_utf8_is_told_in_what_can_be_printed(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.nii")
+    path.write_bytes(nifti(tmp_path / "a.nii", np.eye(4), np.eye(4)).read_bytes())
+    for read in (read_volume, read_geometry):
+        with pytest.raises(UdeansrError, match=r"a\\xff.nii: the bytes of its name are no UTF-8; rename it"):
+            read(path)
+
+
+def test_words_and_extensions_of_a_file_are_kept_with_how_it_was_made(tmp_path):
+    image = nibabel.load(nifti(tmp_path / "a.nii.gz", np.eye(4), np.eye(4), descrip=b"T1 of A"))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"an older note"))
+    nibabel.save(image, tmp_path / "b.nii.gz")
+    write_volume(read_volume(tmp_path / "b.nii.gz"), tmp_path / "sr.nii.gz", tmp_path / "b.nii.gz", "tricubic x2x2x2")
+    made = nibabel.load(tmp_path / "sr.nii.gz").header
+    assert made["descrip"].item() == b"T1 of A; tricubic x2x2x2"
+    notes = [one.get_content() for one in made.extensions]
+    assert [note if isinstance(note, bytes) else note.encode() for note in notes] == [
+        b"an older note",
+        b"tricubic x2x2x2",
+    ]
+    found = read_volume(tmp_path / "sr.nii.gz")
+    assert np.array_equal(found.voxels, read_volume(tmp_path / "a.nii.gz").voxels)

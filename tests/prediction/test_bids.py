@@ -183,3 +183,18 @@ def test_what_is_no_dataset_is_refused(tmp_path):
     write(tmp_path / "dataset_description.json", [1])
     with pytest.raises(UdeansrError, match=r"dataset_description.json: expected an object of keys and values"):
         bids_targets(tmp_path, tmp_path.parent / "out")
+
+
+def test_sidecars_that_are_asked_for_and_missing_are_made(dataset, tmp_path):
+    output = tmp_path / "derivative"
+    image = next(iter(bids_targets(dataset, output)))
+    made = plan_outputs(dataset, output, bids=True)[image]
+    assert not made.has_provenance
+    assert made.files(json=False, uncertainty=True, labels=False)[2:] == (
+        made.sidecar,
+        made.uncertainty.with_name(made.uncertainty.name.split(".")[0] + ".json"),
+    )
+    made.sidecar.parent.mkdir(parents=True, exist_ok=True)
+    for text, has in (("{}", False), ("half", False), ('{"udeansr": {}}', True)):
+        made.sidecar.write_text(text)
+        assert made.has_provenance == has

@@ -158,3 +158,21 @@ def test_outputs_that_must_not_be_are_refused(tmp_path, lr):
         plan_outputs(tmp_path / "lr", tmp_path / "sr")
     with pytest.raises(UdeansrError, match=r"sr: the output lies within the DICOM folder .*a, where SR would be taken"):
         plan_outputs(tmp_path / "lr/a", tmp_path / "lr/a/sr")
+
+
+def test_two_images_with_one_json_are_told_before_the_work(tmp_path):
+    for name in ("a.nii", "a.nii.gz"):
+        write_volume(Volume(np.ones(LR.shape, np.int16), LR), tmp_path / "lr" / name)
+    assert len(plan_outputs(tmp_path / "lr", tmp_path / "sr")) == 2
+    with pytest.raises(UdeansrError, match=r"a.nii.gz and a.nii would both become .*a.json; rename one"):
+        plan_outputs(tmp_path / "lr", tmp_path / "sr", json=True)
+
+
+@pytest.mark.parametrize("place", ["targetLR", "sourceHR/sr"])
+def test_sr_never_comes_among_the_scans_of_a_dataset(tmp_path, place):
+    write_volume(Volume(np.ones(LR.shape, np.int16), LR), tmp_path / "lr" / "a.nii")
+    (tmp_path / "Dataset001_A" / place).mkdir(parents=True)
+    plan_outputs(tmp_path / "lr", tmp_path / "Dataset001_A" / place)
+    (tmp_path / "Dataset001_A" / "dataset.json").write_text("{}")
+    with pytest.raises(UdeansrError, match="the output lies among the scans of the dataset"):
+        plan_outputs(tmp_path / "lr", tmp_path / "Dataset001_A" / place)

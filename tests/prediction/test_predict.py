@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 import time
 from dataclasses import replace
@@ -297,9 +298,9 @@ def test_large_volumes_are_written_before_the_next_is_made(folder, tmp_path, mon
     monkeypatch.setattr(image_prediction, "LARGE_BYTES", 1000)
     log = []
 
-    def write(volume: Volume, path: Path) -> None:
+    def write(volume: Volume, path: Path, *source: object) -> None:
         log.append(f"write {path.name}")
-        write_volume(volume, path)
+        write_volume(volume, path, *source)
 
     made = Predictor.predict
 
@@ -395,3 +396,41 @@ def test_parts_and_devices_share_the_images_out(folder, tmp_path):
             np.testing.assert_array_equal(*(read_volume(tmp_path / run / name).voxels for run in ("whole", other)))
     with pytest.raises(UdeansrError, match="4 of 4 SR files are there already"):
         predict(folder, tmp_path / "devices", CUBIC, Options(device="cpu,cpu", precision="fp32"))
+
+
+def test_an_image_is_done_when_all_that_is_asked_for_is_there(tiny_checkpoint, folder, tmp_path):
+    query, sr = ModelQuery(Root(tmp_path, "--results"), path=tiny_checkpoint(tmp_path / "best.pt")), tmp_path / "sr"
+    asked = Options(quality="balanced", json=True, uncertainty=True, mode="continue", **ON_CPU)
+    predict(folder / "a.nii", sr, query, Options(quality="balanced", **ON_CPU))
+    assert str(predict(folder, sr, query, asked)) == "4 of 4 done"
+    whole = names(sr), names(sr / "uncertainty")
+    assert whole[0] == sorted([*whole[1], "a.json", "b.json", "c.json", "d.json", "uncertainty"])
+    (sr / "b.json").unlink()
+    (sr / "uncertainty" / "c.nrrd").unlink()
+    for left in (".a.999999999.partial.nii", ".d.999999999.partial.json", "uncertainty/.a.999999999.partial.nii"):
+        (sr / left).write_bytes(b"half")
+    assert str(predict(folder, sr, query, asked)) == "2 of 4 done, 2 were there already"
+    assert (names(sr), names(sr / "uncertainty")) == whole
+    assert str(predict(folder, sr, query, asked)) == "0 of 4 done, 4 were there already"
+
+
+def test_what_is_made_of_an_image_is_open_to_nobody_who_may_not_read_it(folder, tmp_path):
+    (folder / "a.nii").chmod(0o600)
+    (folder / "b.nii.gz").chmod(0o640)
+    before = os.umask(0o022)
+    try:
+        predict(folder, tmp_path / "sr", CUBIC, Options(json=True, **ON_CPU))
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "sr").iterdir()}
+    assert modes["a.nii"] == modes["a.json"] == "0o600" and modes["b.nii.gz"] == modes["b.json"] == "0o640"
+    assert modes["c.nrrd"] == modes["c.json"] == "0o644"
+
+
+def test_a_name_that_is_no_utf8_is_the_fault_of_one_image(folder, tmp_path, caplog):
+    os.rename(folder / "a.nii", folder / os.fsdecode(b"a\xff.nii"))
+    outcome = predict(folder, tmp_path / "sr", CUBIC, Options(json=True, **ON_CPU))
+    assert str(outcome) == "3 of 4 done, 1 failed: a\\xff.nii"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"{folder}/a\\xff.nii: the bytes of its name are no UTF-8; rename it"
+    ]

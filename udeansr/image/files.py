@@ -14,13 +14,17 @@ from udeansr.files import CHECK_DISK, whole_file
 from udeansr.image.bids import is_dataset
 from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
-from udeansr.image.header import STRAIGHTEN, check_kind
-from udeansr.image.names import IMAGE_SUFFIXES, image_suffix
-from udeansr.image.nifti import check_whole, write_nifti
+from udeansr.image.header import STRAIGHTEN, check_kind, check_real
+from udeansr.image.names import IMAGE_SUFFIXES, image_suffix, printable
+from udeansr.image.nifti import by_sform, check_whole, write_nifti
 from udeansr.image.sitk_image import header_geometry, sitk_image
 from udeansr.image.volume import Geometry, Volume
 
 _FORMATS = ", ".join(IMAGE_SUFFIXES) + " or a folder with one DICOM series"
+
+
+_COMPLEX = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
+sitk.ProcessObject.GlobalWarningDisplayOff()  # they name addresses of memory; what matters is told by us
 
 
 def list_images(path: Path) -> list[Path]:
@@ -64,8 +68,10 @@ def read_geometry(path: Path) -> Geometry:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from error
+    check_real(path, reader.GetPixelID() in _COMPLEX)
     check_kind(path, reader.GetSize(), reader.GetNumberOfComponents())
-    return header_geometry(path, reader)
+    geometry = header_geometry(path, reader)
+    return by_sform(path, geometry, told=False) if image_suffix(path).startswith(".nii") else geometry
 
 
 def read_volume(path: Path) -> Volume:
@@ -86,8 +92,11 @@ def read_volume(path: Path) -> Volume:
         image = sitk.ReadImage(str(_existing(path)))
     except RuntimeError as error:
         raise _unreadable(path, error) from error
+    check_real(path, image.GetPixelID() in _COMPLEX)
     check_kind(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
     geometry = header_geometry(path, image)
+    if image_suffix(path).startswith(".nii"):
+        geometry = by_sform(path, geometry, told=True)
     voxels = sitk.GetArrayFromImage(image).reshape(geometry.shape)
     if image_suffix(path) in (".nii", ".nii.gz") and np.issubdtype(voxels.dtype, np.floating):
         # ITK's reader turns NaN and infinity into 0; whoever reads shall know that they were there.
@@ -96,12 +105,14 @@ def read_volume(path: Path) -> Volume:
     return Volume(voxels, geometry)
 
 
-def write_volume(volume: Volume, path: Path) -> None:
+def write_volume(volume: Volume, path: Path, like: Path | None = None, how: str = "") -> None:
     """Write a volume, whole or not at all; the suffix chooses the format, the folder is made.
 
     Args:
         volume: voxels in any integer or float type that the format holds; half precision is written as float32.
         path: a name with one of ``IMAGE_SUFFIXES``; an existing file is replaced.
+        like: the image that it was made of: what the header of a NIfTI file says of it is kept in another.
+        how: it was made, in words, for the header of a NIfTI file.
     Raises:
         UdeansrError: if the suffix is none of ours or the file cannot be written.
     """
@@ -114,7 +125,7 @@ def write_volume(volume: Volume, path: Path) -> None:
     try:
         with whole_file(path) as partial:
             if suffix.startswith(".nii"):
-                write_nifti(Volume(voxels, volume.geometry), partial)
+                write_nifti(Volume(voxels, volume.geometry), partial, like, how)
             else:
                 sitk.WriteImage(sitk_image(voxels, volume.geometry), str(partial), useCompression=True)
     except RuntimeError as error:
@@ -122,6 +133,9 @@ def write_volume(volume: Volume, path: Path) -> None:
 
 
 def _existing(path: Path) -> Path:
+    name = printable(path)
+    if name != str(path):
+        raise UdeansrError(f"{name}: the bytes of its name are no UTF-8; rename it")
     if not path.is_file():
         raise UdeansrError(f"{path}: no such file; expected {_FORMATS}")
     return _of_our_formats(path)

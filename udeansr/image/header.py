@@ -35,6 +35,16 @@ def check_kind(name: Path | str, size: Sequence[int], components: int) -> None:
         raise UdeansrError(f"{name}: a {len(size)}-D image of {volumes} volumes; expected one; give each its own file")
 
 
+def check_real(name: Path | str, is_complex: bool) -> None:
+    """Refuse complex voxels.
+
+    Raises:
+        UdeansrError: if they are.
+    """
+    if is_complex:
+        raise UdeansrError(f"{name}: complex voxels; expected magnitudes; give an image of those")
+
+
 def straight_geometry(
     name: Path | str, size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], direction: np.ndarray
 ) -> Geometry:
@@ -56,6 +66,8 @@ def straight_geometry(
     if not all(np.isfinite(mm) and mm > 0 for mm in spacing_mm):
         raise UdeansrError(f"{name}: spacing {spacing_mm} mm; expected three positive numbers; mend the header")
     matrix = direction[:3, :3]
+    if not (np.isfinite(matrix).all() and np.isfinite(origin[:3]).all()):
+        raise UdeansrError(f"{name}: its header says where the voxels lie with numbers that are none; mend the header")
     left, _, right = np.linalg.svd(matrix)
     orthonormal = left @ right
     deviation = float(np.abs(matrix - orthonormal).max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -12,6 +13,11 @@ SERIES_MARK = "@"
 def image_suffix(path: Path) -> str:
     """The image suffix of a file name, "" where it has none of ``IMAGE_SUFFIXES``."""
     return next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), "")
+
+
+def printable(path: Path) -> str:
+    """A path in words that can be printed and written: bytes that are no UTF-8 become their escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def case_name(path: Path) -> str:

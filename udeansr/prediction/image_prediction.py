@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 import udeansr
+from udeansr.files import no_wider_than
+from udeansr.image.dicom import is_series, series_at
 from udeansr.image.files import write_volume
 from udeansr.image.names import case_name
 from udeansr.image.volume import Geometry, Volume
@@ -84,13 +86,13 @@ class ImagePredictor:
         Raises:
             UdeansrError: if it cannot be written.
         """
-        with ThreadPoolExecutor(1, "trust") as executor:
+        with ThreadPoolExecutor(1, "trust") as executor, no_wider_than(_file_of(image)):
             assessed = executor.submit(lambda: made.prediction.trust)
             self._write_images(image, made)
             trust = assessed.result()
+            if self.options.json:
+                self.outputs[image].write_provenance(self._provenance(image, made), self.how)
         (_logger.warning if trust.outside else _logger.info)("%s: %s", case_name(image), trust)
-        if self.options.json:
-            self.outputs[image].write_provenance(self._provenance(image, made), self.how)
 
     def _write_images(self, image: Path, made: Made) -> None:
         output, sr = self.outputs[image], made.prediction.sr
@@ -128,6 +130,11 @@ class ImagePredictor:
     @cached_property
     def _model_sha256(self) -> str | None:
         return None if self.resolver.model.file is None else checksum(self.resolver.model.file)
+
+
+def _file_of(image: Path) -> Path:
+    """The file itself, or the first of a DICOM series."""
+    return series_at(image).files[0] if is_series(image) else image
 
 
 def _advance(bar: ProgressBar) -> Callable[[int, int], None]:

@@ -17,8 +17,9 @@ from udeansr.image.dicom_series import Derivation, write_series
 from udeansr.image.files import list_images, write_volume
 from udeansr.image.names import case_name, image_suffix
 from udeansr.image.volume import Geometry, Volume
+from udeansr.paths import GROUPS
 from udeansr.prediction.bids import ANAT_SUFFIXES, BidsTarget, bids_targets, write_sidecar
-from udeansr.strict_json import as_json, write_json
+from udeansr.strict_json import as_json, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,23 @@ class Output:
     @property
     def sidecar(self) -> Path:
         """Its JSON."""
-        return self.sr.with_name(f"{case_name(self.sr)}.json")
+        return _sidecar(self.sr)
+
+    def files(self, *, json: bool, uncertainty: bool, labels: bool) -> tuple[Path, ...]:
+        """All that is made of the image if that is asked for."""
+        images = [self.sr, *([self.uncertainty] if uncertainty else []), *([self.labels] if labels else [])]
+        beside = images if self.bids is not None else [self.sr] if json else []
+        return (*images, *map(_sidecar, beside))
+
+    @property
+    def has_provenance(self) -> bool:
+        """Whether the sidecar says how SR was made."""
+        if self.bids is None:
+            return self.sidecar.exists()
+        try:
+            return "udeansr" in read_json(self.sidecar, "JSON of BIDS", "remove it")
+        except UdeansrError:
+            return False  # so that it is made anew
 
     def write_sr(self, sr: Volume, how: str) -> None:
         """Write SR, whole or not at all, and in a BIDS dataset its sidecar after it.
@@ -151,7 +168,7 @@ class Output:
         if self.dicom:
             write_series(volume, self.image, path, derivation)
             return
-        write_volume(volume, path)
+        write_volume(volume, path, self.image, description)
         if self.bids is not None:
             self._describe(path, description, {})
 
@@ -161,7 +178,13 @@ class Output:
 
 
 def plan_outputs(
-    lr: Path, sr_folder: Path, *, dicom: bool = False, bids: bool = False, suffixes: Sequence[str] = ANAT_SUFFIXES
+    lr: Path,
+    sr_folder: Path,
+    *,
+    dicom: bool = False,
+    bids: bool = False,
+    json: bool = False,
+    suffixes: Sequence[str] = ANAT_SUFFIXES,
 ) -> dict[Path, Output]:
     """The images that are meant, and where what is made of each goes; nothing is written.
 
@@ -173,6 +196,7 @@ def plan_outputs(
         sr_folder: the output.
         dicom: whether SR becomes a DICOM series derived from the image.
         bids: whether input and output are BIDS datasets.
+        json: whether provenance is written beside each SR.
         suffixes: with ``bids``, which images.
     Raises:
         UdeansrError: if there is no image, two would become one, the formats exclude each other, or the output may
@@ -184,7 +208,9 @@ def plan_outputs(
         if dicom:
             raise UdeansrError("--bids and --dicom were both given; BIDS holds NIfTI only; give one of them")
         targets = bids_targets(lr, sr_folder, suffixes)
-        return {image: _in_bids(target) for image, target in targets.items()}
+        outputs = {image: _in_bids(target) for image, target in targets.items()}
+        _check_distinct(outputs, json)
+        return outputs
     images = list_images(lr)
     _check_apart(lr, sr_folder, images)
     outputs: dict[Path, Output] = {}
@@ -193,14 +219,26 @@ def plan_outputs(
             raise UdeansrError(
                 f"{image}: no DICOM; --dicom derives SR from a DICOM series; leave it out for this image"
             )
-        output = _plain(image, sr_folder, dicom)
-        twin = next((other for other in outputs.values() if other.sr == output.sr), None)
-        if twin is not None:
-            raise UdeansrError(
-                f"{image.name} and {twin.image.name} would both become {output.sr}; rename one, or predict them apart"
-            )
-        outputs[image] = output
+        outputs[image] = _plain(image, sr_folder, dicom)
+    _check_distinct(outputs, json)
     return outputs
+
+
+def _sidecar(made: Path) -> Path:
+    return made.with_name(f"{case_name(made)}.json")
+
+
+def _check_distinct(outputs: dict[Path, Output], json: bool) -> None:
+    """Refuse two images of which one file would be made, before any work."""
+    owner: dict[Path, Output] = {}
+    for output in outputs.values():
+        for path in output.files(json=json, uncertainty=True, labels=False):
+            twin = owner.setdefault(path, output)
+            if twin is not output:
+                raise UdeansrError(
+                    f"{output.image.name} and {twin.image.name} would both become {path}; rename one, or predict them "
+                    "apart"
+                )
 
 
 def _plain(image: Path, folder: Path, dicom: bool) -> Output:
@@ -222,6 +260,12 @@ def _in_bids(target: BidsTarget) -> Output:
 def _check_apart(lr: Path, sr_folder: Path, images: list[Path]) -> None:
     """Refuse an output among the inputs; DICOM is looked for in sub-folders as well."""
     home, output = (lr if lr.is_dir() else lr.parent).resolve(), sr_folder.resolve()
+    for folder in (output, *output.parents):
+        if folder.name in GROUPS and (folder.parent / "dataset.json").is_file():
+            raise UdeansrError(
+                f"{sr_folder}: the output lies among the scans of the dataset {folder.parent}, where SR would be taken "
+                "for one of them; choose another with -o"
+            )
     if output == home:
         raise UdeansrError(f"{sr_folder}: input and output are one folder; SR would replace LR; choose another with -o")
     if home in output.parents and any(is_series(image) for image in images):

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from udeansr.errors import UdeansrError
+from udeansr.files import remove_abandoned
 from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_volume
+from udeansr.image.names import printable
 from udeansr.inference.memory import VolumeAllocator
 from udeansr.models.choice import ModelQuery
 from udeansr.parallel import parallel_map
@@ -120,7 +122,7 @@ class Outcome:
         if self.skipped:
             words.append(f"{len(self.skipped)} were there already")
         if self.failed:
-            words.append(f"{len(self.failed)} failed: {', '.join(path.name for path in self.failed)}")
+            words.append(f"{len(self.failed)} failed: {', '.join(printable(Path(path.name)) for path in self.failed)}")
         return ", ".join(words)
 
 
@@ -139,7 +141,7 @@ def predict(lr: Path, sr_folder: Path, query: ModelQuery, options: Options | Non
         UdeansrError: before anything is written: no image, no model, an output that must not be.
     """
     options = options or Options()
-    everything = plan_outputs(lr, sr_folder, dicom=options.dicom, bids=options.bids)
+    everything = plan_outputs(lr, sr_folder, dicom=options.dicom, bids=options.bids, json=options.json)
     outputs = _of_part(everything, options)
     there = [output for output in outputs.values() if output.sr.exists()]
     if there and options.mode == "new":
@@ -172,11 +174,11 @@ def _predict(
     """The images of a part, by one model on one device."""
     allocator = VolumeAllocator(sr_folder, options.memory_gb, volumes=2 if options.uncertainty else 1)
     outputs = _of_part(everything, options)
-    kept = {image for image, output in outputs.items() if options.mode == "continue" and output.sr.exists()}
-    skipped = tuple(outputs[image].sr for image in kept)
+    labels = find_labels(options.labels, list(outputs)) if options.labels is not None else {}
+    kept = _kept(outputs, labels, options) if options.mode == "continue" else set()
+    skipped = tuple(outputs[image].sr for image in outputs if image in kept)
     if kept == set(outputs):
         return Outcome(skipped=skipped)
-    labels = find_labels(options.labels, list(outputs)) if options.labels is not None else {}
     done: list[Path] = []
     failed: list[Path] = []
     with logging_redirect_tqdm(), progress_bar("files", len(outputs) - len(kept), unit="file") as bar:
@@ -202,14 +204,27 @@ def _predict(
             for image, error in overlapped(todo, read_volume, work.make, work.write, lambda made: made.is_large):
                 if error is None:
                     done.append(own[image].sr)
-                elif isinstance(error, UdeansrError | MemoryError):
+                elif isinstance(error, UdeansrError | MemoryError | OSError):
                     reason = str(error) or "out of memory"
-                    _logger.error("%s", reason if reason.startswith(str(image)) else f"{image}: {reason}")
+                    name = printable(image)
+                    _logger.error("%s", reason if reason.startswith(name) else f"{name}: {reason}")
                     failed.append(image)
                 else:
                     raise error
                 bar.update()
     return Outcome(tuple(done), skipped, tuple(failed))
+
+
+def _kept(outputs: Mapping[Path, Output], labels: Mapping[Path, Path], options: Options) -> set[Path]:
+    """The images of which all that is asked for is there; what killed calls left half-written is removed."""
+    kept = set()
+    for image, output in outputs.items():
+        asked = output.files(json=options.json, uncertainty=options.uncertainty, labels=image in labels)
+        for file in asked:
+            remove_abandoned(file)
+        if all(file.exists() for file in asked) and (not options.json or output.has_provenance):
+            kept.add(image)
+    return kept
 
 
 def _of_part(everything: Mapping[Path, Output], options: Options) -> dict[Path, Output]:
