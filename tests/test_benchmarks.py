@@ -17,3 +17,12 @@ def test_it_says_what_it_measures(benchmark, monkeypatch, capsys):
         runpy.run_path(str(benchmark), run_name="__main__")
     assert leaving.value.code == 0
     assert f"usage: {benchmark.name}" in capsys.readouterr().out
+
+
+def test_no_reader_has_a_fault_in_files_changed_at_random(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "--cases", "60", "--seed", "3"])
+    with pytest.raises(SystemExit) as leaving:
+        runpy.run_path(str(Path(__file__).parents[1] / "benchmarks/reliability/fuzz.py"), run_name="__main__")
+    told = capsys.readouterr().out
+    assert leaving.value.code == 0, told
+    assert "plans.json: 60 cases" in told
