@@ -44,6 +44,8 @@ def list_images(path: Path) -> list[Path]:
         raise UdeansrError(f"{path}: no such file or folder{near}; expected {_FORMATS}, or a folder of those")
     if path.is_file():
         return [_of_our_formats(path)]
+    if not path.is_dir():
+        raise UdeansrError(f"{path}: neither file nor folder; expected {_FORMATS}, or a folder of those")
     # A link that leads nowhere counts, so that its reader says so.
     visible = [child for child in path.iterdir() if not child.name.startswith(".") and not child.is_dir()]
     images = sorted([*(child for child in visible if image_suffix(child)), *list_series(path)])

@@ -103,12 +103,10 @@ def by_sform(path: Path, found: Geometry, told: bool) -> Geometry:
     Raises:
         UdeansrError: if the axes of the sform are not orthonormal.
     """
-    try:
-        header = nibabel.load(path).header
-    except (HeaderDataError, ImageFileError, OSError, ValueError):
-        return found  # ITK has read it
-    if not isinstance(header, nibabel.Nifti1Header) or header["sform_code"] <= 0:
+    image = _loaded(path)
+    if image is None or image.header["sform_code"] <= 0:
         return found
+    header = image.header
     sform = _in_mm(header, "sform")
     alike = _alike(affine_ras(found), sform, header.get_data_shape())
     differs = "qform" if forms_differ(header) else "" if alike else "pixdim"
@@ -117,6 +115,17 @@ def by_sform(path: Path, found: Geometry, told: bool) -> Geometry:
     if alike:
         return found
     return _geometry(str(path), found.shape[::-1], _LPS_TO_RAS @ sform)
+
+
+def _loaded(path: Path | None) -> nibabel.Nifti1Image | None:
+    """A NIfTI file, its voxels not yet read; None for all others, and for headers that ITK alone understands."""
+    if path is None or not image_suffix(path).startswith(".nii"):
+        return None
+    try:
+        image = nibabel.load(path)
+    except (HeaderDataError, ImageFileError, OSError, ValueError):
+        return None
+    return image if isinstance(image, nibabel.Nifti1Image) else None
 
 
 def _in_mm(header: nibabel.Nifti1Header, form: str) -> np.ndarray:
@@ -181,8 +190,7 @@ def write_nifti(volume: Volume, path: Path, like: Path | None = None, how: str =
     Raises:
         OSError: if it cannot be written.
     """
-    source = nibabel.load(like) if like is not None and image_suffix(like).startswith(".nii") else None
-    image = nibabel_image(volume, source, how)  # type: ignore[arg-type]
+    image = nibabel_image(volume, _loaded(like), how)
     compressed = {"compresslevel": COMPRESSION} if path.name.endswith(".gz") else {}
     with nibabel.openers.ImageOpener(path, "wb", **compressed) as file:  # type: ignore[attr-defined]
         image.to_stream(file)
@@ -206,7 +214,7 @@ def check_whole(path: Path) -> None:
             # To the very end, since the checksum of .gz stands there.
             while chunk := stream.read(CHUNK_BYTES):
                 found += len(chunk)
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, OSError, ValueError, zlib.error) as error:
         raise UdeansrError(f"{path}: cannot be read ({error}); copy it again, or take it out") from error
     if found < promised:
         raise UdeansrError(
@@ -228,5 +236,7 @@ def _promised_bytes(block: bytes) -> int:
     header = nibabel.Nifti1Header(block, check=False)
     if header["sizeof_hdr"] != HEADER_BYTES:
         return 0
+    if not 0 <= header["vox_offset"] < np.inf:
+        raise ValueError("its header says that the voxels begin nowhere")
     voxels = math.prod(max(1, side) for side in header.get_data_shape())
     return header.get_data_offset() + voxels * int(header["bitpix"]) // 8
