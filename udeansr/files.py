@@ -197,6 +197,11 @@ def remove_abandoned(path: Path) -> None:
             _remove(left)
 
 
+def look_for_abandoned() -> None:
+    """See what lies half-written with new eyes: a folder is looked at once a process, by :func:`remove_abandoned`."""
+    _left_in.cache_clear()
+
+
 @functools.cache
 def _left_in(folder: Path) -> tuple[Path, ...]:
     """What lies half-written in a folder when this process first writes there: it may be too large to look again."""

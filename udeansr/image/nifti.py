@@ -14,6 +14,7 @@ from typing import IO
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.nifti1 import Nifti1Extension
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from udeansr.errors import UdeansrError
@@ -74,12 +75,12 @@ def nibabel_image(volume: Volume, like: SpatialImage | None = None, how: str = "
             qform_code = int(like.header["qform_code"])
             qform = _in_mm(like.header, "qform") @ np.linalg.inv(_in_mm(like.header, "sform")) @ affine
     if how:
-        image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", how.encode()))
+        image.header.extensions.append(Nifti1Extension("comment", how.encode()))
         words, made = image.header["descrip"].item(), how.encode("ascii", "replace")
         if not words:
             image.header["descrip"] = made[: _DESCRIPTION_BYTES - 1]
         elif len(words) + len(made) + 2 < _DESCRIPTION_BYTES:
-            image.header["descrip"] = words + b"; " + made
+            image.header["descrip"] = bytes(words) + b"; " + made
     image.set_qform(qform, qform_code)
     image.set_sform(affine, code)
     image.header.set_xyzt_units("mm", "sec")
@@ -88,7 +89,7 @@ def nibabel_image(volume: Volume, like: SpatialImage | None = None, how: str = "
 
 def forms_differ(header: nibabel.Nifti1Header) -> bool:
     """Whether qform and sform are both coded and set a voxel of the image apart by more than 0.1 mm."""
-    if not (header["sform_code"] > 0 and header["qform_code"] > 0):
+    if not (int(header["sform_code"]) > 0 and int(header["qform_code"]) > 0):
         return False
     return not _alike(_in_mm(header, "qform"), _in_mm(header, "sform"), header.get_data_shape())
 
@@ -104,7 +105,7 @@ def by_sform(path: Path, found: Geometry, told: bool) -> Geometry:
         UdeansrError: if the axes of the sform are not orthonormal.
     """
     image = _loaded(path)
-    if image is None or image.header["sform_code"] <= 0:
+    if image is None or int(image.header["sform_code"]) <= 0:
         return found
     header = image.header
     sform = _in_mm(header, "sform")
@@ -236,7 +237,7 @@ def _promised_bytes(block: bytes) -> int:
     header = nibabel.Nifti1Header(block, check=False)
     if header["sizeof_hdr"] != HEADER_BYTES:
         return 0
-    if not 0 <= header["vox_offset"] < np.inf:
+    if not 0 <= float(header["vox_offset"]) < np.inf:
         raise ValueError("its header says that the voxels begin nowhere")
     voxels = math.prod(max(1, side) for side in header.get_data_shape())
     return header.get_data_offset() + voxels * int(header["bitpix"]) // 8

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from udeansr.errors import UdeansrError
-from udeansr.files import remove_abandoned
+from udeansr.files import look_for_abandoned, remove_abandoned
 from udeansr.image.acquisition import image_contrast
 from udeansr.image.files import read_volume
 from udeansr.image.names import printable
@@ -218,6 +218,7 @@ def _predict(
 def _kept(outputs: Mapping[Path, Output], labels: Mapping[Path, Path], options: Options) -> set[Path]:
     """The images of which all that is asked for is there; what killed calls left half-written is removed."""
     kept = set()
+    look_for_abandoned()
     for image, output in outputs.items():
         asked = output.files(json=options.json, uncertainty=options.uncertainty, labels=image in labels)
         for file in asked:

@@ -147,6 +147,8 @@ class Predictor:
         stored, working = volume.geometry.orientation, self._orientation(volume.geometry, name)
         level = _level(volume.voxels) * (self.model.plan.lr_gain if self.model.plan else 1.0)
         lr = np.ascontiguousarray(oriented_view(normalize(volume.voxels, level), stored, working))
+        if min(lr.strides) < 0:  # along an axis of one voxel, which torch refuses
+            lr = lr.copy()
         keeps_type = volume.voxels.dtype.kind in "iu" and not self.as_float
         voxel_type = volume.voxels.dtype if keeps_type else np.dtype(np.float32)
         magnitudes = volume.voxels.min() >= 0
