@@ -146,6 +146,7 @@ def _train(
     from udeansr.training.timing import of_minutes
     from udeansr.training.train import RunSettings, train
 
+    _set_threads()
     settings = parse_settings(method, assignments)
     output = models.folder / folder.name / configuration / method
     run = from_json(RunSettings, flags, "the options")
@@ -181,6 +182,18 @@ def _train(
     print(f"model:        {best if best.exists() else final}")
     which = f"-d {dataset} -c {configuration} --method {method}" + ("" if best.exists() else " --checkpoint final")
     print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
+
+
+def _set_threads() -> None:
+    """Give torch as many threads as there are idle cores, and say so where that is fewer than it would take."""
+    import torch
+
+    from udeansr.device import threads_for_load
+
+    threads = threads_for_load()
+    if threads is not None and threads < torch.get_num_threads():
+        torch.set_num_threads(threads)
+        print(f"threads:      {threads}, as this computer is busy; OMP_NUM_THREADS=N sets another number")
 
 
 def _check_minutes(saved: float | None, flags: dict[str, Any], output: Path) -> None:
