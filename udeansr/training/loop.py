@@ -170,7 +170,7 @@ class TrainingLoop:
         stage, method.progress = method.stage, self._progress.iteration / total
         if method.stage == stage and self._progress.iteration < total:
             return
-        with random_state_kept(), self._trainer.average.in_place() as averaged:
+        with random_state_kept(), self._trainer.averaged() as averaged:
             trainer = self._trainer
             drawn = write_explanations(averaged, self._split, trainer.device, trainer.precision, self._folder)
         for path in drawn:
@@ -205,7 +205,7 @@ class TrainingLoop:
     def _validate(self) -> dict[str, Any]:
         """Scores of the averaged weights; nothing that training goes on with is changed."""
         start = time.monotonic()
-        with random_state_kept(), self._trainer.average.in_place() as method:
+        with random_state_kept(), self._trainer.averaged() as method:
             scores = self._validator(method, self._interruption.check)
         self._validation_seconds = time.monotonic() - start
         return scores

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from udeansr.batches.batch import Batch
 from udeansr.device import autocast, half_precision
 from udeansr.methods.method import Method
+from udeansr.training.compilation import compile_networks, uncompiled
 from udeansr.training.half_weights import HalfWeights
 from udeansr.training.weight_average import WeightAverage
 
@@ -110,8 +112,9 @@ class Trainer:
         }
         half = half_precision(precision)
         self._halves = None if half is None else HalfWeights(self.method, self._weights, half)
+        self._compiled = compile
         if compile:
-            _compile_networks(method)
+            compile_networks(method)
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Give all players one learning rate."""
@@ -139,6 +142,12 @@ class Trainer:
                 losses |= {f"{player}.{name}": loss.detach().float() for name, loss in terms.items()}
         self.average.update(iteration)
         return losses
+
+    @contextmanager
+    def averaged(self) -> Iterator[Method]:
+        """The method with its averaged weights for a while, for whole volumes: nothing is compiled for their shapes."""
+        with self.average.in_place() as method, uncompiled() if self._compiled else nullcontext():
+            yield method
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, averages, optimisers and scalers, under the names that a checkpoint has for them."""
@@ -189,12 +198,3 @@ class Trainer:
             **state,
             "param_groups": [{**group, "fused": self.device.type in FUSED} for group in state["param_groups"]],
         }
-
-
-def _compile_networks(module: nn.Module) -> None:
-    """Compile each network in place; a submodule without a forward of its own only holds networks."""
-    for child in module.children():
-        if type(child).forward is nn.Module.forward:
-            _compile_networks(child)
-        else:
-            child.compile()
