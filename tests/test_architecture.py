@@ -11,7 +11,7 @@ PACKAGE = ROOT / "udeansr"
 FLOORS = [
     {"errors"},
     {"files", "progress", "paths", "device"},
-    {"strict_json", "parallel", "networks", "losses"},
+    {"strict_json", "parallel", "lock", "networks", "losses"},
     {"image"},
     {"degradation"},
     {"planning", "evaluation"},
@@ -24,6 +24,7 @@ FLOORS = [
     {"prediction"},
     {"benchmark"},
     {"figures"},
+    {"report"},
     {"cli"},
 ]
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}
@@ -136,7 +137,7 @@ def test_only_the_command_line_prints(path):
 
 
 def test_commands_import_what_is_heavy_only_when_they_run():
-    heavy = {"torch", "numpy", "SimpleITK", "scipy", "batchgenerators", "acvl_utils", "matplotlib"}
+    heavy = {"torch", "numpy", "SimpleITK", "scipy", "batchgenerators", "acvl_utils", "matplotlib", "jinja2"}
     light = {"errors", "paths", "cli"}
     for path in (PACKAGE / "cli").glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -206,16 +206,11 @@ BAD = {
         TRAIN,
         "there is a training already .+; --continue goes on with it, --overwrite begins again",
     ),
-    "nothing to continue": (
-        nothing,
-        (*TRAIN, "--continue"),
-        "there is no training to continue; leave --continue out to begin one",
-    ),
     "no input": (nothing, ("predict", "-i", "gone", *PREDICT[3:]), "gone: no such file or folder"),
     "no model": (
         nothing,
         PREDICT,
-        r"no trained model with best.pt in udeansr_results \(default\); there: none. Train one",
+        r"no model fits sub-02_T1w.nii.gz .+; the nearest here is brain-t1w-x2x2x1 .+ or take it all the same: -m ",
     ),
     "tricubic without scale": (
         nothing,

@@ -1,11 +1,13 @@
+import errno
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from udeansr.errors import UdeansrError
-from udeansr.files import partial_path, remove_partials, whole_file, whole_folder, write_whole
+from udeansr.files import check_writable, partial_path, remove_partials, whole_file, whole_folder, write_whole
 
 
 @pytest.mark.parametrize("content", [b"two", "two"])
@@ -77,3 +79,56 @@ def test_what_a_killed_process_left_is_hidden_and_can_be_removed(tmp_path):
     remove_partials(tmp_path / "a.json")
     remove_partials(tmp_path / "b")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+@pytest.mark.parametrize("name", ["a.1.nii.gz", "model[1].zip"])
+def test_who_writes_again_removes_what_processes_that_are_gone_left(tmp_path, whole, name):
+    """Of processes that live nothing is touched, nor anything of other files."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    first, rest = name.split(".", 1)
+    gone = [tmp_path / f".{first}.{ended.pid}.partial.{rest}", tmp_path / f".{name}.{ended.pid}.replaced"]
+    kept = [tmp_path / f".{first}.{os.getppid()}.partial.{rest}", tmp_path / f".b.{ended.pid}.partial"]
+    for left in (*gone, *kept):
+        left.write_bytes(b"half")
+    with whole(tmp_path / name) as partial:
+        partial.touch()
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / name])
+
+
+def test_a_disk_that_gives_no_reason_of_its_own_is_told_with_what_it_said(tmp_path):
+    """As numpy does when it can write but a part."""
+    line = r"a: cannot be written \(512 requested and 8 written\); check"
+    with pytest.raises(UdeansrError, match=line), whole_file(tmp_path / "a"):
+        raise OSError("512 requested and 8 written")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_tried_before_the_work_and_left_empty(tmp_path, monkeypatch):
+    check_writable(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(UdeansrError, match=r"file/new: cannot be written \(.+\); check the folder and the disk"):
+        check_writable(tmp_path / "file" / "new")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(UdeansrError, match=r"new: cannot be written \(No space left on device\)"):
+        check_writable(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_removed_while_it_is_made_is_not_taken_for_whole(tmp_path, again):
+    """Whoever writes into it may have made it again, without what was there before."""
+    line = "a: was removed or replaced while it was written; nothing more"
+    with pytest.raises(UdeansrError, match=line), whole_folder(tmp_path / "a") as partial:
+        (partial / "one").touch()
+        shutil.rmtree(partial)
+        if again:
+            partial.mkdir()
+            (partial / "two").touch()
+    assert not list(tmp_path.iterdir())

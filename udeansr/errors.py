@@ -1,5 +1,9 @@
 """The one exception that a user can cause."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class UdeansrError(Exception):
     """Something the user can put right.
@@ -7,3 +11,12 @@ class UdeansrError(Exception):
     The message is one line for each fault: what was found, what was expected, what to do.
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The known word that a mistyped one is nearest to, as a part of a sentence with a blank before it; or nothing."""
+    from difflib import get_close_matches  # only a mistake has to wait for it
+
+    by_lower = {one.lower(): one for one in known}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f" (did you mean {by_lower[near[0]]}?)" if near else ""

@@ -8,12 +8,15 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 
 SOURCE_HR, TARGET_LR = "sourceHR", "targetLR"
 VALIDATION_LR, VALIDATION_HR = "validationLR", "validationHR"
 TEST_LR, TEST_HR = "testLR", "testHR"
 GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR, TEST_LR, TEST_HR)
+
+RUN_FILE = "run.json"
+"""The record of a training, in its folder."""
 
 _DATASET = re.compile(r"Dataset(\d{3})_[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -117,8 +120,11 @@ def find_dataset(root: Root, dataset: str) -> Path:
     if found:
         names = ", ".join(path.name for path in found)
         raise UdeansrError(f"dataset {dataset}: {root} has {len(found)} of that number: {names}; give the whole name")
-    there = ", ".join(path.name for path in folders) or "no dataset at all"
-    raise UdeansrError(f"dataset {dataset}: not in {root}, which has {there}; expected a folder Dataset001_Name there")
+    names = [path.name for path in folders]
+    raise UdeansrError(
+        f"dataset {dataset}: not in {root}{did_you_mean(dataset, names)}, which has "
+        f"{', '.join(names) or 'no dataset at all'}; expected a folder Dataset001_Name there"
+    )
 
 
 def dataset_number(name: str) -> int:

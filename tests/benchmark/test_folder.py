@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from filelock import Timeout
 
 from udeansr.benchmark.folder import BenchmarkFolder
 from udeansr.errors import UdeansrError
+from udeansr.lock import HeldError
 
 
 def test_a_folder_is_claimed_once_and_knows_its_own_again(folder, settings):
@@ -40,7 +40,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(folder, settings):
 
 def test_what_one_holds_another_cannot_until_it_is_let_go(folder):
     with folder.lock("row"):
-        with pytest.raises(Timeout), BenchmarkFolder(folder.root).lock("row", wait=False):
+        with pytest.raises(HeldError), BenchmarkFolder(folder.root).lock("row", wait=False):
             pass
         with folder.lock("other row", wait=False):
             pass

@@ -12,8 +12,9 @@ from udeansr.methods import build_method
 from udeansr.prediction.predict import Outcome
 from udeansr.strict_json import as_json
 from udeansr.training.checkpoint import KEYS, Progress, save_checkpoint
+from udeansr.training.computed import Computed
 from udeansr.training.log import EpochRecord
-from udeansr.training.run_folder import Computed, write_run
+from udeansr.training.run_folder import write_run
 from udeansr.training.settings import RunSettings, TrainingRecord
 
 

@@ -25,6 +25,8 @@ def test_every_command_is_a_subcommand_under_its_own_name(monkeypatch, capsys):
         "evaluate",
         "benchmark",
         "figures",
+        "report",
+        "view",
         "demo",
         "info",
     } == {command.__name__ for command in COMMANDS}

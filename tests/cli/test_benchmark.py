@@ -91,7 +91,8 @@ def test_a_table_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monke
 
     before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.*") if path.suffix in (".json", ".pt")}
     assert ended(*words) == 0
-    assert "0 rows done, 7 were there already" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0 rows done, 7 were there already" in told and "figures:" not in told
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
     with monkeypatch.context() as patch:
@@ -166,3 +167,27 @@ def test_rows_that_failed_are_named_at_the_end(ended, capsys, tmp_path, monkeypa
         and "left to another process: a sinc" in told.out
     )
     assert told.err == "udeansr_benchmark: not done, for the reasons above: a oracle\n"
+
+
+def test_figures_of_a_call_that_was_killed_are_drawn_by_the_next(ended, capsys, tmp_path, monkeypatch):
+    from udeansr.benchmark import bench, tables
+    from udeansr.figures import all_figures
+
+    (tmp_path / "hr").mkdir()
+    (tmp_path / "hr" / "sub-1.nii.gz").touch()
+    row = tmp_path / "out" / "rows" / "a" / "test" / "udean.json"
+    row.parent.mkdir(parents=True)
+    row.touch()
+    monkeypatch.setattr(bench, "run", lambda _: bench.Outcome((), ("a udean",), (), ()))
+    monkeypatch.setattr(tables, "write_tables", lambda _: "the table")
+
+    def draw(folder, _split):
+        (folder.root / "figures").mkdir()
+        (folder.root / "figures" / "captions.md").touch()
+        return [Path("out/figures/a/errors.png")]
+
+    monkeypatch.setattr(all_figures, "write_figures", draw)
+    assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 0
+    assert "figures: 1 in out/figures/a\n" in capsys.readouterr().out
+    assert ended("-i", "hr", "-o", "out", *SMALL, *HERE) == 0
+    assert "figures:" not in capsys.readouterr().out

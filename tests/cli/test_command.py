@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -15,6 +16,12 @@ from udeansr.errors import UdeansrError
             2,
             "tool: a.nii: broken; expected whole; replace it\n",
         ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/a/b"),
+            2,
+            "tool: /a/b: No space left on device; check the folder and the disk\n",
+        ),
+        (OSError(errno.EIO, "Input/output error"), 2, "tool: Input/output error; check the folder and the disk\n"),
         (KeyboardInterrupt(), 130, "tool: stopped by the user; nothing is half-written\n"),
     ],
 )

@@ -45,6 +45,18 @@ def test_folders_are_compared_in_one_table_and_saved(monkeypatch, capsys):
         assert [row["case"] for row in csv.DictReader(file)] == ["one", "two"] * 2
 
 
+def test_a_page_for_each_folder_shows_the_scores_of_the_table(monkeypatch, capsys):
+    words = ("-i", "sr/", "-i", "tricubic/", "-r", "hr/", "-o", "scores", "--processes", 1, "--report")
+    assert ended(monkeypatch, *words) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["scores/sr/report.html", "scores/tricubic/report.html"]
+    with Path("scores/scores.csv").open() as file:
+        psnr = {(row["folder"], row["case"]): float(row["psnr_db"]) for row in csv.DictReader(file)}
+    page = Path("scores/sr/report.html").read_text(encoding="utf-8")
+    assert f"{psnr['sr', 'one']:.2f} dB" in page and f"{psnr['sr', 'two']:.2f} dB" in page
+    assert ended(monkeypatch, "-i", "sr", "-r", "hr", "--report") == 2
+    assert "--report needs -o" in capsys.readouterr().err
+
+
 def test_nothing_is_written_unasked(monkeypatch, tmp_path):
     assert ended(monkeypatch, "-i", "sr", "-r", "hr", "--processes", 1) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hr", "sr", "tricubic"]

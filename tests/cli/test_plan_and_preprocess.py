@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from udeansr.cli.plan_and_preprocess import main
 from udeansr.image.files import write_volume
 from udeansr.image.volume import Geometry, Volume
+from udeansr.lock import LOCK_FILE, locked
 
 NAME = "Dataset001_Tiny"
 
@@ -146,3 +148,14 @@ def test_the_memory_of_a_cuda_device_is_planned_for(here, command, monkeypatch):
     assert "of 24 GB" in out
     _, out, _ = command("-d", "1", "--no-preprocess", "--plan-again", "--memory-gb", "0")
     assert "(new, for a CPU, as --memory-gb 0 asks)" in out
+
+
+def test_beside_another_process_it_is_refused_and_goes_on_after(here, command):
+    folder = here / "udeansr_preprocessed" / NAME
+    with locked(folder / LOCK_FILE):
+        status, _, err = command("-d", "001")
+        assert (status, err.count("\n")) == (2, 1)
+        assert f"{NAME}: is being written by process {os.getpid()} on " in err
+        assert [path.name for path in folder.iterdir()] == [LOCK_FILE]
+    assert command("-d", "001")[0] == 0
+    assert not (folder / LOCK_FILE).exists()

@@ -43,6 +43,17 @@ def test_a_folder_is_predicted_and_the_last_line_tells(lr, monkeypatch, capsys):
     assert read_volume(Path("sr/a.nii.gz")).voxels.dtype == np.float32
 
 
+def test_a_page_is_written_where_it_is_asked_for_and_its_path_is_the_last_line(lr, monkeypatch, capsys):
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, "--json", "--report") == 0
+    assert capsys.readouterr().out.splitlines() == ["2 of 2 done: sr", "sr/report.html"]
+    text = Path("sr/report.html").read_text(encoding="utf-8")
+    assert text.count('id="case-') == 2 and "tricubic" in text and str(lr.parent) not in text
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, "--continue", "--report") == 0
+    words = ("--overwrite", "--report", "--num-parts", "2")
+    assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC, *words) == 2
+    assert "udeansr_report sr -i lr" in capsys.readouterr().err
+
+
 def test_a_bad_file_is_told_in_one_line_and_by_the_status(lr, monkeypatch, capsys):
     (lr / "c.nii").write_bytes(b"no image")
     assert ended(monkeypatch, "-i", "lr", "-o", "sr", *CUBIC) == 2
@@ -56,7 +67,10 @@ def test_a_bad_file_is_told_in_one_line_and_by_the_status(lr, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("-i", "lr", "-o", "sr"), "no trained model with best.pt in udeansr_results (default); there: none."),
+        (
+            ("-i", "lr", "-o", "sr"),
+            "no model fits a.nii.gz (contrast unknown, 4 x 2 x 2 mm as SPL); the nearest here is",
+        ),
         (("-i", "no", "-o", "sr", *CUBIC), "no: no such file or folder; expected .nii.gz"),
         (("-i", "lr", "-o", "lr", *CUBIC), "lr: input and output are one folder"),
         (("-i", "lr", "-o", "sr", "-m", "no.pt"), "no.pt: there is no such checkpoint"),
@@ -138,3 +152,13 @@ def test_ctrl_c_leaves_whole_files_and_continue_finishes(tmp_path):
     done = subprocess.run([*command, "--continue"], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.startswith(f"{8 - len(left)} of 8 done, {len(left)} were there already")
     assert len(list_images(tmp_path / "sr")) == 8
+
+
+def test_several_models_predict_as_an_ensemble(lr, tiny_checkpoint, tmp_path, monkeypatch, capsys):
+    for name in ("one", "two"):
+        tiny_checkpoint(tmp_path / f"{name}.pt")
+    words = ("-m", "one.pt", "-m", "two.pt", "--device", "cpu", "--json")
+    assert ended(monkeypatch, "-i", "lr/a.nii.gz", "-o", "sr", *words) == 0
+    assert '"ensemble of one.pt, two.pt"' in Path("sr/a.json").read_text()
+    assert ended(monkeypatch, "-i", "lr", "-o", "other", "-m", "one.pt", "-m", "gone.pt") == 2
+    assert "gone.pt: there is no such checkpoint" in capsys.readouterr().err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,17 +70,17 @@ def ended(monkeypatch, *words: object) -> int:
 
 
 def test_it_trains_as_the_card_says_and_tells_where_and_what_next(monkeypatch, capsys) -> None:
-    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "supervised.alpha=0.25", "--seed", 3) == 0
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--set", "supervised.alpha=0.25", "--clip", 1) == 0
     told = capsys.readouterr().out
     assert "preprocessed: udeansr_preprocessed (default)\nresults:      udeansr_results (default)" in told
     assert "slabs of 3 x 8 x 8 LR voxels, 2 of each cohort" in told
     assert "supervised: 8 features, 1 groups of 1 blocks; 1 epochs of 2 iterations" in told
     assert f"model:        {RESULTS / 'best.pt'}" in told
-    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method supervised"
+    predict = "udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --name supervised"
     assert told.endswith(f"next:         {predict}\n")
     saved = json.loads((RESULTS / "run.json").read_text())
     assert saved["settings"]["alpha"] == 0.25
-    assert (saved["run"]["seed"], saved["run"]["epochs"]) == (3, 1)
+    assert (saved["run"]["clip"], saved["run"]["epochs"]) == (1, 1)
 
 
 def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> None:
@@ -109,12 +110,39 @@ def test_continued_it_keeps_what_no_flag_says_otherwise(monkeypatch, capsys) -> 
     assert "run.learning_rate 0.0003 -> 1e-05" in capsys.readouterr().err
 
 
+def test_one_command_begins_goes_on_and_is_done(dataset, monkeypatch, capsys) -> None:
+    """As a cluster job that is submitted again and again; for all configurations too."""
+    replace(PLAN, configurations={"x2x2x1": CONFIGURATION.changed(epochs=3)}).save(dataset / "plans.json")
+    for configuration in ("x2x2x1", "all"):
+        words = ("1", configuration, *CPU, "--continue", "--max-minutes", "0.0001", "--learning-rate", 3e-4)
+        epochs = []
+        for _ in range(8):
+            assert ended(monkeypatch, *words) == 0
+            told = capsys.readouterr()
+            assert f"model:        {RESULTS / 'best.pt'}" in told.out and "next:         udeansr_predict" in told.out
+            epochs.append(json.loads((RESULTS / "metrics.jsonl").read_text().splitlines()[-1])["epoch"])
+        assert epochs == [1, 1, 2, 2, 3, 3, 3, 3]
+        before = (RESULTS / "latest.pt").read_bytes()
+        assert ended(monkeypatch, *words) == 0
+        assert (RESULTS / "latest.pt").read_bytes() == before
+        shutil.rmtree("udeansr_results")
+
+
+def test_killed_before_the_first_checkpoint_the_same_command_keeps_its_flags(monkeypatch) -> None:
+    assert ended(monkeypatch, "1", "x2x2x1", *CPU, "--learning-rate", 3e-4) == 0
+    for path in RESULTS.glob("*.pt"):
+        path.unlink()
+    (RESULTS / "metrics.jsonl").write_text("")
+    assert ended(monkeypatch, "1", "x2x2x1", "--continue") == 0
+    assert json.loads((RESULTS / "run.json").read_text())["run"]["learning_rate"] == 3e-4
+
+
 def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> None:
     words = ("001", "x2x2x1", *CPU, "--method", "zssr", "--set", "zssr.iterations=50")
     assert ended(monkeypatch, *words) == 0
     told = capsys.readouterr().out
     assert "zssr: 8 features, 1 groups of 1 blocks; 50 iterations on each volume, in prediction\n" in told
-    assert told.endswith("next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --method zssr\n")
+    assert told.endswith("next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER -d 001 -c x2x2x1 --name zssr\n")
     assert ended(monkeypatch, *words, "--overwrite", "--epochs", 3, "--max-minutes", 2) == 2
     assert (
         "--epochs and --max-minutes: zssr learns in prediction, on each volume; expected its length as a setting: "
@@ -126,7 +154,7 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
     ("words", "line"),
     [
         (("2", "x2x2x1"), "dataset 2: not in udeansr_preprocessed (default), which has Dataset001_Tiny"),
-        (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2'; its plan has x2x2x1"),
+        (("1", "x2x2x2"), "Dataset001_Tiny has no configuration 'x2x2x2' (did you mean x2x2x1?); its plan has x2x2x1"),
         (("1", "x2x2x1", "--method", "gan"), "there is no method 'gan'; expected udean, "),
         (("1", "x2x2x1", "--method", "tricubic"), "tricubic learns nothing, so there is nothing to train; predict"),
         (("1", "x2x2x1", "--set", "supervised.lamda=1"), "the settings of supervised: unknown key 'lamda'"),
@@ -134,7 +162,6 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         (("1", "x2x2x1", "--device", "tpu9"), "device 'tpu9' is no device; expected auto or one of cpu"),
         (("1", "x2x2x1", "--device", "cpu", "--precision", "fp16"), "precision fp16 needs CUDA, the device is cpu"),
         (("1", "x2x2x1", "--batch-size", "0"), "'batch_size' is 0; expected at least 1"),
-        (("1", "x2x2x1", "--continue"), "there is no training to continue; leave --continue out"),
         (("1", "x2x2x1", "--continue", "--overwrite"), "--continue keeps what is there, --overwrite replaces it"),
     ],
 )
@@ -161,8 +188,8 @@ def test_an_option_with_a_typo_is_refused(monkeypatch, capsys) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch) -> None:
-    """Ctrl-C reaches the workers as well: the terminal sends it to all."""
+def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatch, capsys) -> None:
+    """Ctrl-C reaches the workers as well: the terminal sends it to all. Beside it, no other training is let in."""
     configuration = CONFIGURATION.changed(iterations_per_epoch=1000)
     replace(PLAN, configurations={"x2x2x1": configuration}).save(dataset / "plans.json")
     command = [sys.executable, "-c", "from udeansr.cli.train import main; main()", "1", "x2x2x1", *CPU]
@@ -173,6 +200,10 @@ def test_ctrl_c_saves_says_so_in_a_line_and_training_goes_on(dataset, monkeypatc
         assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(1)
+    for mode in ("--continue", "--overwrite"):
+        assert ended(monkeypatch, "1", "x2x2x1", *CPU, mode) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"udeansr_train: {RESULTS}: is being written by process {process.pid} on ")
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130, told
@@ -196,3 +227,46 @@ def test_minutes_say_how_long_and_hold_when_it_goes_on(monkeypatch, capsys) -> N
     assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--minutes", 0.2, "--epochs", 13) == 2
     assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--continue", "--epochs", 13) == 0
     assert "13 epochs of 2 iterations" in capsys.readouterr().out
+
+
+def test_runs_have_names_and_no_seed_overwrites_another(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--seeds", "0,2") == 0
+    assert "--name supervised_seed2\n" in capsys.readouterr().out
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--seed", 2) == 2  # it is there
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, "--name", "soft", "--set", "supervised.alpha=0.25") == 0
+    names = {path.name: json.loads((path / "run.json").read_text()) for path in RESULTS.parent.iterdir()}
+    assert {name: record["run"]["seed"] for name, record in names.items()} == {
+        "supervised": 0, "supervised_seed2": 2, "soft": 0,
+    }  # fmt: skip
+    assert names["soft"]["settings"]["alpha"] == 0.25 and names["soft"]["method"] == "supervised"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--seeds", "0,1", "--seed", 1), "--seeds names all seeds; leave --seed out"),
+        (("--seeds", "0,0"), "--seeds 0,0: expected different whole numbers with commas between"),
+        (("--seeds", "a"), "--seeds a: expected different whole numbers"),
+        (("--name", "../x"), "--name '../x' is no name of a run"),
+    ],
+)
+def test_names_and_seeds_that_are_none_are_refused(monkeypatch, capsys, words, line) -> None:
+    assert ended(monkeypatch, "001", "x2x2x1", *CPU, *words) == 2
+    assert line in capsys.readouterr().err and not RESULTS.parent.exists()
+
+
+@pytest.mark.slow
+def test_the_cluster_job_of_the_documentation_is_submitted_again_as_it_is(dataset, tmp_path) -> None:
+    page = Path(__file__).parents[2] / "documentation" / "training.md"
+    script = page.read_text(encoding="utf-8").split("```sbatch\n")[1].split("```")[0]
+    assert "#SBATCH --signal=B:TERM@" in script and "\nexec udeansr_train 001 x2x2x2 --continue " in script
+    (tmp_path / "job.sh").write_text(script.replace("x2x2x2", "x2x2x1"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    told = []
+    for _ in range(2):
+        job = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert job.returncode == 0, job.stderr
+        told.append(job.stderr)
+    assert "epoch 1/1" in told[0] and "epoch 1/1" not in told[1]
+    assert "done, nothing is left to do" in told[1]

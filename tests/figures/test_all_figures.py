@@ -1,6 +1,7 @@
 """A finished benchmark of tiny images and untrained networks, drawn."""
 
 import logging
+import os
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
-from udeansr.figures.all_figures import median_case, write_figures
+from udeansr.figures.all_figures import are_drawn, median_case, write_figures
 from udeansr.image.files import write_volume
 from udeansr.image.grid import Scale, lr_geometry
 from udeansr.image.volume import Geometry, Volume
@@ -90,6 +91,18 @@ def test_all_figures_are_drawn_of_the_median_subject_and_told_of(filled):
     captions = (filled.root / "figures" / "captions.md").read_text(encoding="utf-8")
     assert all(f"]({DATASET}/{path.name})" in captions for path in written)
     assert f"sub-4 of {DATASET}, axial slice" in captions and f"UDEAN, {DATASET}" in captions
+
+
+def test_whether_they_are_drawn_is_known(filled, tmp_path):
+    assert not are_drawn(filled, "test") and are_drawn(filled, "validation")
+    captions = filled.root / "figures" / "captions.md"
+    captions.parent.mkdir()
+    captions.touch()
+    assert are_drawn(filled, "test")
+    (row, *_) = filled.row_files("test")
+    later = captions.stat().st_mtime + 1
+    os.utime(row, (later, later))
+    assert not are_drawn(filled, "test")
 
 
 def test_another_subject_and_chosen_rows_stand_beside_what_was_drawn_before(filled):

@@ -100,11 +100,16 @@ def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
         ("missing", "missing: no such file or folder; expected .nii.gz, .nii, .nrrd, .mha or a folder with one DICOM"),
         ("empty", "empty: no image in this folder; expected .nii.gz"),
         ("notes.txt", "notes.txt: not a format that we read; expected .nii.gz"),
+        ("nodes.txt", r"nodes.txt: no such file or folder \(did you mean notes.txt\?\); expected"),
+        ("study", "study: no image in this folder; it is a BIDS dataset, which udeansr_predict takes with --bids"),
+        ("series/1.dcm", "1.dcm: one file of a DICOM series; give its folder: .*series$"),
     ],
 )
 def test_paths_without_images_are_refused(tmp_path, name, message):
-    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "study/sub-01", "series"):
+        (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "series" / "1.dcm").write_bytes(bytes(128) + b"DICM")
     with pytest.raises(UdeansrError, match=message):
         list_images(tmp_path / name)
 

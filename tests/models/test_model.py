@@ -45,9 +45,9 @@ def test_models_are_found_by_the_names_of_their_folders(tiny_checkpoint, tmp_pat
     (tmp_path / "Dataset001_A" / "x2x2x2" / "sinc").mkdir()
     tiny_checkpoint(tmp_path / "Dataset001_A" / "x2x2x2" / "udean" / "latest.pt")
     assert [str(model) for model in find_models(root)] == [
-        "-d Dataset001_A -c x2x2x1 --method udean",
-        "-d Dataset001_A -c x2x2x2 --method udean",
-        "-d Dataset002_B -c x2x2x2 --method udean",
+        "-d Dataset001_A -c x2x2x1 --name udean",
+        "-d Dataset001_A -c x2x2x2 --name udean",
+        "-d Dataset002_B -c x2x2x2 --name udean",
     ]
     assert [model.path for model in find_models(root, "latest")] == [tmp_path / "Dataset001_A/x2x2x2/udean/latest.pt"]
 

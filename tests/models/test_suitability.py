@@ -89,12 +89,16 @@ def test_contrasts_that_do_not_fit_are_told_of(tiny_model_file, caplog):
     ]
 
 
-def test_why_none_suits_is_told_with_numbers(tiny_model_file):
-    tiny_model_file("brain")
-    assert none_suits(image(5.0, contrast=None), named_models()) == (
-        "no bundled or imported model fits a.nii.gz (contrast unknown, 5 x 2 x 2 mm as SPL) to 15 %: brain (T1w, LR "
-        "4 x 2 x 2 mm as SPL, 25 % off). To use one all the same, name it: -m brain"
+def test_why_none_suits_is_told_with_the_nearest_of_its_contrast(tiny_model_file):
+    tiny_model_file("brain", spacing_mm=(9.0, 2.0, 2.0))
+    tiny_model_file("near")
+    tiny_model_file("nearest-t2w", contrast="T2w", spacing_mm=(4.9, 2.0, 2.0))
+    assert none_suits(image(5.0, contrast="T1w"), named_models()) == (
+        "no model fits a.nii.gz (T1w, 5 x 2 x 2 mm as SPL); the nearest here is near (T1w, 4 x 2 x 2 mm as SPL, 25 % "
+        "off, 15 % allowed). Train one on such scans, or take it all the same: -m near"
     )
+    assert none_suits(image(5.0, contrast=None), named_models()).endswith("-m nearest-t2w")
+    assert none_suits(image(5.0, contrast="FLAIR"), named_models()).endswith("-m nearest-t2w")
 
 
 def test_an_image_tells_its_contrast_by_its_name():

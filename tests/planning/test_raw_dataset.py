@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+import shutil
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_dataset_json_is_read(dataset):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"licens": "CC0"}', "unknown key 'licens'; known are name, description, contrast, licence, reference"),
+        ('{"licens": "CC0"}', "unknown key 'licens'; known are name, description, contrast, licence, reference, bids"),
         ('{"name": 3}', "'name' is 3; expected text"),
         ("[]", ".*expected an object"),
         ("{", "no JSON .*; .*it is optional"),
@@ -59,12 +60,12 @@ def test_all_faults_of_the_folders_are_told_at_once(tmp_path):
         load_raw_dataset(folder)
     lines = str(raised.value).splitlines()
     assert len(lines) == 4
-    assert lines[0] == (
+    assert "no JSON" in lines[0]
+    assert lines[1] == (
         f"{folder / 'sourceHR'}: missing; the dataset has targetlr, testLR; expected the HR scans in a folder sourceHR"
     )
-    assert "expected the LR scans in a folder targetLR" in lines[1]
-    assert lines[2].startswith(f"{folder / 'testLR'}: no image")
-    assert "no JSON" in lines[3]
+    assert "expected the LR scans in a folder targetLR" in lines[2]
+    assert lines[3].startswith(f"{folder / 'testLR'}: no image")
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
@@ -80,3 +81,52 @@ def test_a_folder_that_is_not_read_is_told(dataset, caplog):
     assert caplog.messages == [
         f"{dataset.folder / 'validationhr'}: not read; the groups of a dataset are {', '.join(GROUPS)}"
     ]
+
+
+@pytest.fixture
+def study(dataset, tmp_path):
+    """The dataset with its images of sourceHR in a BIDS dataset; writes the entry of ``dataset.json``."""
+    root = tmp_path / "study"
+    source = dataset.folder / "sourceHR" / "hr1.nii.gz"
+    for name in ("sub-01_ses-1_T1w", "sub-01_ses-2_T1w", "sub-02_ses-1_T1w", "sub-02_ses-1_T2w", "sub-03_ses-1_T2w"):
+        subject, session, _ = name.split("_")
+        folder = root / subject / session / "anat"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, folder / f"{name}.nii.gz")
+    shutil.rmtree(dataset.folder / "sourceHR")
+
+    def write(group="sourceHR", folder=str(root), **entry):
+        values = {"bids": {group: {"folder": folder, "suffix": "T1w", **entry}}}
+        (dataset.folder / "dataset.json").write_text(json.dumps(values))
+        return dataset.folder
+
+    return write
+
+
+def names(folder):
+    return [case.name for case in load_raw_dataset(folder).groups["sourceHR"]]
+
+
+def test_a_group_may_lie_in_a_bids_dataset_and_be_filtered(study):
+    everybody = ["sub-01_ses-1_T1w", "sub-01_ses-2_T1w", "sub-02_ses-1_T1w"]
+    assert names(study()) == names(study(folder="../study")) == everybody
+    assert names(study(participants=["sub-02"])) == names(study(participants=["02"])) == everybody[2:]
+    assert names(study(entities={"ses": "1"})) == [everybody[0], everybody[2]]
+    assert names(study(suffix="T2w")) == ["sub-02_ses-1_T2w", "sub-03_ses-1_T2w"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"group": "source"}, "'bids' names the group source; expected sourceHR, targetLR"),
+        ({"folder": "../nothing"}, "nothing is no BIDS dataset; expected a folder with dataset_description.json"),
+        ({"participants": ["02", "sub-09"]}, "has no anatomical image of sub-09; mend the entry"),
+        ({"suffix": "FLAIR"}, "no image of FLAIR as asked for in .*, which has T1w, T2w"),
+        ({"entities": {"ses": "7"}}, "no image of T1w as asked for"),
+        ({"group": "targetLR"}, "dataset.json takes this group from the BIDS dataset .*; expected one place"),
+        ({"sufix": "T1w"}, "unknown key .*sufix"),
+    ],
+)
+def test_what_a_bids_group_asks_for_in_vain_is_told(study, entry, message):
+    with pytest.raises(UdeansrError, match=message):
+        load_raw_dataset(study(**entry))

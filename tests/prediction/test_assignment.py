@@ -57,7 +57,7 @@ def test_what_neither_fits_nor_teaches_is_refused_as_ever(tiny_model_file, query
     tiny_model_file()
     (share,) = assign(query, folder(a=ISOTROPIC), Options())
     assert not share.is_learned
-    with pytest.raises(UdeansrError, match=r"no bundled or imported model fits a\.nii\.gz"):
+    with pytest.raises(UdeansrError, match=r"no model fits a\.nii\.gz"):
         share.model()
 
 
@@ -75,7 +75,7 @@ def test_the_method_can_be_asked_for(tiny_model_file, query, folder):
     asked = ModelQuery(query.results, method="self")
     images = folder(a_T1w=THICK, b_T1w=THICK)
     assert dealt(assign(asked, images, Options())) == [(["a_T1w", "b_T1w"], True)]
-    with pytest.raises(UdeansrError, match="leave out -m, -d, -c and --scale"):
+    with pytest.raises(UdeansrError, match="leave out -m, -d, -c, --name and --scale"):
         assign(ModelQuery(query.results, method="self", dataset="1"), images, Options())
     with pytest.raises(UdeansrError, match=r"z.nii.gz: its slices lie 1.5 mm apart, hardly more than the 1.5 mm"):
         assign(asked, folder(z=ISOTROPIC), Options())

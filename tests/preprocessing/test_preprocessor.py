@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.image.volume import Volume
+from udeansr.lock import LOCK_FILE, locked
 from udeansr.planning.domain import find_domain
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import RawDataset, load_raw_dataset
@@ -208,6 +210,29 @@ def test_a_scan_that_cannot_be_read_is_named(run, raw: RawDataset) -> None:
     (raw.folder / "targetLR/dora.nii").write_bytes(b"no image")
     with pytest.raises(UdeansrError, match=r"targetLR/dora\.nii: cannot be read"):
         run()
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("x2x2x2/sourceHR/anna", "anna: was removed while the others were made; run"), (".", "Blobs: was removed or")],
+)
+def test_arrays_that_vanish_meanwhile_are_told_and_it_is_not_complete(
+    run, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str
+) -> None:
+    """As when somebody tidies up, or a disk goes."""
+    write_case = preprocessor.write_case
+
+    def removing(case: Path, *parts) -> None:
+        write_case(case, *parts)
+        if case.name == "carl":
+            shutil.rmtree(folder / place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preprocessor, "write_case", removing)
+        with pytest.raises(UdeansrError, match=said), locked(folder / LOCK_FILE):
+            run()
+    assert not (folder / "x2x2x2" / "preprocessed.json").exists()
+    assert "sourceHR/anna" in run()[0]
 
 
 def test_a_configuration_that_the_plan_lacks_is_refused(raw: RawDataset, plan: Plan, folder: Path) -> None:

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import pickle
 import random
+import resource
+import shutil
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.training.checkpoint import (
     KEYS,
+    check_space,
     check_weights,
     load_checkpoint,
     random_state,
@@ -50,14 +55,27 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
     path = tmp_path / "latest.pt"
     save_checkpoint(path, a_state(progress={"epoch": 1}))
 
-    def half(state, file) -> None:
-        file.write(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(UdeansrError, match=r"latest.pt: cannot be written .disk full"):
-        save_checkpoint(path, a_state(progress={"epoch": 2}))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))  # a disk that takes no more
+    try:
+        with pytest.raises(
+            UdeansrError, match=r"latest.pt: cannot be written \(File too large\); make room; .*--continue"
+        ):
+            save_checkpoint(path, a_state(progress={"epoch": 2}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert load_checkpoint(path)["progress"] == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["latest.pt"]
+
+
+@pytest.mark.parametrize(("total", "free", "refused"), [(9000, 299, True), (0, 0, False), (9000, 300, False)])
+def test_the_disk_has_to_take_all_checkpoints(tmp_path, monkeypatch, total, free, refused) -> None:
+    """Three more than the latest, while the disk says what it has."""
+    (tmp_path / "latest.pt").write_bytes(bytes(100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=total * 2**20, free=free))
+    line = "the disk has 0 MiB left, and the checkpoints need"
+    with pytest.raises(UdeansrError, match=line) if refused else nullcontext():
+        check_space(tmp_path)
 
 
 def test_keys_are_those_that_were_agreed(tmp_path) -> None:
@@ -170,13 +188,14 @@ def test_the_seed_decides_how_it_begins(dataset_folder, plan, tmp_path) -> None:
     assert not all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
-def test_there_is_nothing_to_continue(dataset_folder, plan, tmp_path) -> None:
+def test_it_is_begun_again_only_if_asked(dataset_folder, plan, tmp_path) -> None:
     output = tmp_path / "results"
     begin(dataset_folder, plan, output)
     with pytest.raises(UdeansrError, match="there is a training already"):
         begin(dataset_folder, plan, output)
-    with pytest.raises(UdeansrError, match=r"zssr learns in prediction, so there is no training to continue; predict "):
-        begin(dataset_folder, plan, output, "continue")
+    begin(dataset_folder, plan, output, "continue")
+    with pytest.raises(UdeansrError, match=r"was begun with other values: run.seed 0 -> 5"):
+        begin(dataset_folder, plan, output, "continue", seed=5)
     begin(dataset_folder, plan, output, "overwrite", seed=5)
     assert load_checkpoint(output / "best.pt")["run"]["seed"] == 5
 

@@ -122,6 +122,26 @@ def test_its_time_over_training_ends_properly_and_can_go_on(
     assert metrics(whole) == metrics(parted)
 
 
+def test_killed_while_the_last_epoch_is_explained_it_is_explained_when_it_goes_on(
+    dataset_folder, plan, tiny, tmp_path, monkeypatch, run_tiny, assert_same
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_explanations", die)
+        with pytest.raises(Killed):
+            run_tiny(dataset_folder, plan, tmp_path / "killed")
+    explained = []
+    monkeypatch.setattr(loop, "write_explanations", lambda *parts: explained.append(parts[-1]) or [])
+    run_tiny(dataset_folder, plan, tmp_path / "killed", "continue")
+    assert explained == [tmp_path / "killed"]
+    assert_same(run_tiny(dataset_folder, plan, tmp_path / "whole"), tmp_path / "killed" / "final.pt")
+
+
 @pytest.mark.slow
 def test_killed_it_goes_on_from_the_last_checkpoint(dataset_folder, longer, tmp_path, run_tiny, assert_same) -> None:
     """kill -9 at any time, then --continue, gives what an uninterrupted run gives."""

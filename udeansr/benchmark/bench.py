@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import Timeout
-
 from udeansr.benchmark.budget import within_budget
 from udeansr.benchmark.dataset import SimulatedDataset, check_scored, given_scans, is_dataset, prepare_dataset
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
@@ -22,7 +20,8 @@ from udeansr.device import choose_device, choose_precision
 from udeansr.errors import UdeansrError
 from udeansr.image.files import list_images
 from udeansr.image.names import case_name
-from udeansr.methods import METHODS
+from udeansr.lock import HeldError
+from udeansr.methods import method_type
 from udeansr.parallel import WHOLE, Part
 from udeansr.training.settings import RunSettings
 
@@ -151,7 +150,7 @@ def run(benchmark: Benchmark) -> Outcome:
     for scenario, runs in runs_of_part(benchmark.rows, benchmark.scenarios, benchmark.part):
         if rows := left_out(benchmark.rows, scenario):
             _logger.info("%s: %s", scenario.dataset, rows)
-        learnt = [row.source_degradation for row, _ in runs if METHODS[row.method].players]
+        learnt = [row.source_degradation for row, _ in runs if method_type(row.method).players]
         dataset = prepare_dataset(
             folder, benchmark.settings, benchmark.hr, scenario, benchmark.memory_gb, learnt, benchmark.processes
         )
@@ -162,8 +161,8 @@ def run(benchmark: Benchmark) -> Outcome:
                 with folder.lock(f"{dataset.name}.{row.name}", wait=False):
                     task = within_budget(task, benchmark.settings.budget_seconds, benchmark.overwrite)
                     was_done = _finish(task, same, benchmark.overwrite)
-            except Timeout:
-                _logger.info("%s: left to another process, which is at it", label)
+            except HeldError as held:
+                _logger.info("%s: left to another process (%s)", label, held)
                 elsewhere.append(label)
             except UdeansrError as error:
                 _logger.error("%s: %s", label, error)

@@ -17,6 +17,7 @@ from udeansr.degradation.simulation import SIMULATION_FILE, simulate
 from udeansr.degradation.subjects import subject_of
 from udeansr.errors import UdeansrError
 from udeansr.image.grid import Scale
+from udeansr.lock import LOCK_FILE, locked
 from udeansr.paths import SOURCE_HR, TARGET_LR, TEST_LR, VALIDATION_LR
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import PLANS_FILE, Plan
@@ -163,7 +164,7 @@ def prepare_dataset(
     """
     name = scenario.dataset
     raw, preprocessed = folder.raw(name), folder.preprocessed(name)
-    with folder.lock(name):
+    with folder.lock(name), locked(preprocessed / LOCK_FILE, wait=True):
         if not raw.is_dir():
             _make_raw(hr, raw, scenario, settings, processes)
         if not (preprocessed / PLANS_FILE).is_file():

@@ -13,7 +13,7 @@ from udeansr.benchmark.row_task import RowTask
 from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario, left_out, runs_of_part
 from udeansr.errors import UdeansrError
-from udeansr.methods import METHODS
+from udeansr.methods import method_type
 from udeansr.training.log import duration
 from udeansr.training.timing import Length
 
@@ -59,7 +59,7 @@ class _RemainingRow:
 
     def told(self) -> tuple[str, float | None]:
         """What is left in words and seconds; None where nobody knows yet."""
-        if not METHODS[self.row.method].players:
+        if not method_type(self.row.method).players:
             return self._unless_done("prediction only", 0.0)
         if self.dataset is None:
             return self._before_planning()
@@ -101,7 +101,7 @@ class _RemainingRow:
 
     @property
     def _in_prediction(self) -> bool:
-        return METHODS[self.row.method].is_zero_shot
+        return method_type(self.row.method).is_zero_shot
 
     @property
     def _where(self) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from udeansr.degradation.subjects import Counts
 from udeansr.errors import UdeansrError
+from udeansr.lock import locked
 from udeansr.strict_json import NonNegativeFloat, PositiveFloat, PositiveInt, differences, read_json_as, write_json
 
 SETTINGS_FILE = "benchmark.json"
@@ -95,11 +95,9 @@ class BenchmarkFolder:
             if not (self.root / SETTINGS_FILE).is_file():
                 write_json(settings, self.root / SETTINGS_FILE)
 
-    def lock(self, name: str, wait: bool = True) -> FileLock:
-        """What only one process may hold at a time; one that is killed lets go of it."""
-        locks = self.root / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(locks / f"{name}.lock", timeout=-1 if wait else 0)
+    def lock(self, name: str, wait: bool = True) -> AbstractContextManager[None]:
+        """What only one process may hold at a time; raises as :func:`udeansr.lock.locked`."""
+        return locked(self.root / ".locks" / f"{name}.lock", wait, f"{self.root}: {name}")
 
     def raw(self, dataset: str) -> Path:
         """The raw dataset."""
@@ -124,6 +122,10 @@ class BenchmarkFolder:
     def row_file(self, dataset: str, split: str, row: str) -> Path:
         """What came of a row."""
         return self.root / "rows" / dataset / split / f"{row}.json"
+
+    def row_files(self, split: str = "*") -> list[Path]:
+        """What has come of rows so far; of all splits, if none is named."""
+        return sorted((self.root / "rows").glob(f"*/{split}/[!.]*.json"))
 
 
 def _said(value: Any) -> str:

@@ -38,7 +38,7 @@ def merge_folders(folder: BenchmarkFolder, settings: BenchmarkSettings, others: 
 
 def _merge(folder: BenchmarkFolder, other: BenchmarkFolder) -> Iterator[str]:
     taken, alike = 0, 0
-    for path in sorted((other.root / "rows").glob("*/*/[!.]*.json")):
+    for path in other.row_files():
         result = RowResult.load(path)
         names = (result.dataset, result.split, result.row.name)
         own = folder.row_file(*names)

@@ -15,7 +15,7 @@ from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import Row
 from udeansr.errors import UdeansrError
 from udeansr.evaluation.evaluate import evaluate
-from udeansr.methods import METHODS, build_method, load_settings
+from udeansr.methods import build_method, load_settings, method_type
 from udeansr.models.choice import ModelQuery
 from udeansr.paths import Root
 from udeansr.planning.configuration import Configuration
@@ -59,12 +59,12 @@ class RowTask:
     @property
     def learns(self) -> bool:
         """Whether there is anything to train."""
-        return bool(METHODS[self.row.method].players)
+        return bool(method_type(self.row.method).players)
 
     @property
     def is_zero_shot(self) -> bool:
         """Whether it is trained on each volume anew, in prediction."""
-        return METHODS[self.row.method].is_zero_shot
+        return method_type(self.row.method).is_zero_shot
 
     @property
     def file(self) -> Path:
@@ -88,7 +88,7 @@ class RowTask:
     def run(self) -> RunSettings:
         """How it is trained: the scenario's seed, the row's own values, the plan's where nobody has any."""
         options = replace(self.options, seed=self.dataset.scenario.seed)
-        return replace(options, **self.row.run).resolved(self.configuration, METHODS[self.row.method])
+        return replace(options, **self.row.run).resolved(self.configuration, method_type(self.row.method))
 
     @property
     def training(self) -> Path:

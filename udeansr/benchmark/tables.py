@@ -52,7 +52,7 @@ def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResul
     """All rows that are there, by dataset and split, in the order of ``ROWS``; the user's own come after."""
     order = list(ROWS)
     tables: dict[tuple[str, str], list[RowResult]] = {}
-    for path in sorted((folder.root / "rows").glob("*/*/[!.]*.json")):
+    for path in folder.row_files():
         result = RowResult.load(path)
         tables.setdefault((result.dataset, result.split), []).append(result)
     for results in tables.values():

@@ -187,7 +187,9 @@ def _run(benchmark: Benchmark) -> None:
     print(f"{len(outcome.done)} rows done, {len(outcome.there)} were there already")
     if outcome.elsewhere:
         print(f"left to another process: {', '.join(outcome.elsewhere)}")
-    if outcome.done:
+    from udeansr.figures.all_figures import are_drawn
+
+    if outcome.done or not are_drawn(benchmark.folder, benchmark.split):  # the call before may have been killed there
         _draw_figures(benchmark.folder, benchmark.split)
     if outcome.failed:
         raise UdeansrError(f"not done, for the reasons above: {', '.join(outcome.failed)}")

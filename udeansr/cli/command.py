@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import sys
@@ -16,6 +17,9 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every typer command: ``-h`` is help as well."""
 
 USER_ERROR, INTERRUPTED = 2, 130
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+"""Of the system's errors those that a user can put right, whoever met them."""
 
 
 def typer_app(**settings: Any) -> typer.Typer:
@@ -39,8 +43,8 @@ def command_line(function: Callable[..., Any], name: str) -> None:
 def ending_well(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """A command that ends as all of ours do, with the signature it had.
 
-    It leaves with status 0 if all went well; with 2 on a user's mistake, telling what to do on standard error; with 130
-    on Ctrl-C.
+    It leaves with status 0 if all went well; with 2 on a user's mistake or a disk that refuses, telling what to do on
+    standard error; with 130 on Ctrl-C.
     """
 
     @functools.wraps(function)
@@ -50,6 +54,12 @@ def ending_well(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             function(*arguments, **options)
         except UdeansrError as error:
             print(f"{name}: {error}", file=sys.stderr)
+            sys.exit(USER_ERROR)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"{name}: {where}{error.strerror}; check the folder and the disk", file=sys.stderr)
             sys.exit(USER_ERROR)
         except KeyboardInterrupt:
             print(f"{name}: stopped by the user; nothing is half-written", file=sys.stderr)

@@ -42,22 +42,36 @@ def evaluate(
     device: Annotated[
         str | None, typer.Option(help="With --in-plane: auto, cpu, cuda, cuda:1, mps. [default: auto]")
     ] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Write a page to judge by: report.html in -o, a folder below it for each -i."),
+    ] = False,
     processes: ProcessesOption = None,
 ) -> None:
     """Score SR images by their HR: udeansr_evaluate -i sr/ -r hr/."""
     from udeansr.evaluation.evaluate import evaluate as evaluate_folders
+    from udeansr.files import check_writable
 
+    if report and output is None:
+        raise UdeansrError("--report needs -o: the folder for the page")
     if in_plane:
         sr, hr, output = _in_plane(sr, hr, output, set_ or [], device or "auto")
     elif hr is None:
         raise UdeansrError("-r is missing: the HR to score by; without any, --in-plane scores thick slices")
     elif set_ or device:
         raise UdeansrError("--set and --device are of --in-plane, which is not given; leave them out, or give it")
+    if output is not None:
+        check_writable(output)  # before the work
     scores = evaluate_folders(sr, hr, slice_axis, worker_processes(processes))
     print(scores.table())
     if output is not None:
         scores.save(output)
         print(f"scores of each image: {output}")
+    if report and output is not None:
+        from udeansr.report.run_report import write_evaluation_reports
+
+        for page in write_evaluation_reports(sr, hr, scores, output, worker_processes(processes)):
+            print(page)
 
 
 def _in_plane(

@@ -40,6 +40,7 @@ def plan_and_preprocess(
     An existing plan is kept, with what was edited in it, as long as the images do not change and --plan-again is
     not given. A plan that is replaced stays beside the new one as plans_earlier.json.
     """
+    from udeansr.lock import LOCK_FILE, locked
     from udeansr.paths import find_dataset, preprocessed_root, raw_root
     from udeansr.planning.integrity import check_dataset
     from udeansr.planning.raw_dataset import load_raw_dataset
@@ -57,10 +58,12 @@ def plan_and_preprocess(
             mended = len(check_dataset(loaded, workers))
             print("no faults" + (f"; {mended} things will be mended, see above" if mended else ""))
             continue
-        plan = _planned(loaded, target, workers, memory_gb, plan_again)
-        if preprocess:
+        with locked(target.folder / loaded.name / LOCK_FILE):
+            plan = _planned(loaded, target, workers, memory_gb, plan_again)
             names = configuration or list(plan.configurations)
-            _preprocess(loaded, plan, target, names, workers)
+            if preprocess:
+                _preprocess(loaded, plan, target, names, workers)
+        if preprocess:
             print(f"next: udeansr_train {loaded.name[7:10]} {names[0] if len(names) == 1 else 'all'}{target.flag}")
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 LrOption = Annotated[Path, typer.Option("-i", "--input", help="LR: an image, a DICOM folder, or a folder of images.")]
 SrOption = Annotated[Path, typer.Option("-o", "--output", help="Folder for the SR images; names are kept.")]
 ModelOption = Annotated[
-    Path | None, typer.Option("-m", "--model", help="Name of a model, or a .zip, .pt or folder of a training.")
+    list[Path] | None,
+    typer.Option("-m", "--model", help="Name of a model, or a .zip, .pt or folder of a training. Again: an ensemble."),
 ]
 DatasetOption = Annotated[
     str | None, typer.Option("-d", "--dataset", help="Dataset of the model: 1, 001 or Dataset001_Name.")
@@ -30,6 +31,7 @@ MethodOption = Annotated[
     str | None,
     typer.Option(help="Of the model; self learns from thick slices themselves; tricubic and sinc need --scale."),
 ]
+NameOption = Annotated[str | None, typer.Option(help="Of the run that the model is of.")]
 ScaleOption = Annotated[
     str | None, typer.Option(help="For tricubic and sinc: in-plane x in-plane x through-plane, such as x2x2x2.")
 ]
@@ -46,6 +48,7 @@ UncertaintyOption = Annotated[
 LabelsOption = Annotated[Path | None, typer.Option(help="Folder of label maps, to bring to the grid of SR.")]
 DicomOption = Annotated[bool, typer.Option("--dicom", help="Write derived DICOM series; LR has to be DICOM.")]
 BidsOption = Annotated[bool, typer.Option("--bids", help="Input is a BIDS dataset, output a derivative one.")]
+ReportOption = Annotated[bool, typer.Option("--report", help="Write a page to judge the SR by: report.html.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write beside each SR how it was made.")]
 AsFloatOption = Annotated[bool, typer.Option("--float", help="Write float32 even if the LR is of integers.")]
 SpacingOption = Annotated[
@@ -72,6 +75,7 @@ def predict(
     dataset: DatasetOption = None,
     configuration: ConfigurationOption = None,
     method: MethodOption = None,
+    name: NameOption = None,
     scale: ScaleOption = None,
     checkpoint: CheckpointOption = "best",
     quality: QualityOption = None,
@@ -81,6 +85,7 @@ def predict(
     dicom: DicomOption = False,
     bids: BidsOption = False,
     json: JsonOption = False,
+    report: ReportOption = False,
     as_float: AsFloatOption = False,
     spacing: SpacingOption = None,
     set_: SetOption = None,
@@ -104,8 +109,10 @@ def predict(
     from udeansr.prediction.options import Options
     from udeansr.prediction.predict import predict as predict_folder
 
+    if report and num_parts > 1:
+        raise UdeansrError(f"--report is for all images at once; when all parts are done: udeansr_report {sr} -i {lr}")
     mode = writing_mode(continue_, overwrite)
-    query = _query(results, model, dataset, configuration, method, scale, checkpoint)
+    query = _query(results, model, dataset, configuration, method, name, scale, checkpoint)
     where: dict[str, Any] = {"device": device, "precision": precision, "memory_gb": memory_gb}
     how: dict[str, Any] = {"quality": quality, "stride": stride, "uncertainty": uncertainty, "as_float": as_float}
     outputs: dict[str, Any] = {"labels": labels, "dicom": dicom, "bids": bids, "json": json}
@@ -116,14 +123,19 @@ def predict(
     if outcome.failed:
         raise UdeansrError(str(outcome))
     print(f"{outcome}: {sr}")
+    if report:
+        from udeansr.report.prediction_report import write_prediction_report
+
+        print(write_prediction_report(lr, sr, outcome, dicom=dicom, bids=bids))
 
 
 def _query(
     results: Path | None,
-    model: Path | None,
+    models: list[Path] | None,
     dataset: str | None,
     configuration: str | None,
     method: str | None,
+    name: str | None,
     scale: str | None,
     checkpoint: str,
 ) -> ModelQuery:
@@ -135,7 +147,9 @@ def _query(
     if checkpoint not in CHECKPOINTS:
         raise UdeansrError(f"--checkpoint {checkpoint} is none; expected {', '.join(CHECKPOINTS)}")
     factors = Scale.parse(scale) if scale is not None else None
-    return ModelQuery(results_root(results), model, dataset, configuration, method, factors, checkpoint)
+    first, *others = models or [None]
+    names = (dataset, configuration, method, factors, checkpoint, name)
+    return ModelQuery(results_root(results), first, tuple(path for path in others if path), *names)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,10 @@ import typer
 from udeansr.cli.command import command_line
 from udeansr.cli.options import PreprocessedOption, ResultsOption, writing_mode
 from udeansr.errors import UdeansrError
-from udeansr.paths import find_dataset, preprocessed_root, results_root
+from udeansr.paths import RUN_FILE, find_dataset, preprocessed_root, results_root
 
 HELP_PLAN = "[default: the plan's]"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LENGTHS = ("epochs", "iterations_per_epoch", "minutes", "max_minutes")
 
 
@@ -38,6 +40,10 @@ LearningRateOption = Annotated[
     float | None, typer.Option(help="Learning rate of the first epoch. [default: the method's]")
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Of weights, batches and subjects held out. [default: 0]")]
+SeedsOption = Annotated[str | None, typer.Option(help="Several runs, one after the other: 0,1,2.")]
+NameOption = Annotated[
+    str | None, typer.Option(help="Of the run, and its folder. [default: the method, with _seed1 and so on behind it]")
+]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
 PrecisionOption = Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")]
 WorkersOption = Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")]
@@ -62,7 +68,10 @@ MaxMinutesOption = Annotated[
     float | None, typer.Option(help="End properly, with final.pt, after this time. [default: no such end]")
 ]
 ContinueOption = Annotated[
-    bool, typer.Option("--continue", help="Go on from latest.pt; flags left out keep their saved values.")
+    bool,
+    typer.Option(
+        "--continue", help="Begin, go on, or find it done, whatever is there; flags left out keep their saved values."
+    ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")]
 
@@ -78,6 +87,8 @@ def train(
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
     seed: SeedOption = None,
+    seeds: SeedsOption = None,
+    name: NameOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     workers: WorkersOption = None,
@@ -106,8 +117,30 @@ def train(
     if minutes is not None and (epochs or iterations_per_epoch):
         raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
-    for name in _configurations(dataset, configuration, preprocessed):
-        _train(dataset, name, method, set_ or [], flags, mode, preprocessed, results)
+    runs = _runs(method, name, seed, seeds)
+    _set_threads()
+    for one in _configurations(dataset, configuration, preprocessed):
+        for run, own in runs.items():
+            _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
+
+
+def _runs(method: str, name: str | None, seed: int | None, seeds: str | None) -> dict[str, dict[str, int]]:
+    """The runs that are meant, by the names of their folders, and the seed of each where one was given."""
+    if name is not None and not _NAME.fullmatch(name):
+        raise UdeansrError(f"--name {name!r} is no name of a run; expected letters, digits, '.', '_' and '-'")
+    if seeds is None:
+        own = name or f"{method}{_behind(seed or 0)}"
+        return {own: {} if seed is None else {"seed": seed}}
+    if seed is not None:
+        raise UdeansrError("--seeds names all seeds; leave --seed out")
+    words = [word.strip() for word in seeds.split(",")]
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        raise UdeansrError(f"--seeds {seeds}: expected different whole numbers with commas between, such as 0,1,2")
+    return {f"{name or method}{_behind(number)}": {"seed": number} for number in map(int, words)}
+
+
+def _behind(seed: int) -> str:
+    return f"_seed{seed}" if seed else ""
 
 
 def _configurations(dataset: str, configuration: str, preprocessed: Path | None) -> list[str]:
@@ -126,6 +159,7 @@ def _train(
     dataset: str,
     configuration: str,
     method: str,
+    name: str,
     assignments: list[str],
     flags: dict[str, Any],
     mode: str,
@@ -146,11 +180,10 @@ def _train(
     from udeansr.training.timing import of_minutes
     from udeansr.training.train import RunSettings, train
 
-    _set_threads()
     settings = parse_settings(method, assignments)
-    output = models.folder / folder.name / configuration / method
+    output = models.folder / folder.name / configuration / name
     run = from_json(RunSettings, flags, "the options")
-    if mode == "continue":
+    if mode == "continue" and (output / RUN_FILE).is_file():
         saved = read_run(output)
         _check_minutes(saved.run.minutes, flags, output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
@@ -180,7 +213,7 @@ def _train(
         raise typer.Exit(stop.exit_status) from None
     best = final.with_name("best.pt")  # not there if no epoch had a score
     print(f"model:        {best if best.exists() else final}")
-    which = f"-d {dataset} -c {configuration} --method {method}" + ("" if best.exists() else " --checkpoint final")
+    which = f"-d {dataset} -c {configuration} --name {name}" + ("" if best.exists() else " --checkpoint final")
     print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
 
 

@@ -92,7 +92,6 @@ class Scores:
 
     def save(self, folder: Path) -> None:
         """Write ``summary.json`` and ``scores.csv``, each whole or not at all; what has no number is null or empty."""
-        folder.mkdir(parents=True, exist_ok=True)
         summary = {
             "reference": self.reference,
             "folders": [

@@ -24,7 +24,7 @@ from udeansr.image.grid import reorient, same_grid
 from udeansr.image.names import case_name
 from udeansr.image.normalization import intensity_scale, normalize
 from udeansr.image.volume import Volume
-from udeansr.methods import METHODS
+from udeansr.methods import method_type
 from udeansr.methods.method import Method
 from udeansr.methods.udean import Udean
 from udeansr.models.model import load_model
@@ -73,6 +73,13 @@ def write_figures(
         written += _method_figures(folder, shown, name)
     _write_captions(folder.root / FIGURES_FOLDER)
     return written
+
+
+def are_drawn(folder: BenchmarkFolder, split: str) -> bool:
+    """Whether the figures were finished after the last row of a split, or there is no row to draw."""
+    rows = [path.stat().st_mtime_ns for path in folder.row_files(split)]
+    captions = folder.root / FIGURES_FOLDER / CAPTIONS_FILE  # the last file to be written
+    return not rows or (captions.is_file() and captions.stat().st_mtime_ns >= max(rows))
 
 
 def median_case(results: Sequence[RowResult]) -> str:
@@ -137,10 +144,12 @@ def _method_figures(folder: BenchmarkFolder, results: list[RowResult], case: str
     place = folder.root / FIGURES_FOLDER / dataset
     written = []
     for result in results:
-        kind = METHODS.get(result.row.method)
-        if result.training is None or result.same_as or kind is None or not _shows_anything(kind):
+        if result.training is None or result.same_as:
             continue
         try:
+            kind = method_type(result.row.method)
+            if not _shows_anything(kind):
+                continue
             model = load_model(_checkpoint(folder, result))
             hr = list_images(folder.raw(dataset) / SOURCE_HR)[0]
             slabs = slabs_of(model, hr, _image(folder.raw(dataset) / f"{split}LR", case))

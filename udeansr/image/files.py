@@ -7,9 +7,11 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from pydicom.misc import is_dicom
 
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.files import CHECK_DISK, whole_file
+from udeansr.image.bids import is_dataset
 from udeansr.image.dicom import is_series, list_series
 from udeansr.image.dicom_volume import read_series, read_series_geometry
 from udeansr.image.header import STRAIGHTEN, check_kind
@@ -33,16 +35,18 @@ def list_images(path: Path) -> list[Path]:
     if is_series(path) and not path.is_dir():
         return [path]
     if not path.exists():
-        raise UdeansrError(f"{path}: no such file or folder; expected {_FORMATS}, or a folder of those")
+        beside = (other.name for other in path.parent.iterdir()) if path.parent.is_dir() else ()
+        near = did_you_mean(path.name, beside)
+        raise UdeansrError(f"{path}: no such file or folder{near}; expected {_FORMATS}, or a folder of those")
     if path.is_file():
-        if not image_suffix(path):
-            raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
-        return [path]
+        return [_of_our_formats(path)]
     # A link that leads nowhere counts, so that its reader says so.
     visible = [child for child in path.iterdir() if not child.name.startswith(".") and not child.is_dir()]
     images = sorted([*(child for child in visible if image_suffix(child)), *list_series(path)])
     if not images:
-        raise UdeansrError(f"{path}: no image in this folder; expected {_FORMATS}")
+        bids = "it is a BIDS dataset, which udeansr_predict takes with --bids, and training by dataset.json"
+        hint = bids if is_dataset(path) else f"expected {_FORMATS}"
+        raise UdeansrError(f"{path}: no image in this folder; {hint}")
     return images
 
 
@@ -120,7 +124,13 @@ def write_volume(volume: Volume, path: Path) -> None:
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise UdeansrError(f"{path}: no such file; expected {_FORMATS}")
+    return _of_our_formats(path)
+
+
+def _of_our_formats(path: Path) -> Path:
     if not image_suffix(path):
+        if is_dicom(path):
+            raise UdeansrError(f"{path}: one file of a DICOM series; give its folder: {path.parent}")
         raise UdeansrError(f"{path}: not a format that we read; expected {_FORMATS}")
     return path
 

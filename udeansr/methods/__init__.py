@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.methods.blindsr import BlindSr
 from udeansr.methods.dasr import Dasr
 from udeansr.methods.interpolation import Sinc, Tricubic
 from udeansr.methods.method import Method
+from udeansr.methods.plugins import entry_points, load_method
 from udeansr.methods.pseudosr import PseudoSr
 from udeansr.methods.self_supervised import SelfSupervised
 from udeansr.methods.settings import settings_from_text
@@ -30,7 +31,7 @@ METHODS: dict[str, type[Method]] = {
     "tricubic": Tricubic,
     "sinc": Sinc,
 }
-"""All methods by name; a new one is one file and one line here."""
+"""Our own methods by name; a new one is one file and one line here. Those of others: :mod:`udeansr.methods.plugins`."""
 
 _BEFORE: dict[str, dict[str, Any]] = {"supervised": {"network": "rcan"}}
 """What held before a setting existed: files without it were made with that."""
@@ -39,21 +40,25 @@ __all__ = ["METHODS", "Method", "build_method", "load_settings", "method_type", 
 
 
 def method_type(name: str) -> type[Method]:
-    """The method of a name.
+    """The method of a name: ours, or one that another installed package has under ``udeansr.methods``.
 
     Raises:
-        UdeansrError: if there is none.
+        UdeansrError: if there is none, or the other package's cannot be loaded or is none.
     """
-    if name not in METHODS:
-        raise UdeansrError(f"there is no method '{name}'; expected {', '.join(METHODS)}")
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    others = entry_points()
+    if name in others:
+        return load_method(others[name])
+    known = (*METHODS, *others)
+    raise UdeansrError(f"there is no method '{name}'{did_you_mean(name, known)}; expected {', '.join(known)}")
 
 
 def parse_settings(method_name: str, assignments: list[str]) -> Any:
     """A method's settings: its defaults, changed by what the command line said.
 
     Args:
-        method_name: a key of ``METHODS``.
+        method_name: as :func:`method_type` knows it.
         assignments: each METHOD.NAME=VALUE, for example ``udean.lambda_da=0.1``.
     Returns: the method's ``settings_type``.
     Raises:
@@ -66,7 +71,7 @@ def load_settings(method_name: str, values: dict[str, Any], *, stored: bool = Fa
     """A method's settings from JSON: the way back from ``dataclasses.asdict``.
 
     Args:
-        method_name: a key of ``METHODS``.
+        method_name: as :func:`method_type` knows it.
         values: those that are not the defaults, or all.
         stored: whether they are those of a checkpoint or a model file, which holds all that there were at its time.
     Raises:
@@ -80,7 +85,7 @@ def build_method(name: str, configuration: Configuration, settings: Any) -> Meth
     """Build a method with fresh weights, which depend on torch's seed.
 
     Args:
-        name: a key of ``METHODS``.
+        name: as :func:`method_type` knows it.
         configuration: the data's numbers and the networks' size.
         settings: as :func:`parse_settings` gave them for this method.
     Raises:

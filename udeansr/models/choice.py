@@ -45,25 +45,29 @@ class ModelQuery:
     Attributes:
         results: where trained models lie.
         path: a checkpoint, the folder of a training, a model file, or the name of a bundled or imported model.
+        others: more of these, which predict with it as an ensemble.
         dataset: 1, 001 or Dataset001_Name.
         configuration: of the plan.
-        method: a key of ``METHODS``.
+        method: who learned, as :func:`udeansr.methods.method_type` knows it.
+        name: of the run.
         scale: for a method that learns nothing and so needs no model.
         checkpoint: which checkpoint of a training.
     """
 
     results: Root
     path: Path | None = None
+    others: tuple[Path, ...] = ()
     dataset: str | None = None
     configuration: str | None = None
     method: str | None = None
     scale: Scale | None = None
     checkpoint: str = "best"
+    name: str | None = None
 
     @property
     def names_a_model(self) -> bool:
         """Whether the user said anything of which model to take."""
-        return any((self.path, self.dataset, self.configuration, self.method, self.scale))
+        return any((self.path, self.dataset, self.configuration, self.method, self.scale, self.name))
 
 
 def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu") -> Model:
@@ -76,13 +80,16 @@ def choose_model(query: ModelQuery, images: Sequence[Path], device: str = "cpu")
     Raises:
         UdeansrError: if no model or more than one is meant, listing what there is.
     """
-    names = (query.dataset, query.configuration, query.method)
+    names = (query.dataset, query.configuration, query.method, query.name)
     if query.scale is not None:
         return _interpolator(query, query.scale, device)
     if query.path is not None:
+        from udeansr.models.ensemble import ensemble
+
         if any(names):
-            raise UdeansrError("-m names a model already; leave out -d, -c and --method, or -m")
-        return _named(query.path, query.checkpoint, images, device)
+            raise UdeansrError("-m names a model already; leave out -d, -c, --method and --name, or -m")
+        named = [_named(path, query.checkpoint, images, device) for path in (query.path, *query.others)]
+        return ensemble(named) if len(named) > 1 else named[0]
     if any(names):
         return loaded(_choose(query, images).path, device)
     return _fitting(query, images, device)
@@ -160,8 +167,9 @@ def _fitting(query: ModelQuery, images: Sequence[Path], device: str) -> Model:
     if not described:
         for image in images:
             read_geometry(image)  # says what is wrong with the first
-    reason = f". Or one that is here: {none_suits(described[0], candidates)}" if described else ""
-    raise UdeansrError(f"{_no_model(query, trained)}{reason}")
+    if described:
+        raise UdeansrError(none_suits(described[0], candidates))
+    raise UdeansrError(_no_model(query, trained))
 
 
 def _choose(query: ModelQuery, images: Sequence[Path]) -> TrainedModel:
@@ -207,7 +215,8 @@ def _of_names(query: ModelQuery, models: Sequence[TrainedModel]) -> list[Trained
         for model in models
         if dataset in (None, model.dataset)
         and query.configuration in (None, model.configuration)
-        and query.method in (None, model.method)
+        and query.name in (None, model.name)
+        and (query.method is None or query.method == model.method)
     ]
 
 
@@ -246,7 +255,7 @@ def deal_to_trained(query: ModelQuery, images: Sequence[Path]) -> list[tuple[Pat
 def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
     """What to say when no model is of the wished names."""
     there = "; ".join(str(model) for model in everything) or "none"
-    given = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method)]
+    given = [("-d", query.dataset), ("-c", query.configuration), ("--method", query.method), ("--name", query.name)]
     words = " ".join(f"{flag} {word}" for flag, word in given if word is not None)
     wanted = f"no trained model of {words}" if words else "no trained model"
     if query.method is not None and _needs_no_model(query.method):
@@ -261,9 +270,9 @@ def _no_model(query: ModelQuery, everything: list[TrainedModel]) -> str:
 
 def _needs_no_model(method: str) -> bool:
     """Whether a method learns nothing."""
-    from udeansr.methods import METHODS
+    from udeansr.methods import method_type
 
-    return method in METHODS and not METHODS[method].players
+    return not method_type(method).players
 
 
 def _readable(images: Sequence[Path]) -> Iterator[tuple[Path, Geometry]]:

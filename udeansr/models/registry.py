@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.files import write_whole
 from udeansr.models.description import ModelDescription
 from udeansr.models.model_file import read_description
-from udeansr.paths import Root, dataset_folders, models_root
+from udeansr.paths import RUN_FILE, Root, dataset_folders, models_root
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import Plan
+from udeansr.strict_json import read_json
 
 BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
 """In the package itself."""
@@ -23,16 +24,31 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A checkpoint of a training, and the names that lead to it."""
+    """A checkpoint of a training, and the names that lead to it.
+
+    Attributes:
+        path: the checkpoint.
+        dataset, configuration: names.
+        name: of the run: its folder.
+    """
 
     path: Path
     dataset: str
     configuration: str
-    method: str
+    name: str
+
+    @property
+    def method(self) -> str:
+        """As the run's record says; without a record, the name of the run."""
+        path = self.path.with_name(RUN_FILE)
+        if not path.is_file():
+            return self.name
+        values = read_json(path, "record of a training", "train again")
+        return str(values.get("method", self.name)) if isinstance(values, dict) else self.name
 
     def __str__(self) -> str:
         """The names, as the command line takes them."""
-        return f"-d {self.dataset} -c {self.configuration} --method {self.method}"
+        return f"-d {self.dataset} -c {self.configuration} --name {self.name}"
 
     def plan(self) -> tuple[Plan, Configuration]:
         """The plan that the model was made for, out of its checkpoint."""
@@ -104,9 +120,10 @@ def named_model(name: str) -> NamedModel:
     """
     model = find_named(name)
     if model is None:
-        there = ", ".join(model.name for model in named_models()) or "none"
+        there = [model.name for model in named_models()]
         raise UdeansrError(
-            f"{name}: neither a file or folder, nor the name of a bundled or imported model; there: {there}"
+            f"{name}: neither a file or folder, nor the name of a bundled or imported model"
+            f"{did_you_mean(name, there)}; there: {', '.join(there) or 'none'}"
         )
     return model
 

@@ -66,7 +66,7 @@ def choose_suitable(images: Sequence[Image], models: Sequence[NamedModel]) -> Na
 def suits(image: Image, model: NamedModel) -> bool:
     """Whether a model may be taken for an image without being named: spacing to 15 %, and no other known contrast."""
     close = _deviation(image.geometry, model) <= AUTOMATIC_TOLERANCE
-    return close and image.contrast in (None, model.description.contrast)
+    return close and _same_contrast(image, model)
 
 
 def _deviation(geometry: Geometry, model: NamedModel) -> float:
@@ -98,18 +98,25 @@ def warn_of_contrast(images: Sequence[Path], model: ModelDescription) -> None:
 
 
 def none_suits(image: Image, models: Sequence[NamedModel]) -> str:
-    """Why no model was taken for an image, with the numbers, and what to do about it."""
-    listed = "; ".join(
-        f"{model.name} ({model.description.contrast}, "
-        f"LR {format_spacing(model.description.configuration.task.lr_spacing_mm)} "
-        f"as {model.description.plan.orientation}, {_percent(_deviation(image.geometry, model))} off)"
-        for model in models
-    )
+    """That no model was taken for an image, the nearest of its contrast with the numbers, and what to do about it.
+
+    Args:
+        image: with its grid and contrast.
+        models: those that are here, at least one.
+    """
+    nearest = min(models, key=lambda model: (not _same_contrast(image, model), _deviation(image.geometry, model)))
+    spacing = format_spacing(nearest.description.configuration.task.lr_spacing_mm)
     return (
-        f"no bundled or imported model fits {image.path.name} ({image.contrast or 'contrast unknown'}, "
-        f"{format_spacing(image.geometry.spacing_mm)} as {image.geometry.orientation}) to "
-        f"{_percent(AUTOMATIC_TOLERANCE)}: {listed}. To use one all the same, name it: -m {models[0].name}"
+        f"no model fits {image.path.name} ({image.contrast or 'contrast unknown'}, "
+        f"{format_spacing(image.geometry.spacing_mm)} as {image.geometry.orientation}); the nearest here is "
+        f"{nearest.name} ({nearest.description.contrast}, {spacing} as {nearest.description.plan.orientation}, "
+        f"{_percent(_deviation(image.geometry, nearest))} off, {_percent(AUTOMATIC_TOLERANCE)} allowed). "
+        f"Train one on such scans, or take it all the same: -m {nearest.name}"
     )
+
+
+def _same_contrast(image: Image, model: NamedModel) -> bool:
+    return image.contrast in (None, model.description.contrast)
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -119,4 +126,4 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _percent(part: float) -> str:
-    return f"{100 * part:.0f} %"
+    return f"{100 * part:.3g} %"

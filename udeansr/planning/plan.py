@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation
-from udeansr.errors import UdeansrError
+from udeansr.errors import UdeansrError, did_you_mean
 from udeansr.image.grid import SPACING_TOLERANCE, reorient_geometry, spacing_difference, to_band
 from udeansr.image.volume import Geometry
 from udeansr.planning.configuration import Configuration, Protocol
@@ -47,8 +47,11 @@ class Plan:
             UdeansrError: if the plan has none of that name.
         """
         if name not in self.configurations:
-            known = ", ".join(self.configurations)
-            raise UdeansrError(f"{self.dataset} has no configuration '{name}'; its plan has {known}")
+            known = self.configurations
+            raise UdeansrError(
+                f"{self.dataset} has no configuration '{name}'{did_you_mean(name, known)}; its plan has "
+                f"{', '.join(known)}"
+            )
         return self.configurations[name]
 
     def of(self, name: str) -> Plan:

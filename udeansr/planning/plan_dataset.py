@@ -37,7 +37,8 @@ def plan_dataset(
 ) -> PlannedDataset:
     """Check and measure a dataset and see to its plan.
 
-    A plan is kept as long as the images do not change, since a person may have edited it.
+    A plan is kept as long as the images do not change, since a person may have edited it. Call it while the folder is
+    locked.
 
     Args:
         raw: the dataset.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from udeansr.errors import UdeansrError
+from udeansr.image.bids import DESCRIPTION_FILE, BidsName, anat_images, is_anatomy, is_dataset
 from udeansr.image.files import list_images
 from udeansr.image.names import case_name
 from udeansr.paths import (
@@ -45,14 +46,36 @@ class Case:
 
 
 @dataclass(frozen=True)
+class BidsGroup:
+    """A group whose images lie in a BIDS dataset.
+
+    Attributes:
+        folder: of the BIDS dataset, absolute or seen from the raw dataset.
+        suffix: of the images, ``T1w``.
+        participants: ``01`` or ``sub-01``; None takes all.
+        entities: values that a name has to have, ``{"ses": "1", "acq": "mprage"}``.
+    """
+
+    folder: str
+    suffix: str
+    participants: tuple[str, ...] | None = None
+    entities: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class About:
-    """What ``dataset.json`` says; each key is optional, a line of text, and read by people only."""
+    """What ``dataset.json`` says; each key is optional, a line of text that people read, but for ``bids``.
+
+    Attributes:
+        bids: groups whose images lie in a BIDS dataset, instead of in a folder of their own.
+    """
 
     name: str = ""
     description: str = ""
     contrast: str = ""
     licence: str = ""
     reference: str = ""
+    bids: dict[str, BidsGroup] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,16 +116,16 @@ def load_raw_dataset(folder: Path) -> RawDataset:
     dataset_number(name)
     faults: list[str] = []
     groups: dict[str, tuple[Case, ...]] = {}
-    for group in GROUPS:
-        try:
-            groups[group] = _cases(folder / group)
-        except UdeansrError as error:
-            faults.append(str(error))
     about = About()
     try:
         about = _read_about(folder / DATASET_FILE)
     except UdeansrError as error:
         faults.append(str(error))
+    for group in GROUPS:
+        try:
+            groups[group] = _cases(folder / group, about.bids.get(group))
+        except UdeansrError as error:
+            faults.append(str(error))
     if faults:
         raise UdeansrError("\n".join(faults))
     for path in sorted(folder.iterdir()):
@@ -111,8 +134,15 @@ def load_raw_dataset(folder: Path) -> RawDataset:
     return RawDataset(folder, name, groups, about)
 
 
-def _cases(folder: Path) -> tuple[Case, ...]:
+def _cases(folder: Path, bids: BidsGroup | None) -> tuple[Case, ...]:
     """The images of a group, by path; none if an optional group is absent."""
+    if bids is not None:
+        if folder.exists():
+            raise UdeansrError(
+                f"{folder}: {DATASET_FILE} takes this group from the BIDS dataset {bids.folder}; expected one place; "
+                "remove the folder or the entry"
+            )
+        return _bids_cases(folder, bids)
     if not folder.is_dir():
         if folder.name in (SOURCE_HR, TARGET_LR):
             there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
@@ -124,9 +154,39 @@ def _cases(folder: Path) -> tuple[Case, ...]:
     return tuple(Case(case_name(path), path) for path in list_images(folder))
 
 
+def _bids_cases(group: Path, wanted: BidsGroup) -> tuple[Case, ...]:
+    """The images of a BIDS dataset that a group asks for."""
+    root = group.parent / wanted.folder
+    where = f"{group.parent / DATASET_FILE}: bids {group.name}"
+    if not is_dataset(root):
+        raise UdeansrError(f"{where}: {root} is no BIDS dataset; expected a folder with {DESCRIPTION_FILE} and sub-*/")
+    named = [(path, BidsName.parse(case_name(path))) for path in anat_images(root, root)]
+    known = [(path, name) for path, name in named if name is not None and is_anatomy(name)]
+    people = {f"sub-{name.entities.get('sub')}" for _, name in known}
+    asked = (
+        people if wanted.participants is None else {f"sub-{one.removeprefix('sub-')}" for one in wanted.participants}
+    )
+    if missing := sorted(asked - people):
+        raise UdeansrError(f"{where}: {root} has no anatomical image of {', '.join(missing)}; mend the entry")
+    found = [
+        path
+        for path, name in known
+        if name.suffix == wanted.suffix
+        and f"sub-{name.entities['sub']}" in asked
+        and wanted.entities.items() <= name.entities.items()
+    ]
+    if not found:
+        there = ", ".join(sorted({name.suffix for _, name in known})) or "no anatomical image"
+        raise UdeansrError(f"{where}: no image of {wanted.suffix} as asked for in {root}, which has {there}")
+    return tuple(Case(case_name(path), path) for path in found)
+
+
 def _read_about(path: Path) -> About:
     """Read ``dataset.json``, or the defaults where there is none."""
     if not path.is_file():
         return About()
     remedy = "mend it or remove it, it is optional"
-    return from_json(About, read_json(path, "description of the dataset", remedy), str(path), remedy)
+    about = from_json(About, read_json(path, "description of the dataset", remedy), str(path), remedy)
+    if unknown := sorted(set(about.bids) - set(GROUPS)):
+        raise UdeansrError(f"{path}: 'bids' names the group {unknown[0]}; expected {', '.join(GROUPS)}")
+    return about

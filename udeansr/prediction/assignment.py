@@ -73,8 +73,10 @@ def assign(query: ModelQuery, images: Sequence[Path], options: Options) -> list[
 
 def _asked_for(query: ModelQuery, images: Sequence[Path], options: Options) -> list[Share]:
     """Each image by what its own protocol teaches."""
-    if any((query.path, query.dataset, query.configuration, query.scale)):
-        raise UdeansrError(f"--method {NAME} learns from the images; leave out -m, -d, -c and --scale, or --method")
+    if any((query.path, query.dataset, query.configuration, query.scale, query.name)):
+        raise UdeansrError(
+            f"--method {NAME} learns from the images; leave out -m, -d, -c, --name and --scale, or --method"
+        )
     grids = [(image, read_geometry(image)) for image in images]
     check_can_teach(grids, _slice_mm(options))
     return [_learning(protocol, options) for protocol in protocols(grids, _slice_mm(options))]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,61 +16,11 @@ from urllib.parse import quote
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import write_whole
+from udeansr.image.bids import ANAT_SUFFIXES, DESCRIPTION_FILE, BidsName, anat_images, is_anatomy
 from udeansr.image.names import case_name, image_suffix
 from udeansr.strict_json import read_json, write_json
 
-ORDER = (
-    "sub ses sample task tracksys acq nuc voi ce trc stain rec dir run mod echo flip inv mt part proc hemi space split "
-    "recording chunk seg res den label desc"
-)
-"""The order of entities. Source: BIDS 1.10, appendix Entity table."""
-
-_NAME = re.compile(r"((?:[a-zA-Z]+-[a-zA-Z0-9+]+_)+)([a-zA-Z0-9]+)")
-
-
-@dataclass(frozen=True)
-class BidsName:
-    """What a BIDS file name says.
-
-    Attributes:
-        entities: values by their keys, ``{"sub": "01", "run": "2"}``.
-        suffix: what the image is, ``T1w``.
-    """
-
-    entities: dict[str, str]
-    suffix: str
-
-    @classmethod
-    def parse(cls, stem: str) -> BidsName | None:
-        """Read a name without ``.nii.gz``; None if it is none of the standard's."""
-        match = _NAME.fullmatch(stem)
-        if match is None:
-            return None
-        pairs = [part.split("-", 1) for part in match.group(1).split("_")[:-1]]
-        return cls({key: value for key, value in pairs}, match.group(2))
-
-    def derived(self, desc: str, res: str, suffix: str | None = None) -> BidsName:
-        """The name of what was made of it: all entities kept, ``res`` and ``desc`` set or set behind what they were."""
-        own = self.entities
-        changed = {"res": own.get("res", "") + res, "desc": own.get("desc", "") + desc}
-        return BidsName(own | changed, suffix or self.suffix)
-
-    def applies_to(self, image: BidsName) -> bool:
-        """Whether a sidecar of this name speaks of an image, by the inheritance principle: it names nothing else."""
-        return self.suffix == image.suffix and self.entities.items() <= image.entities.items()
-
-    def __str__(self) -> str:
-        """The name, its entities in the standard's order; those it does not know before ``desc``."""
-        known = {key: number for number, key in enumerate(ORDER.split())}
-        keys = sorted(self.entities, key=lambda key: known.get(key, known["desc"] - 0.5))
-        return "_".join([*(f"{key}-{self.entities[key]}" for key in keys), self.suffix])
-
-
 BIDS_VERSION = "1.10.0"
-DESCRIPTION_FILE = "dataset_description.json"
-ANAT_SUFFIXES = ("T1w", "T2w", "T2starw", "PDw", "FLAIR", "inplaneT1", "inplaneT2", "angio")
-"""Suffixes of magnitude images of anatomy; maps and masks are none."""
-
 LINK = "source"
 """The name by which BIDS URIs of ours call the dataset that was super-resolved."""
 
@@ -140,9 +89,9 @@ def bids_targets(given: Path, output: Path, suffixes: Sequence[str] = ANAT_SUFFI
     _check_output(root, _absolute(output))
     raw = _json(root / DESCRIPTION_FILE).get("DatasetType", "raw") == "raw"
     found, left_out = {}, []
-    for image in _anat_images(root, _absolute(given)):
+    for image in anat_images(root, _absolute(given)):
         name = BidsName.parse(case_name(image))
-        if name is None or name.suffix not in suffixes or name.entities.get("part", "mag") != "mag":
+        if name is None or not is_anatomy(name, suffixes):
             left_out.append(image.name)
             continue
         found[image] = _target(image, name, root, output, raw)
@@ -215,13 +164,6 @@ def _target(image: Path, name: BidsName, root: Path, output: Path, raw: bool) ->
         labels=folder / f"{name.derived('udeansr' + name.suffix, 'sr', 'dseg')}{end}",
         metadata={key: value for key, value in metadata.items() if key not in UNTRUE_OF_SR.split()},
     )
-
-
-def _anat_images(root: Path, given: Path) -> list[Path]:
-    """NIfTI images in the folders anat of the subjects that lie under a path; derivatives within are other datasets."""
-    found = [file for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*") for file in root.glob(pattern)]
-    wanted = [file for file in found if given in (file, *file.parents)]
-    return sorted(file for file in wanted if image_suffix(file).startswith(".nii") and not file.name.startswith("."))
 
 
 def _inherited(image: Path, name: BidsName, root: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.degradation.registration import RigidMotion
 from udeansr.errors import UdeansrError
-from udeansr.files import remove_partials, whole_file
+from udeansr.files import CHECK_DISK, reason_of, remove_partials, whole_file
 from udeansr.image.volume import Geometry
 from udeansr.strict_json import NonNegativeFloat, PositiveFloat, read_json_as, write_json
 
@@ -87,7 +87,7 @@ def write_case(
                 np.save(partial, array)
         write_json(record, folder / CASE_FILE)
     except OSError as error:
-        raise UdeansrError(f"{folder}: cannot be written ({error.strerror}); check the folder and the disk") from error
+        raise UdeansrError(f"{folder}: cannot be written ({reason_of(error)}); {CHECK_DISK}") from error
 
 
 def read_record(folder: Path) -> CaseRecord | None:

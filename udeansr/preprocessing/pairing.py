@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from scipy import ndimage
 
 from udeansr.degradation.kspace import truncate_kspace
@@ -19,6 +18,7 @@ from udeansr.errors import UdeansrError
 from udeansr.image.cropping import Box, crop, foreground_mask
 from udeansr.image.grid import Scale, sr_geometry
 from udeansr.image.volume import Volume, triple
+from udeansr.lock import LOCK_FILE, locked
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.configuration import Configuration
@@ -83,8 +83,7 @@ def pair_cases(
             "%d of %d %s and %d of %d %s have no partner of their name and are left out of the pairs",
             len(hr_cases) - len(tasks), len(hr_cases), SOURCE_HR, len(lr_cases) - len(tasks), len(lr_cases), TARGET_LR,
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):  # two trainings may begin at once
+    with locked(folder / LOCK_FILE, wait=True):  # two trainings may begin at once
         waiting = [task for task in tasks if not _is_current(task)]
         work = partial(_make, configuration=configuration, register=register)
         motions = parallel_map(work, waiting, processes, "registering" if register else "pairing")

@@ -13,8 +13,10 @@ import numpy as np
 
 from udeansr.degradation.kspace import Degradation, acquire, noise_sigma, sample, truncate_kspace
 from udeansr.degradation.measured_degradation import apply_measured
+from udeansr.errors import UdeansrError
 from udeansr.image.cropping import foreground_mask
 from udeansr.image.files import read_volume
+from udeansr.lock import LOCK_FILE, check_held
 from udeansr.parallel import parallel_map
 from udeansr.paths import SOURCE_HR, TARGET_LR, VALIDATION_HR, VALIDATION_LR
 from udeansr.planning.configuration import Configuration
@@ -75,7 +77,7 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     """Make the arrays that training reads.
 
     A case whose files and planned values are those of its arrays is not done again. Arrays of cases that have left
-    the raw dataset are removed. It can be stopped at any moment and started again.
+    the raw dataset are removed. It can be stopped at any moment and started again. Call it while the folder is locked.
 
     Args:
         raw: a checked dataset.
@@ -84,7 +86,8 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
         folder: ``<preprocessed root>/<dataset>``; the arrays go to ``<configuration>/<group>/<case>/`` in it.
         processes: worker processes; up to 1, the work is done in this one.
     Raises:
-        UdeansrError: if the plan has no such configuration, an image cannot be read, or the disk refuses.
+        UdeansrError: if the plan has no such configuration, an image cannot be read, the folder is removed meanwhile,
+            or the disk refuses.
     """
     domain_file = facts_folder(folder, plan, configuration_name) / DOMAIN_FILE
     configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
@@ -102,6 +105,9 @@ def preprocess(raw: RawDataset, plan: Plan, configuration_name: str, folder: Pat
     left = [path for path in there if path not in kept]
     for path in left:
         remove_case(path)
+    check_held(folder / LOCK_FILE)
+    if lost := sorted(path for path in kept if not (path / CASE_FILE).is_file()):
+        raise UdeansrError(f"{lost[0]}: was removed while the others were made; run the same command again")
     write_json(values, own / COMPLETE_FILE)
     _logger.info(
         "%s %s: %d preprocessed, %d unchanged, %d removed",

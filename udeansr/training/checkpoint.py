@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import pickle
 import random
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
@@ -18,7 +20,7 @@ from torch import Tensor
 
 import udeansr
 from udeansr.errors import UdeansrError
-from udeansr.files import whole_file
+from udeansr.files import write_whole
 from udeansr.strict_json import from_json
 from udeansr.training.settings import TrainingRecord
 from udeansr.training.trainer import Trainer
@@ -31,6 +33,9 @@ KEYS = (
 )
 OPTIONAL_KEYS = ("domain",)
 """Left out where it was not measured."""
+
+ROOM = "make room; the checkpoints that are there are whole: go on with the same command and --continue"
+"""What to do when the disk refuses a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,25 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     state = {"format": FORMAT, "version": udeansr.__version__, **state}
     if set(state) - set(OPTIONAL_KEYS) != set(KEYS):
         raise ValueError(f"keys missing or unknown: {sorted((set(state) - set(OPTIONAL_KEYS)) ^ set(KEYS))}")
-    with whole_file(path) as partial, partial.open("wb") as file:
-        torch.save(state, file)
+    content = BytesIO()
+    torch.save(state, content)  # to the disk it would raise what says nothing of the disk
+    write_whole(path, content.getbuffer(), ROOM)
+
+
+def check_space(folder: Path) -> None:
+    """See that the disk can take all checkpoints of a training whose latest one is there, and one more beside them.
+
+    Raises:
+        UdeansrError: if it cannot.
+    """
+    size = (folder / LATEST).stat().st_size
+    there = sum((folder / name).stat().st_size for name in (LATEST, BEST, FINAL) if (folder / name).is_file())
+    needed, usage = max(size, 4 * size - there), shutil.disk_usage(folder)
+    if usage.total and usage.free < needed:  # there are file systems that say nothing of themselves
+        raise UdeansrError(
+            f"{folder}: the disk has {usage.free / 2**20:.0f} MiB left, and the checkpoints need "
+            f"{needed / 2**20:.0f}; {ROOM}"
+        )
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

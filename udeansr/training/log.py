@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -163,9 +164,9 @@ class RunLog:
         """
         self._folder = folder
         self.history = [entry for entry in read_epochs(folder / METRICS) if entry.epoch <= epochs_done]
-        write_whole(folder / METRICS, "".join(entry.line() for entry in self.history))
+        self._write_metrics()
         self._board = _open_tensorboard(folder / TENSORBOARD) if tensorboard else None
-        self._handler = logging.FileHandler(folder / LOG, encoding="utf-8", delay=True)
+        self._handler = _LogFile(folder / LOG, encoding="utf-8", delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def __enter__(self) -> RunLog:
@@ -183,20 +184,22 @@ class RunLog:
         """Write the end, also a sad one, and close."""
         package = logging.getLogger("udeansr")
         if error is not None:
-            level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
-            self._handler.handle(package.makeRecord("udeansr", level, "", 0, "%s", (error,), None))
+            self.note(str(error), logging.INFO if isinstance(error, StoppedError) else logging.ERROR)
         package.removeHandler(self._handler)
         package.setLevel(self._level)
         self._handler.close()
         if self._board is not None:
             self._board.close()
 
+    def note(self, text: str, level: int = logging.INFO) -> None:
+        """Write a line that ``training.log`` alone has."""
+        self._handler.handle(logging.getLogger("udeansr").makeRecord("udeansr", level, "", 0, "%s", (text,), None))
+
     def record(self, entry: EpochRecord) -> None:
         """Add an epoch; redraw the picture."""
         entry = EpochRecord(**_finite(vars(entry)))
         self.history.append(entry)
-        with (self._folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(entry.line())
+        self._write_metrics()
         draw_progress(self.history, self._folder / PROGRESS)
         if self._board is not None:
             numbers = {f"losses/{name}": value for name, value in entry.losses.items()}
@@ -204,6 +207,21 @@ class RunLog:
             for name, value in {**numbers, "learning_rate": entry.learning_rate}.items():
                 if isinstance(value, float):
                     self._board.add_scalar(name, value, entry.epoch)
+
+    def _write_metrics(self) -> None:
+        write_whole(self._folder / METRICS, "".join(entry.line() for entry in self.history))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk ends, in silence: what is worth stopping for is told by whoever writes it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Go without."""
+
+    def close(self) -> None:
+        """Close, whatever could not be written any more."""
+        with suppress(OSError):
+            super().close()
 
 
 def check_tensorboard() -> None:

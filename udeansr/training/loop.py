@@ -15,12 +15,14 @@ from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
+from udeansr.lock import LOCK_FILE, check_held
 from udeansr.training.checkpoint import (
     BEST,
     FINAL,
     LATEST,
     BestEpoch,
     Progress,
+    check_space,
     random_state,
     random_state_kept,
     save_checkpoint,
@@ -74,16 +76,7 @@ class TrainingLoop:
         self._times = {"computing": 0.0, "waiting": 0.0}
 
     def load_progress(self, progress: Progress) -> None:
-        """Go on from the progress of a checkpoint.
-
-        Raises:
-            UdeansrError: if that training has no epoch left.
-        """
-        if progress.epoch >= self._epochs and (self._folder / FINAL).is_file():
-            raise UdeansrError(
-                f"{self._folder}: all {self._epochs} epochs are done; predict with it, "
-                "or go on for longer: --continue --epochs N with a larger N"
-            )
+        """Go on from the progress of a checkpoint."""
         self._progress = replace(progress, losses=dict(progress.losses))
         self._seconds_before = progress.seconds
 
@@ -100,6 +93,8 @@ class TrainingLoop:
             try:
                 if progress.iteration == 0:
                     self._save(LATEST)
+                check_space(self._folder)
+                if progress.iteration == 0:
                     self._validate_first()
                 batches = slab_batches(
                     self._split.train_hr,
@@ -161,8 +156,8 @@ class TrainingLoop:
             progress.losses = {}
         if is_best:
             self._save(BEST)
-        self._save(LATEST)
         self._explain_at_the_end_of_a_stage()
+        self._save(LATEST)  # last, so that whatever is missing when this is killed is made again
 
     def _explain_at_the_end_of_a_stage(self) -> None:
         """Keep and draw what the averaged weights have to show, when a stage or the whole training is over."""
@@ -235,6 +230,7 @@ class TrainingLoop:
         self._read_losses()
         if not self._trainer.is_finite():
             raise self._spoilt("a weight is not finite", self._progress.iteration)
+        check_held(self._folder / LOCK_FILE)
         now = time.monotonic()
         self._progress.seconds = self._seconds_before + now - self._begun
         schedule = {

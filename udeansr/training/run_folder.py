@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import logging
-import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import remove_partials
+from udeansr.paths import RUN_FILE
 from udeansr.strict_json import read_json_as, write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
+from udeansr.training.computed import Computed
 from udeansr.training.explanations import EXPLANATIONS
-from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD
+from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD, read_epochs
 from udeansr.training.settings import RunSettings, TrainingRecord
 
-RUN_FILE = "run.json"
 MODES = ("new", "continue", "overwrite")
+CHECKPOINTS = (LATEST, BEST, FINAL)
+FILES = (*CHECKPOINTS, RUN_FILE, LOG, METRICS, PROGRESS)
 
 logger = logging.getLogger(__name__)
 
 
 def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
-    """Make the folder ready for a training.
+    """Make the folder ready for a training; call it while its lock is held.
 
     Args:
         folder: where the training lies or will lie.
         mode: ``new``, ``continue`` or ``overwrite``; the last removes the files of the former training, no others.
-    Returns: the latest checkpoint if the training is continued, else None.
+    Returns: the latest checkpoint if the training is continued, else None: it begins.
     Raises:
-        UdeansrError: if there is a training where a new one was asked for, or none where one is to be continued.
+        UdeansrError: if there is a training where a new one was asked for, or one that is to be continued has lost its
+            latest checkpoint.
         ValueError: on another mode.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode '{mode}'; expected one of {', '.join(MODES)}")
-    for name in (LATEST, BEST, FINAL):
-        remove_partials(folder / name)  # large, and left by a call that was killed while it wrote
-    files = [folder / name for name in (LATEST, BEST, FINAL, RUN_FILE, LOG, METRICS, PROGRESS)]
-    there = [file.name for file in files if file.exists()]
-    if mode == "continue":
-        if LATEST not in there:
-            raise UdeansrError(f"{folder}: there is no {LATEST} to continue from; leave --continue out to begin")
+    check_mode(folder, mode)
+    files = [folder / name for name in FILES]
+    for file in files:
+        remove_partials(file)  # left by a call that was killed while it wrote
+    if mode == "continue" and (folder / LATEST).is_file():
         return load_checkpoint(folder / LATEST)
-    if there and mode == "new":
-        raise UdeansrError(
-            f"{folder}: there is a training already ({', '.join(there)}); "
-            "--continue goes on with it, --overwrite begins again and removes it"
-        )
     for file in files:
         file.unlink(missing_ok=True)
     for name in (TENSORBOARD, EXPLANATIONS):
@@ -60,20 +52,25 @@ def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
     return None
 
 
-@dataclass(frozen=True)
-class Computed:
-    """On what a training was computed last.
+def check_mode(folder: Path, mode: str) -> None:
+    """Refuse a mode that does not go with what is in a folder; raises as :func:`open_run_folder`.
 
-    Attributes:
-        device: in torch's words.
-        precision: of its networks.
-        torch, python: their versions.
+    A call that was killed before its first checkpoint has left nothing to lose, so that any mode begins there.
     """
-
-    device: str
-    precision: str
-    torch: str = torch.__version__
-    python: str = platform.python_version()
+    if mode not in MODES:
+        raise ValueError(f"mode '{mode}'; expected one of {', '.join(MODES)}")
+    there = [name for name in FILES if (folder / name).exists()]
+    has_learnt = any(name in there for name in CHECKPOINTS) or bool(read_epochs(folder / METRICS))
+    if mode == "new" and has_learnt:
+        raise UdeansrError(
+            f"{folder}: there is a training already ({', '.join(there)}); "
+            "--continue goes on with it, --overwrite begins again and removes it"
+        )
+    if mode == "continue" and has_learnt and LATEST not in there:
+        raise UdeansrError(
+            f"{folder}: there is no {LATEST} to continue from, but {', '.join(there)}; --overwrite begins again and "
+            "removes them"
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,4 @@ def read_run(folder: Path) -> RunFile:
     Raises:
         UdeansrError: if there is none, or it is broken.
     """
-    path = folder / RUN_FILE
-    if not path.is_file():
-        raise UdeansrError(f"{folder}: there is no training to continue; leave --continue out to begin one")
-    return read_json_as(RunFile, path, "record of a training", "begin again with --overwrite")
+    return read_json_as(RunFile, folder / RUN_FILE, "record of a training", "begin again with --overwrite")

@@ -12,7 +12,8 @@ from torch import nn
 
 from udeansr.device import choose_device, choose_precision, describe_device
 from udeansr.errors import UdeansrError
-from udeansr.methods import METHODS, build_method, method_type
+from udeansr.lock import LOCK_FILE, locked
+from udeansr.methods import build_method, method_type
 from udeansr.methods.method import Method
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.configuration import Configuration
@@ -20,10 +21,18 @@ from udeansr.planning.plan import Plan
 from udeansr.preprocessing.pairing import check_partners, pair_cases
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.strict_json import as_json
-from udeansr.training.checkpoint import Progress, check_weights, restore_random_state, save_beginning, seed_everything
+from udeansr.training.checkpoint import (
+    FINAL,
+    Progress,
+    check_weights,
+    restore_random_state,
+    save_beginning,
+    seed_everything,
+)
+from udeansr.training.computed import Computed
 from udeansr.training.log import RunLog, check_tensorboard
 from udeansr.training.loop import TrainingLoop
-from udeansr.training.run_folder import Computed, open_run_folder, write_run
+from udeansr.training.run_folder import check_mode, open_run_folder, write_run
 from udeansr.training.settings import RunSettings, TrainingRecord, check_same_training
 from udeansr.training.timing import of_minutes
 from udeansr.training.trainer import Trainer
@@ -56,16 +65,17 @@ def train(
         settings: the method's settings, of its ``settings_type``.
         run: how to run; None takes the plan's value.
         output_folder: ``<results root>/<dataset>/<configuration>/<method>``; it gets the checkpoints and the record.
-        mode: ``new`` (there must be no training yet), ``continue`` (from ``latest.pt``) or ``overwrite``.
+        mode: ``new`` (there must be no training yet), ``overwrite``, or ``continue``: from ``latest.pt``, from the
+            beginning where nothing is there, and not at all where nothing is left to do.
     Returns: ``final.pt``.
     Raises:
-        UdeansrError: if the method learns nothing, the folder has a training (or, to continue, none or another one),
-            the device or precision is not to be had, the method wants pairs of equal name and nobody is in both
-            groups, or a loss is not finite.
+        UdeansrError: if the method learns nothing, the folder has a training (or, to continue, another one), another
+            process is at it, the device or precision is not to be had, the method wants pairs of equal name and nobody
+            is in both groups, a loss is not finite, or the disk refuses.
         StoppedError: on SIGINT or SIGTERM, once the iteration is whole and ``latest.pt`` is written.
     """
     configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
-    _check_learns(method_name, configuration.task.scale, mode)
+    _check_learns(method_name, configuration.task.scale)
     run = of_minutes(preprocessed_folder, configuration, method_name, settings, run)
     run = run.resolved(configuration, method_type(method_name))
     device = choose_device(run.device)
@@ -74,26 +84,47 @@ def train(
         check_tensorboard()
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
     method = _method(method_name, configuration, settings, dataset, run)
-    state = open_run_folder(output_folder, mode)  # nothing is removed before all else is known to be right
     record = TrainingRecord(plan, configuration_name, method_name, as_json(settings), run, method.domain)
-    progress = None if state is None else _progress(state, record, method, str(output_folder))
+    check_mode(output_folder, mode)  # nothing is made or removed before all else is known to be right
+    with locked(output_folder / LOCK_FILE):
+        return _train(dataset, method, record, Computed.here(device, precision), output_folder, mode)
+
+
+def _train(
+    dataset: PreprocessedDataset, method: Method, record: TrainingRecord, computed: Computed, folder: Path, mode: str
+) -> Path:
+    """Begin, go on or find it done, in a folder that is this process' own; returns ``final.pt``."""
+    state = open_run_folder(folder, mode)
+    progress = None if state is None else _progress(state, record, method, str(folder))
+    run, device, precision = record.run, torch.device(computed.device), computed.precision
+    if progress is not None and (folder / FINAL).is_file() and _is_done(progress, method, run):
+        logger.info("%s: done, nothing is left to do%s", folder, "" if method.is_zero_shot else MORE_EPOCHS)
+        return folder / FINAL
     epochs_done = progress.epoch if progress and progress.iteration else -1
-    with RunLog(output_folder, epochs_done, run.tensorboard) as log:
-        write_run(output_folder, record, Computed(str(device), precision))
-        logger.info(
-            "%s %s, %s, on %s in %s", plan.dataset, configuration_name, method_name, describe_device(device), precision
-        )
+    with RunLog(folder, epochs_done, run.tensorboard) as log:
+        write_run(folder, record, computed)
+        names = (record.plan.dataset, record.configuration, record.method)
+        logger.info("%s %s, %s, on %s in %s", *names, describe_device(device), precision)
+        log.note(f"seed {run.seed}; {computed}")
         trainer = _trainer(method, run, device, precision)
         if method.is_zero_shot:
-            return save_beginning(output_folder, trainer, record)
+            return save_beginning(folder, trainer, record)
         split = _split(dataset, method, record)
-        validator = Validator(split, configuration.task.factors, device, precision)
-        loop = TrainingLoop(trainer, split, validator, log, output_folder, record)
+        validator = Validator(split, record.planned.task.factors, device, precision)
+        loop = TrainingLoop(trainer, split, validator, log, folder, record)
         if state is not None and progress is not None:
             trainer.load_state_dict(state)
             restore_random_state(state["random"])
             loop.load_progress(progress)
         return loop.run()
+
+
+MORE_EPOCHS = "; --continue --epochs N with a larger N goes on for longer"
+
+
+def _is_done(progress: Progress, method: Method, run: RunSettings) -> bool:
+    """Whether a training has nothing left to do."""
+    return method.is_zero_shot or progress.epoch >= (run.epochs or 0)
 
 
 def _progress(state: dict[str, Any], record: TrainingRecord, method: Method, where: str) -> Progress:
@@ -113,19 +144,14 @@ def _split(dataset: PreprocessedDataset, method: Method, record: TrainingRecord)
     return replace(split, train_hr=pairs)
 
 
-def _check_learns(method_name: str, scale: str, mode: str) -> None:
-    """Refuse a method without players, and to go on where nothing is learnt before prediction."""
-    if method_type(method_name).is_zero_shot and mode == "continue":
-        raise UdeansrError(
-            f"{method_name} learns in prediction, so there is no training to continue; predict with it, "
-            "or begin again with other settings: --overwrite"
-        )
+def _check_learns(method_name: str, scale: str) -> None:
+    """Refuse a method that needs no training."""
     if not method_type(method_name).needs_cohort:
         raise UdeansrError(
             f"{method_name} learns from the scans that are predicted, so there is nothing to train; predict with it "
             f"directly: udeansr_predict -i lr/ -o sr/ --method {method_name} --save-model model.zip"
         )
-    if not METHODS[method_name].players:
+    if not method_type(method_name).players:
         raise UdeansrError(
             f"{method_name} learns nothing, so there is nothing to train; predict with it directly: "
             f"udeansr_predict -i lr/ -o sr/ --method {method_name} --scale {scale}"

@@ -1,0 +1,47 @@
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from udeansr.cli.report import main
+from udeansr.report import run_report as library
+
+
+@pytest.fixture
+def ended(monkeypatch, tmp_path):
+    """Runs the command in this process and gives its exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_settings: None)
+
+    def end(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["udeansr_report", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return int(left.value.code or 0)
+
+    return end
+
+
+def test_the_words_reach_the_work_and_the_page_is_named(ended, monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(library, "find_cases", lambda *folders: folders)
+    monkeypatch.setattr(library, "write_report", lambda *words, **named: given.append((*words, named)))
+    Path("sr").mkdir()
+    assert ended("sr", "-i", "lr", "--processes", "1") == 0
+    assert (
+        ended("sr", "-i", "lr", "-r", "hr", "--lesions", "ms", "-o", "a.html", "--title", "B", "--processes", "3") == 0
+    )
+    sr, lr, hr, lesions = map(Path, ("sr", "lr", "hr", "ms"))
+    assert given == [
+        ((sr, lr, None, None), sr / "report.html", "Super-resolution", {"processes": 1}),
+        ((sr, lr, hr, lesions), Path("a.html"), "B", {"processes": 3}),
+    ]
+    assert capsys.readouterr().out.splitlines() == ["sr/report.html", "a.html"]
+
+
+def test_a_folder_without_an_image_is_the_users_mistake(ended, capsys, tmp_path):
+    (tmp_path / "sr").mkdir()
+    assert ended("sr") == 2
+    assert "no image" in capsys.readouterr().err
+    assert list((tmp_path / "sr").iterdir()) == []
