@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from udeansr.batches.batch import Batch
-from udeansr.device import autocast, choose_device, choose_precision
+from udeansr.device import autocast, choose_device, choose_precision, wait_for
 from udeansr.methods import METHODS, build_method, parse_settings
 from udeansr.methods.method import Method
 from udeansr.planning.plan import Plan
@@ -40,6 +40,7 @@ def seconds_an_iteration(trainer: Trainer, batch: Batch, iterations: int) -> flo
     for number in range(iterations + 1):
         began = time.perf_counter()
         trainer.play(batch, number)
+        wait_for(trainer.device)
         times.append(time.perf_counter() - began)
     return sorted(times[1:])[iterations // 2]
 

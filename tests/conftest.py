@@ -38,6 +38,27 @@ def locale_kept():
 
 
 @pytest.fixture
+def kernels() -> "Callable[[], Any]":
+    """A context that counts what is computed in it: the name of each operation but views and empty memory."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    nothing = {f"aten::{name}" for name in ("detach", "_unsafe_view", "_reshape_alias", "lift_fresh")}
+
+    class Kernels(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.names: list[str] = []
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = function._schema.name
+            if not (function.is_view or name in nothing or "empty" in name):
+                self.names.append(name)
+            return function(*args, **(kwargs or {}))
+
+    return Kernels
+
+
+@pytest.fixture
 def tiny_configuration() -> "Callable[..., Configuration]":
     """A maker of tiny configurations of a scale; every value can be given."""
     from udeansr.planning.plan import Configuration  # it imports numpy, before which the threads above must be set

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from udeansr import device as module
-from udeansr.device import autocast, choose_device, choose_precision, describe_device, memory_guard, non_finite
+from udeansr.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    describe_device,
+    is_out_of_memory,
+    memory_guard,
+    non_finite,
+    shapes_that_change,
+    threads_for_load,
+    wait_for,
+    without_autocast,
+)
 from udeansr.errors import UdeansrError
 
 CPU = torch.device("cpu")
@@ -94,3 +107,67 @@ def test_out_of_memory_is_one_line_that_says_what_was_too_much() -> None:
 def test_a_loss_that_is_not_finite_is_named(loss) -> None:
     assert non_finite({"a": 1.0, "b": -2.0}) == ""
     assert non_finite({"a": 1.0, "b": loss}) == f"a loss is not finite (a 1, b {loss})"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: out of memory",
+        "[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 B",
+    ],
+)
+def test_memory_that_another_library_misses_is_told_alike(text) -> None:
+    assert is_out_of_memory(RuntimeError(text))
+    with pytest.raises(UdeansrError, match="out of memory with 8 slabs"), memory_guard(CPU, "8 slabs", "take fewer"):
+        raise RuntimeError(text)
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
+    assert not is_out_of_memory(ValueError(text))
+
+
+@pytest.fixture
+def tf32() -> Iterator[None]:
+    places = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [place.allow_tf32 for place in places]
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    yield
+    for place, value in zip(places, before, strict=True):
+        place.allow_tf32 = value
+
+
+def test_fp32_that_is_asked_for_is_no_tf32(tf32, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        choose_precision("fp32", CPU)
+        assert torch.backends.cudnn.allow_tf32
+        assert choose_precision("fp32", torch.device("cuda")) == "fp32"
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert "TF32" in caplog.text
+
+
+def test_cudnn_does_not_search_where_shapes_change(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    with pytest.raises(RuntimeError), shapes_that_change():
+        assert not torch.backends.cudnn.benchmark
+        raise RuntimeError
+    assert torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(("load", "threads"), [(0.1, 4), (1.2, 3), (3.4, 1), (9.0, 1)])
+def test_threads_are_as_many_as_idle_cores(monkeypatch, load, threads) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(4)), raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert threads_for_load() == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert threads_for_load() is None
+
+
+def test_nothing_is_cast_on_a_device_without_autocast() -> None:
+    with without_autocast(torch.device("meta")):
+        pass
+    with torch.autocast("cpu", torch.bfloat16), without_autocast(CPU):
+        assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == torch.float32
+    wait_for(CPU)

@@ -53,15 +53,22 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> str:
     """The number format of a name; ``auto`` is bf16 where the device computes in it, else fp16 on CUDA, else fp32.
 
+    To ask for fp32 on CUDA switches TF32 off, which convolutions take by default.
+
     Raises:
         UdeansrError: if fp16 is asked for on a device that is not CUDA.
     """
+    import torch
+
     if name == "auto":
         if _computes_in_bf16(device):
             return "bf16"
         return "fp16" if device.type == "cuda" else "fp32"
     if name == "fp16" and device.type != "cuda":
         raise UdeansrError(f"precision fp16 needs CUDA, the device is {device}; take --precision bf16 or fp32")
+    if name == "fp32" and device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        logger.info("fp32 is float32 throughout: TF32, which rounds what convolutions multiply to 10 bits, is off")
     if name == "bf16" and not _computes_in_bf16(device):
         logger.warning("%s has no bf16 of its own: it is emulated, and slower than --precision fp32", device)
     return name
@@ -79,6 +86,14 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     return nullcontext() if half is None else torch.autocast(device.type, dtype=half, cache_enabled=False)
 
 
+def without_autocast(device: torch.device) -> AbstractContextManager:
+    """The context in which nothing is cast, whatever is around; nothing on a device that has no autocast."""
+    import torch
+
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
+
+
 @contextmanager
 def memory_guard(device: torch.device, load: str, remedy: str) -> Iterator[None]:
     """Say in one line that a device has run out of memory.
@@ -90,12 +105,65 @@ def memory_guard(device: torch.device, load: str, remedy: str) -> Iterator[None]
     Raises:
         UdeansrError: in place of torch's error.
     """
-    import torch
-
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise UdeansrError(f"{device}: out of memory with {load}; end other programs on it, or {remedy}") from error
+
+
+_NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
+"""What torch, cuBLAS, cuDNN, MPS and the CPU's allocator say of memory, in errors that are no OutOfMemoryError."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has no memory left, whichever library met with it."""
+    import torch
+
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+@contextmanager
+def shapes_that_change() -> Iterator[None]:
+    """Let cuDNN not search for the fastest algorithm anew at each shape, as it does where a training sets it to."""
+    import torch
+
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def threads_for_load() -> int | None:
+    """Torch's threads for this computer as busy as it is: one for each idle core; None where the user has set them.
+
+    Threads that find no core of their own wait for one another, spinning.
+    """
+    import os
+
+    import torch
+
+    if any(os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")):
+        return None
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return max(1, min(torch.get_num_threads(), round(cores - busy)))
+
+
+def wait_for(device: torch.device) -> None:
+    """Return once a device has computed all that it was given."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def non_finite(losses: Mapping[str, float]) -> str:

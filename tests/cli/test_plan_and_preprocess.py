@@ -140,8 +140,10 @@ def test_the_memory_of_a_cuda_device_is_planned_for(here, command, monkeypatch):
         name, total_memory = "a card", 24 * 2**30
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: Device)
+    asked = []
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: asked.append(str(device)) or Device)
     _, out, _ = command("-d", "1", "--no-preprocess")
+    assert asked == ["cuda"]  # the current one, as training takes it, not number 0
     assert "(new, for a card" in out
     assert "of 24 GB" in out
     _, out, _ = command("-d", "1", "--no-preprocess", "--plan-again", "--memory-gb", "0")

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from udeansr.inference import fused as module
 from udeansr.inference.fused import fused
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.decoder import Decoder
@@ -62,3 +63,11 @@ def test_the_network_itself_stays_as_it_is():
 def test_it_holds_its_weights_in_the_type_asked_for():
     assert {weight.dtype for weight in fused(network(True, (2, 2)), torch.bfloat16).parameters()} == {torch.bfloat16}
     assert not any(weight.requires_grad for weight in fused(network(False, (2, 2))).parameters())
+
+
+@pytest.mark.parametrize("sides", [(256, 320), (64, 300), (64, 64)])
+def test_large_windows_do_not_overflow_half_precision(sides):
+    """A sum over a window of 128 x 128 would be more than float16 holds from a mean of 4 on."""
+    features = torch.full((1, 2, *sides), 30.0, dtype=torch.float16)
+    means = module._window_means(features, (128, 128))
+    torch.testing.assert_close(means, torch.full_like(means, 30.0), rtol=2e-3, atol=0)

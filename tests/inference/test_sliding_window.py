@@ -125,17 +125,28 @@ def test_progress_counts_each_move():
     assert told == [(6, 12), (12, 12)]
 
 
-def test_a_batch_that_fits_once_is_kept_to(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [torch.cuda.OutOfMemoryError(), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")]
+)
+def test_a_batch_that_fits_once_is_kept_to(monkeypatch, error):
     monkeypatch.setitem(sliding_window.HR_PIXELS_A_BATCH, "cpu", 9 * 20)
     seen = []
 
     def hungry(slabs: Tensor) -> Tensor:
         seen.append(len(slabs))
         if len(slabs) > 2:
-            raise torch.cuda.OutOfMemoryError
+            raise error
         return slabs
 
     volume = noise(1, 18, 4, 5)
     found, _ = whole(walk(length=18).slices(hungry, volume))
     np.testing.assert_array_equal(found, volume[0])
     assert seen[:2] == [9, 5] and seen[-5:] == [2, 2, 2, 2, 1]
+
+
+def test_cudnn_does_not_search_anew_for_each_shape(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    searching = []
+    whole(walk().slices(lambda slabs: searching.append(torch.backends.cudnn.benchmark) or slabs, noise(1, 6, 4, 5)))
+    assert searching and not any(searching)
+    assert torch.backends.cudnn.benchmark

@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 
@@ -5,8 +7,8 @@ from udeansr.methods import build_method
 from udeansr.methods.pseudosr import PseudoSrSettings
 
 
-def built(configuration, settings=None):
-    torch.manual_seed(0)
+def built(configuration, settings=None, seed=0):
+    torch.manual_seed(seed)
     return build_method("pseudosr", configuration, settings or PseudoSrSettings())
 
 
@@ -14,12 +16,12 @@ def test_clean_lr_stays_nearly_as_it_is(configuration, batch, learn):
     data = batch(configuration())
     data.lr.mul_(0.5)  # a target of another look: translators have something to do
     clean = torch.nn.functional.avg_pool3d(data.hr[:, None], 2)[:, 0]
-    moved = {}
-    for weight in (2.0, 0.0):
+    moved = dict.fromkeys((2.0, 0.0), 0.0)
+    for weight, seed in product(moved, range(3)):  # of a single one a rounding decides
         settings = PseudoSrSettings(lambda_identity=weight, lambda_cycle=weight)
-        method = learn(built(configuration(), settings), data, steps=25, lr=3e-3)
+        method = learn(built(configuration(), settings, seed), data, steps=25, lr=3e-3)
         with torch.inference_mode():
-            moved[weight] = (method.translators["to_clean"](clean) - clean).abs().mean().item()
+            moved[weight] += (method.translators["to_clean"](clean) - clean).abs().mean().item() / 3
     assert moved[2.0] < 0.3 * moved[0.0]
     assert moved[2.0] < 0.05 * clean.mean()
 

@@ -129,7 +129,8 @@ def test_real_images_are_judged_apart_from_made_ones(configuration, batch):
     method = built(configuration())
     seen = {name: [] for name in method.discriminators}
     for name, judge in method.discriminators.items():
-        judge.register_forward_pre_hook(lambda _, inputs, name=name: seen[name].append(len(inputs[0])))
+        first = next(layer for layer in judge.layers if isinstance(layer, nn.BatchNorm2d))
+        first.register_forward_pre_hook(lambda _, inputs, name=name: seen[name].append(len(inputs[0])))
     played(method, batch(configuration()))
     assert seen == {"hr": [2] * 5, "lr": [2] * 5, "feature": [2] * 4}
 

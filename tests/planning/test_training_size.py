@@ -37,7 +37,7 @@ def kept_by_torch(configuration: Configuration) -> int:
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         # Weights and their copies for autocast are counted as weights.
-        if tensor.dim() == 4 and tensor.shape[0] == count and tensor.shape[2] > 3:
+        if tensor.dim() == 4 and tensor.shape[0] in (count, 2 * count, 3 * count) and tensor.shape[2] > 3:
             kept[tensor.untyped_storage().data_ptr()] = weakref.ref(tensor)
         return tensor
 

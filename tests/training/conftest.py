@@ -71,6 +71,13 @@ class Tiny(Method):
 
 
 @pytest.fixture
+def batch() -> Batch:
+    """Two slabs of noise of each cohort, as the tiny configuration wants them."""
+    generator = torch.Generator().manual_seed(1)
+    return Batch(torch.rand(2, 6, 16, 16, generator=generator), torch.rand(2, 3, 8, 8, generator=generator))
+
+
+@pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> type[Tiny]:
     """The method, known by its name."""
     monkeypatch.setitem(METHODS, "tiny", Tiny)

@@ -80,6 +80,7 @@ def test_the_bar_counts_on_from_where_an_epoch_was_left(monkeypatch) -> None:
     screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)
     with epoch_bar(3, 9, 4, 6) as bar:
+        bar.update()
         show_losses(bar, {"g.l1": 0.5})
         bar.refresh()
     assert "epoch 3/9" in screen.getvalue()

@@ -96,7 +96,11 @@ def planning_memory(memory_gb: float | None) -> tuple[float | None, str]:
 
     if not torch.cuda.is_available():
         return None, "a CPU, as there is no CUDA device; --memory-gb plans for another machine"
-    properties = torch.cuda.get_device_properties(0)
+    from udeansr.device import choose_device
+
+    properties = torch.cuda.get_device_properties(
+        choose_device("auto")
+    )  # that a training takes, be it the first or not
     return properties.total_memory / 2**30, f"{properties.name}"
 
 

@@ -118,6 +118,7 @@ def train(
         raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
     runs = _runs(method, name, seed, seeds)
+    _set_threads()
     for one in _configurations(dataset, configuration, preprocessed):
         for run, own in runs.items():
             _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
@@ -214,6 +215,18 @@ def _train(
     print(f"model:        {best if best.exists() else final}")
     which = f"-d {dataset} -c {configuration} --name {name}" + ("" if best.exists() else " --checkpoint final")
     print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
+
+
+def _set_threads() -> None:
+    """Give torch as many threads as there are idle cores, and say so where that is fewer than it would take."""
+    import torch
+
+    from udeansr.device import threads_for_load
+
+    threads = threads_for_load()
+    if threads is not None and threads < torch.get_num_threads():
+        torch.set_num_threads(threads)
+        print(f"threads:      {threads}, as this computer is busy; OMP_NUM_THREADS=N sets another number")
 
 
 def _check_minutes(saved: float | None, flags: dict[str, Any], output: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from udeansr.device import without_autocast
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder, shrink, stretch
 from udeansr.networks.decoder import Decoder, PixelShuffle
 from udeansr.networks.encoder import Encoder
@@ -147,19 +148,21 @@ def _window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
         return window_means(x, window)
     cell = [step if side > w else side for side, w, step in zip(sides, window, steps, strict=True)]
     cells = [w // step if side > w else 1 for side, w, step in zip(sides, window, steps, strict=True)]
-    sums = F.avg_pool2d(x, cell, ceil_mode=True, divisor_override=1)
-    sums = F.avg_pool2d(sums, cells, 1, divisor_override=1)
-    return sums * _shares(window, sides, (sums.shape[2], sums.shape[3]), x.dtype, x.device)
+    # Means at once, not sums: half precision would hold no sum of a large window.
+    means = F.avg_pool2d(x, cell, ceil_mode=True, divisor_override=cell[0] * cell[1])
+    means = F.avg_pool2d(means, cells, 1, divisor_override=cells[0] * cells[1])
+    return means * _outside(window, sides, (means.shape[2], means.shape[3]), x.dtype, x.device)
 
 
 @lru_cache(maxsize=64)
-def _shares(
+def _outside(
     window: tuple[int, int], sides: tuple[int, int], counts: tuple[int, int], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """(windows, windows): one over the pixels of each; what of the last reaches out does not count."""
+    """(windows, windows): pixels of each over those that lie in the slice; what the last reaches out does not count."""
     starts = (torch.arange(n, device=device) * window_step(w) for n, w in zip(counts, window, strict=True))
+    lengths = [min(w, side) for side, w in zip(sides, window, strict=True)]
     y, x = ((side - start).clamp(max=w) for start, side, w in zip(starts, sides, window, strict=True))
-    return (1 / (y[:, None] * x)).to(dtype)
+    return (lengths[0] * lengths[1] / (y[:, None] * x)).to(dtype)
 
 
 def _upsample_scores(values: Tensor, window: tuple[int, int], sides: tuple[int, int]) -> Tensor:
@@ -256,7 +259,7 @@ class _LeanDecoder(nn.Module):
         self.upsampler, self.shuffle = nn.Sequential(*stages), shuffle or nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
-        with torch.autocast(features.device.type, enabled=False):  # all is cast already; to ask each time takes time
+        with without_autocast(features.device):  # all is cast already; to ask each time takes time
             return self.shuffle(self.tail(self.upsampler(self.body(features))))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from udeansr.device import autocast, half_precision, memory_guard
+from udeansr.device import autocast, half_precision, is_out_of_memory, memory_guard, shapes_that_change
 from udeansr.inference.test_time_augmentation import IDENTITY, FlipRotate
 
 Progress = Callable[[int, int], None]
@@ -129,7 +129,7 @@ class SlidingWindow:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """No gradients; autocast by the precision. Not held over a ``yield`` of slices: it would reach the caller."""
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with torch.inference_mode(), autocast(self.device, self.precision), shapes_that_change():
             yield
 
     def _slab(self, volume: Tensor, start: int) -> Tensor:
@@ -145,8 +145,10 @@ class SlidingWindow:
             with alone if len(slabs) == 1 else nullcontext():
                 channels = transform.apply(slabs).flatten(1, 2).contiguous(memory_format=torch.channels_last)
                 return transform.invert(network(channels).float()), len(slabs)
-        except torch.cuda.OutOfMemoryError:
-            pass  # with fewer slabs at a time
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # else with fewer slabs at a time
         half = (len(slabs) + 1) // 2
         (first, fitted), (second, _) = (self._predict(network, part, transform) for part in slabs.split(half))
         return torch.cat([first, second]), fitted

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from udeansr.device import without_autocast
 from udeansr.losses.adversarial import Form
 
 WINDOW, SIGMA = 11, 1.5
@@ -72,6 +73,6 @@ def _blur(maps: Tensor) -> Tensor:
     kernel = (kernel / kernel.sum()).expand(maps.shape[1], 1, 1, WINDOW)
     # Channels first: only so is a grouped convolution on a GPU done in true float32, not in TF32.
     maps = maps.contiguous(memory_format=torch.contiguous_format)
-    with torch.autocast(maps.device.type, enabled=False):
+    with without_autocast(maps.device):
         rows = F.conv2d(maps, kernel, padding=(0, WINDOW // 2), groups=maps.shape[1])
         return F.conv2d(rows, kernel.mT, padding=(WINDOW // 2, 0), groups=maps.shape[1])

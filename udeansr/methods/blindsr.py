@@ -17,7 +17,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import lr_discriminator, lr_translator, shrink_cubically, sr_network
-from udeansr.methods.method import Method, frozen
+from udeansr.methods.method import Method, frozen, together
 from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
@@ -106,7 +106,7 @@ class BlindSr(Method):
         """CycleGAN between target LR ``x`` and clean LR ``y``."""
         weight, discriminators = self.settings, self.discriminators
         to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
-        y_made, x_made = to_clean(x), to_target(y)
+        (y_made, y_same), (x_made, x_same) = together(to_clean, x, y), together(to_target, y, x)
         with frozen(discriminators):
             yield (
                 "translators",
@@ -114,15 +114,15 @@ class BlindSr(Method):
                     "adversarial_clean": generator_loss(discriminators["clean"](y_made), "code"),
                     "adversarial_target": generator_loss(discriminators["target"](x_made), "code"),
                     "cycle": weight.lambda_cycle * (l1(to_target(y_made), x) + l1(to_clean(x_made), y)),
-                    "identity": weight.lambda_identity * (l1(to_clean(y), y) + l1(to_target(x), x)),
+                    "identity": weight.lambda_identity * (l1(y_same, y) + l1(x_same, x)),
                 },
             )
         y_made, x_made = y_made.detach(), x_made.detach()
         yield (
             "discriminators",
             {
-                "clean": discriminator_loss(discriminators["clean"](y), discriminators["clean"](y_made)),
-                "target": discriminator_loss(discriminators["target"](x), discriminators["target"](x_made)),
+                "clean": discriminator_loss(*together(discriminators["clean"], y, y_made)),
+                "target": discriminator_loss(*together(discriminators["target"], x, x_made)),
             },
         )
 

@@ -16,7 +16,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form
 from udeansr.losses.image import l1, ssim_loss
 from udeansr.methods.backbone import degradation_network, shrink_cubically, sr_network
-from udeansr.methods.method import Method, frozen
+from udeansr.methods.method import Method, frozen, together
 from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import Fraction, NonNegativeFloat, NonNegativeInt
 
@@ -191,8 +191,11 @@ class Dasr(Method):
         with torch.no_grad():
             x_st = self.degradation(batch.hr)
             weight = self.distance_map(x_st) if self.settings.distance_map else torch.ones((), device=x_st.device)
-        real, made = self.crop_margin(batch.hr), self.crop_margin(self.super_resolver(x_st))
-        sr_high = haar(self.crop_margin(self.super_resolver(batch.lr)))[1]
+        real, (made, sr) = (
+            self.crop_margin(batch.hr),
+            map(self.crop_margin, together(self.super_resolver, x_st, batch.lr)),
+        )
+        sr_high = haar(sr)[1]
         with frozen(self.hr_discriminator):
             yield (
                 "super_resolver",
@@ -213,4 +216,5 @@ def _real(logits: Tensor) -> Tensor:
 
 def _discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor) -> Tensor:
     """Binary cross-entropy of a discriminator, real = 1 and made = 0, halved."""
-    return (_real(discriminator(real)) + _real(-discriminator(made))) / 2
+    of_real, of_made = together(discriminator, real, made)
+    return (_real(of_real) + _real(-of_made)) / 2

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
 from udeansr.degradation.measured_degradation import with_deconvolved
 from udeansr.errors import UdeansrError
+from udeansr.networks.discriminator import Discriminator
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
 
@@ -151,6 +153,20 @@ class Method(nn.Module, ABC):
             but numbers from 0 to 1, are called "... map".
         """
         return {}
+
+
+def together(network: Callable[[Tensor], Tensor], *slabs: Tensor) -> tuple[Tensor, ...]:
+    """Send several batches through a network in one pass.
+
+    It gives each what it would give it alone: generators normalise over no batch, discriminators over each alone.
+
+    Args:
+        network: (B, ...) -> (B, ...).
+        slabs: of one shape but for B.
+    Returns: what it makes of each.
+    """
+    made = network(torch.cat(slabs), len(slabs)) if isinstance(network, Discriminator) else network(torch.cat(slabs))
+    return made.split([len(one) for one in slabs])
 
 
 @contextmanager

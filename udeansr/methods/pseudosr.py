@@ -15,7 +15,7 @@ from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, reconstruction_losses
 from udeansr.methods.backbone import hr_discriminator, lr_discriminator, lr_translator, shrink_cubically, sr_network
-from udeansr.methods.method import Method, frozen
+from udeansr.methods.method import Method, frozen, together
 from udeansr.planning.configuration import Configuration
 from udeansr.strict_json import NonNegativeFloat, NonNegativeInt
 
@@ -96,7 +96,7 @@ class PseudoSr(Method):
         weight, discriminators = self.settings, self.discriminators
         to_clean, to_target = self.translators["to_clean"], self.translators["to_target"]
         x, y = batch.lr, shrink_cubically(batch.hr, self.scale)
-        x_made, y_made = to_target(y), to_clean(x)
+        x_made, (y_made, y_same) = to_target(y), together(to_clean, x, y)
         y_again = to_clean(x_made)
         with frozen(discriminators, self.super_resolver):
             yield (
@@ -107,7 +107,7 @@ class PseudoSr(Method):
                     "adversarial_sr": weight.lambda_sr
                     * generator_loss(discriminators["sr"](self._cropped_sr(y_again)), "code"),
                     "cycle": weight.lambda_cycle * l1(y_again, y),
-                    "identity": weight.lambda_identity * l1(to_clean(y), y),
+                    "identity": weight.lambda_identity * l1(y_same, y),
                     "geometry": weight.lambda_geometry * l1(y_made, self._ensemble(x)),
                 },
             )
@@ -121,9 +121,9 @@ class PseudoSr(Method):
         yield (
             "discriminators",
             {
-                "target": discriminator_loss(discriminators["target"](x), discriminators["target"](x_made)),
-                "clean": discriminator_loss(discriminators["clean"](y), discriminators["clean"](y_made)),
-                "sr": discriminator_loss(discriminators["sr"](sr_of_target), discriminators["sr"](made.detach())),
+                "target": discriminator_loss(*together(discriminators["target"], x, x_made)),
+                "clean": discriminator_loss(*together(discriminators["clean"], y, y_made)),
+                "sr": discriminator_loss(*together(discriminators["sr"], sr_of_target, made.detach())),
             },
         )
 
@@ -137,11 +137,10 @@ class PseudoSr(Method):
 
         It is a target: no gradient passes, which costs a third of what it would.
         """
-        to_clean = self.translators["to_clean"]
         quarters = range(2) if self.configuration.task.rotate90 else range(1)
-        total = torch.zeros_like(x, dtype=torch.float32)
-        for mirrored in ((), (2,), (3,), (2, 3)):
-            for quarter in quarters:
-                moved = torch.rot90(torch.flip(x, mirrored), quarter, (2, 3))
-                total += torch.flip(torch.rot90(to_clean(moved), -quarter, (2, 3)), mirrored)
-        return total / (4 * len(quarters))
+        ways = [(mirrored, quarter) for mirrored in ((), (2,), (3,), (2, 3)) for quarter in quarters]
+        moved = [torch.rot90(torch.flip(x, mirrored), quarter, (2, 3)) for mirrored, quarter in ways]
+        cleaned = together(self.translators["to_clean"], *moved)
+        back = zip(ways, cleaned, strict=True)
+        returned = [torch.flip(torch.rot90(y, -quarter, (2, 3)), mirrored) for (mirrored, quarter), y in back]
+        return torch.stack(returned).float().mean(0)

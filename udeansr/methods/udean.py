@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from udeansr.batches.batch import Batch
 from udeansr.losses.adversarial import Form, confusion_loss, discriminator_loss, generator_loss
 from udeansr.losses.image import l1, ssim_loss
-from udeansr.methods.method import Method, frozen
+from udeansr.methods.method import Method, frozen, together
 from udeansr.networks.anchor import AnchoredDecoder, AnchoredEncoder
 from udeansr.networks.bounded_degradation import BoundedDegradation
 from udeansr.networks.decoder import Decoder
@@ -169,79 +168,85 @@ class Udean(Method):
             yield "generators", self._measured(batch)
             return
         y_s, x_t = batch.hr, batch.lr
-
+        taught = (_degraded(batch),) if weight.lambda_measured > 0 else ()
         f_s = generators.hr_encoder(y_s)
-        f_t = generators.lr_encoder(x_t)
-        x_st = generators.lr_decoder(f_s)
-        followed = None
-        if weight.bounded:
-            assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
-            followed, x_st = x_st, generators.degradation(batch.degraded)
-        x_hat_t = generators.lr_decoder(f_t)
-        y_hat_s = self.crop_margin(generators.sr_decoder(f_s))
+        f_t, *f_x = together(generators.lr_encoder, x_t, *taught)
+        followed, x_hat_t = together(generators.lr_decoder, f_s, f_t)
+        x_st = generators.degradation(_degraded(batch)) if weight.bounded else followed
         f_sts = generators.lr_encoder(x_st.detach() if weight.bounded else x_st)
-        y_sts = self.crop_margin(generators.sr_decoder(f_sts))
+        made_hr = (self.crop_margin(hr) for hr in together(generators.sr_decoder, f_s, f_sts, *f_x))
+        y_hat_s, y_sts, *y_x = made_hr
         y_s = self.crop_margin(y_s)
 
         made = {"hr": (y_hat_s, y_sts), "lr": (x_st,), "feature": (f_t,)}
-        real = {"hr": y_s, "lr": x_t, "feature": f_s.detach()}
-        losses = {
-            name: self._discriminator_loss(name, real[name], tuple(one.detach() for one in made[name]))
-            for name in self.discriminators
-        }
-        yield "discriminators", losses
+        real = {"hr": y_s, "lr": x_t, "feature": f_s}
+        yield (
+            "discriminators",
+            {name: self._discriminator_loss(name, real[name], made[name]) for name in self.discriminators},
+        )
 
         with frozen(self.discriminators):
+            of_sts, of_hat_s = self._scores("hr", y_sts, y_hat_s)
+            of_hat_t, of_st = self._scores("lr", x_hat_t, x_st)
             losses = {
-                "image_cycle": weight.lambda_image_cycle * self._reconstruction_loss("hr", y_sts, y_s),  # 4
+                "image_cycle": weight.lambda_image_cycle * self._reconstruction_loss(y_sts, y_s, of_sts),  # 4
                 "feature_cycle": weight.lambda_feature_cycle * l1(f_sts, f_s),  # 5
-                "hr_consistency": weight.lambda_hr_consistency * self._reconstruction_loss("hr", y_hat_s, y_s),  # 6
-                "lr_consistency": weight.lambda_lr_consistency * self._reconstruction_loss("lr", x_hat_t, x_t),  # 7
+                "hr_consistency": weight.lambda_hr_consistency * self._reconstruction_loss(y_hat_s, y_s, of_hat_s),  # 6
+                "lr_consistency": weight.lambda_lr_consistency * self._reconstruction_loss(x_hat_t, x_t, of_hat_t),  # 7
             }
-            if "lr" in self.discriminators:  # 8; nothing of D(x_t) can be learned by generators: it is shown
-                losses["da"] = weight.lambda_da * self._confusion_loss("lr", x_st, x_t)
+            if of_st is not None:  # 8; nothing of D(x_t) can be learned by generators: it is shown, alone
+                losses["da"] = weight.lambda_da * self._confusion_loss(of_st, *self._scores("lr", x_t))
             if "feature" in self.discriminators:  # 9
-                losses["fa"] = weight.lambda_fa * self._confusion_loss("feature", f_t, f_s)
-            if followed is not None:
+                losses["fa"] = weight.lambda_fa * self._confusion_loss(*self._scores("feature", f_t, f_s))
+            if weight.bounded:
                 losses["followed"] = l1(followed, x_st.detach())
-            if weight.lambda_measured > 0:
-                losses |= {name: weight.lambda_measured * loss for name, loss in self._measured(batch).items()}
+            for x_s, y_x_s in zip(taught, y_x, strict=True):
+                lesson = self._lesson(y_x_s, y_s, followed, x_s)
+                losses |= {name: weight.lambda_measured * loss for name, loss in lesson.items()}
             yield "generators", losses  # 10 is their sum, but for what is measured
 
     def _measured(self, batch: Batch) -> dict[str, Tensor]:
+        """The lesson of the measured degradation alone."""
+        x_s = _degraded(batch)
+        y_x = self.crop_margin(self.super_resolve(x_s))
+        return self._lesson(y_x, self.crop_margin(batch.hr), self.degrade(batch.hr), x_s)
+
+    def _lesson(self, y_x: Tensor, y_s: Tensor, x_y: Tensor, x_s: Tensor) -> dict[str, Tensor]:
         """HR and its LR by the measured degradation are pairs: both ways between them can be learned directly."""
-        assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
-        y_s, x_s = batch.hr, batch.degraded
-        made, real = self.crop_margin(self.super_resolve(x_s)), self.crop_margin(y_s)
         return {
-            "measured_sr": l1(made, real) + self.settings.alpha * ssim_loss(made, real, self.settings.loss_form),
-            "measured_lr": l1(self.degrade(y_s), x_s),
+            "measured_sr": l1(y_x, y_s) + self.settings.alpha * ssim_loss(y_x, y_s, self.settings.loss_form),
+            "measured_lr": l1(x_y, x_s),
         }
 
-    def _reconstruction_loss(self, discriminator: str, made: Tensor, real: Tensor) -> Tensor:
+    def _reconstruction_loss(self, made: Tensor, real: Tensor, scores: Tensor | None) -> Tensor:
         """The sum that equations 4, 6 and 7 share: L_1 + alpha L_SSIM + beta L_adv, the last where there is one."""
         form = self.settings.loss_form
         loss = l1(made, real) + self.settings.alpha * ssim_loss(made, real, form)
-        if discriminator in self.discriminators:
-            loss = loss + self.settings.beta * generator_loss(self._scores(discriminator, made), form)
-        return loss
+        return loss if scores is None else loss + self.settings.beta * generator_loss(scores, form)
 
-    def _confusion_loss(self, discriminator: str, one: Tensor, other: Tensor) -> Tensor:
+    def _confusion_loss(self, one: Tensor | None, other: Tensor | None) -> Tensor:
         """The sum that equations 8 and 9 share: how far the discriminator is from undecided about each."""
-        form = self.settings.loss_form
-        return confusion_loss(self._scores(discriminator, one), form) + confusion_loss(
-            self._scores(discriminator, other), form
-        )
+        assert one is not None and other is not None, "there is such a discriminator"
+        return confusion_loss(one, self.settings.loss_form) + confusion_loss(other, self.settings.loss_form)
 
     def _discriminator_loss(self, discriminator: str, real: Tensor, made: tuple[Tensor, ...]) -> Tensor:
         """Least squares, real = 1 and made = 0, each pair halved, the pairs summed."""
-        scores = self._scores(discriminator, real)
-        return torch.stack([discriminator_loss(scores, self._scores(discriminator, one)) for one in made]).sum()
+        scores = self._scores(discriminator, *(one.detach() for one in (real, *made)))
+        first, *others = (one for one in scores if one is not None)
+        return torch.stack([discriminator_loss(first, one) for one in others]).sum()
 
-    def _scores(self, discriminator: str, patch: Tensor) -> Tensor:
-        """Scores (B, 1). Each group of patches goes through alone, since batch normalisation mixes what is together."""
-        scored = patch[:, self.copied :] if discriminator == "feature" else patch  # a copy of the image is no feature
-        return cast(Tensor, self.discriminators[discriminator](scored))
+    def _scores(self, discriminator: str, *patches: Tensor) -> tuple[Tensor, ...] | tuple[None, ...]:
+        """Scores (B, 1) of each; None of each where there is no such discriminator."""
+        if discriminator not in self.discriminators:
+            return (None,) * len(patches)
+        if discriminator == "feature":  # a copy of the image is no feature
+            patches = tuple(patch[:, self.copied :] for patch in patches)
+        return together(self.discriminators[discriminator], *patches)
+
+
+def _degraded(batch: Batch) -> Tensor:
+    assert batch.degraded is not None, "the loader was not asked for the degraded slabs"
+    return batch.degraded
 
 
 class UdeanPaper(Udean):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from udeansr.device import without_autocast
 from udeansr.networks.decoder import Decoder
 from udeansr.networks.encoder import Encoder
 
@@ -86,7 +87,7 @@ def stretch(slab: Tensor, slices: int, upscale: tuple[int, int]) -> Tensor:
     """
     fine = slab.float()
     if slices != slab.shape[1]:
-        with torch.autocast(slab.device.type, enabled=False):  # it would round the image to half precision
+        with without_autocast(slab.device):  # it would round the image to half precision
             fine = torch.einsum("oi,biyx->boyx", _across(slab.shape[1], slices, slab.device), fine)
     if max(upscale) > 1:
         # With antialias, which upwards does nothing else, the kernel is Keys' (a = -0.5): it keeps ramps straight.

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from udeansr.device import without_autocast
+
 REACH_VOXELS = (1, 4, 4)
 """How far the kernels reach to either side along (slices, Y, X); a slice of a thin slab has few neighbours."""
 
@@ -32,7 +34,7 @@ class BoundedDegradation(nn.Module):
 
     def forward(self, slab: Tensor) -> Tensor:
         """(B, slices, Y, X) -> the same shape, float32, not negative; fresh noise at each call."""
-        with torch.autocast(slab.device.type, enabled=False):  # half precision would round the small changes away
+        with without_autocast(slab.device):  # half precision would round the small changes away
             image = slab.float()[:, None]
             for axis, taps in enumerate(self.taps):
                 image = _filter(image, taps, 2 + axis)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -18,6 +20,17 @@ SLOPE = 0.2
 """Of LeakyReLU below zero."""
 
 
+class _BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that does not count its batches: with a fixed momentum nothing depends on their number."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, Y, X) -> the same shape."""
+        assert self.momentum is not None, "without a momentum batches would have to be counted"
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+
+
 class Discriminator(nn.Module):
     """VGG in the layout for 128 x 128: one score a patch, without a sigmoid.
 
@@ -29,7 +42,7 @@ class Discriminator(nn.Module):
             the places, so that a small patch has a judge as well.
         width: channels of the first layer (paper: 64).
         normalization: ``batch``, the layout's; ``instance``; ``spectral``: of the weights; ``none``. Batches of real
-            and made images go through apart, so that with ``batch`` a judge sees neither gain nor offset of a whole
+            and made images are normalised apart, so that with ``batch`` a judge sees neither gain nor offset of a whole
             batch, and with ``instance`` those of no image.
     """
 
@@ -45,7 +58,7 @@ class Discriminator(nn.Module):
             normalized = normalization in ("batch", "instance")
             layers.append(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=not normalized))
             if normalization == "batch":
-                layers.append(nn.BatchNorm2d(outputs))
+                layers.append(_BatchNorm2d(outputs))
             elif normalization == "instance":
                 layers.append(nn.InstanceNorm2d(outputs, affine=True))
             layers.append(nn.LeakyReLU(SLOPE, inplace=True))
@@ -73,6 +86,16 @@ class Discriminator(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, SLOPE)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, patch: Tensor) -> Tensor:
-        """(B, channels, Y, X) of the size it was built for -> (B, 1); 1 means real, 0 made."""
-        return self.verdict(self.layers(patch))
+    def forward(self, patches: Tensor, groups: int = 1) -> Tensor:
+        """(groups * B, channels, Y, X) of the size it was built for -> (groups * B, 1); 1 means real, 0 made.
+
+        Args:
+            patches: batches one after the other.
+            groups: how many; batch normalisation sees each alone.
+        """
+        for layer in self.layers:
+            if isinstance(layer, _BatchNorm2d) and groups > 1:
+                patches = torch.cat([layer(group) for group in patches.chunk(groups)])
+            else:
+                patches = layer(patches)
+        return self.verdict(patches)

@@ -93,6 +93,8 @@ def window_means(x: Tensor, window: tuple[int, int]) -> Tensor:
         does not count. (B, C, 1, 1) for a patch.
     """
     (y, step_y), (x_, step_x) = ((min(w, side), window_step(w)) for w, side in zip(window, x.shape[2:], strict=True))
+    if (y, x_) == tuple(x.shape[2:]):
+        return x.mean((2, 3), keepdim=True)
     # One axis after the other: a pixel is read 8 times, not 64. The sums are in float32 whatever the precision.
     rows = F.avg_pool2d(x, (y, 1), (step_y, 1), ceil_mode=True, count_include_pad=False)
     return F.avg_pool2d(rows, (1, x_), (1, step_x), ceil_mode=True, count_include_pad=False)

@@ -13,6 +13,7 @@ from udeansr.errors import UdeansrError
 from udeansr.methods.method import Method
 from udeansr.progress import progress_bar
 from udeansr.training.log import by_player, duration, show_losses
+from udeansr.training.loss_reader import LossReader
 from udeansr.training.trainer import Trainer, cosine_learning_rate, warm_up
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def learn(
     """
     method, begun = trainer.method, time.monotonic()
     losses: dict[str, float] = {}
+    reader = LossReader()
     with progress_bar(f"{method.name}: {name}", iterations, unit="iteration", leave=False, delay=0.5) as bar:
         for iteration in range(iterations):
             method.progress = iteration / iterations
@@ -62,10 +64,11 @@ def learn(
             trainer.set_learning_rate(cosine * warm_up(iteration, iterations))
             drawn = batch(iteration)
             with memory_guard(trainer.device, f"{len(drawn.lr)} slabs in a batch", remedies.memory):
-                losses = trainer.play(drawn, iteration)
-            if trouble := non_finite(losses):
-                raise _spoilt(trouble, iteration + 1, remedies)
-            show_losses(bar, losses)
+                reader.add(iteration + 1, trainer.play(drawn, iteration))
+            bar.update()
+            if reader.is_due() or iteration + 1 == iterations:
+                losses = _read(reader, remedies)
+                show_losses(bar, losses)
     if not trainer.is_finite():
         raise _spoilt("a weight is not finite", iterations, remedies)
     method.load_state_dict({**method.state_dict(), **trainer.average.state_dict()})
@@ -73,6 +76,15 @@ def learn(
     spent = duration(time.monotonic() - begun)
     _logger.info("%s: learnt on %s in %d iterations, %s; last losses: %s", method.name, name, iterations, spent, last)
     return method.eval().requires_grad_(False)
+
+
+def _read(reader: LossReader, remedies: Remedies) -> dict[str, float]:
+    """The losses of the last iteration; all since the last reading are looked at."""
+    losses: dict[str, float] = {}
+    for iteration, losses in reader.read():
+        if trouble := non_finite(losses):
+            raise _spoilt(trouble, iteration, remedies)
+    return losses
 
 
 def _spoilt(trouble: str, iteration: int, remedies: Remedies) -> UdeansrError:

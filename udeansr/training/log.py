@@ -106,9 +106,8 @@ def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> ProgressBa
 
 
 def show_losses(bar: ProgressBar, losses: dict[str, float]) -> None:
-    """Put each player's sum of losses at the end of the bar, and count one iteration."""
+    """Put each player's sum of losses at the end of the bar."""
     bar.set_postfix_str(", ".join(f"{player} {loss:.4f}" for player, loss in by_player(losses).items()), refresh=False)
-    bar.update()
 
 
 def epoch_line(entry: EpochRecord, epochs: int, seconds_left: float = float("inf")) -> str:

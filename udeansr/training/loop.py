@@ -30,6 +30,7 @@ from udeansr.training.checkpoint import (
 from udeansr.training.explanations import write_explanations
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import EpochRecord, RunLog, epoch_bar, epoch_line, show_losses
+from udeansr.training.loss_reader import LossReader
 from udeansr.training.settings import TrainingRecord
 from udeansr.training.trainer import LAST_LEARNING_RATE, Trainer, cosine_learning_rate, warm_up
 from udeansr.training.validation import Split, Validator, warn_of_shift
@@ -67,6 +68,7 @@ class TrainingLoop:
         self._trainer, self._split, self._run = trainer, split, run
         self._validator, self._log, self._folder, self._record = validator, log, folder, record
         self._progress = Progress()
+        self._losses = LossReader()
         self._interruption = Interruption()
         self._begun = self._last_saved = time.monotonic()
         self._seconds_before = 0.0
@@ -130,13 +132,17 @@ class TrainingLoop:
                 self._trainer.set_learning_rate(
                     learning_rate * warm_up(progress.iteration, self._epochs * self._length)
                 )
-                show_losses(bar, self._iteration(batches))
+                self._iteration(batches)
                 done += 1
+                bar.update()
+                if self._losses.is_due() and (losses := self._read_losses()):
+                    show_losses(bar, losses)
                 self._interruption.check()
                 if self._time_is_over():
                     break
                 if time.monotonic() - self._last_saved > 60 * self._run.checkpoint_minutes:
                     self._save(LATEST)
+        self._read_losses()
         scores = self._validate()
         whole = done == self._length
         means = {name: total / done for name, total in progress.losses.items()}
@@ -159,14 +165,14 @@ class TrainingLoop:
         stage, method.progress = method.stage, self._progress.iteration / total
         if method.stage == stage and self._progress.iteration < total:
             return
-        with random_state_kept(), self._trainer.average.in_place() as averaged:
+        with random_state_kept(), self._trainer.averaged() as averaged:
             trainer = self._trainer
             drawn = write_explanations(averaged, self._split, trainer.device, trainer.precision, self._folder)
         for path in drawn:
             logger.info("%s: what the method has learnt to see", path)
 
-    def _iteration(self, batches: Iterator[Batch]) -> dict[str, float]:
-        """One batch and what is learnt from it."""
+    def _iteration(self, batches: Iterator[Batch]) -> None:
+        """One batch and what is learnt from it; the next is drawn while a device that is not the CPU computes."""
         progress = self._progress
         start = time.perf_counter()
         batch = next(batches)
@@ -174,19 +180,27 @@ class TrainingLoop:
         self._trainer.method.progress = progress.iteration / (self._epochs * self._length)
         with memory_guard(self._trainer.device, f"{len(batch.lr)} slabs of each cohort in a batch", _LESS_MEMORY):
             losses = self._trainer.play(batch, progress.iteration)
+        progress.iteration += 1
+        self._losses.add(progress.iteration, losses)
         self._times["waiting"] += received - start
         self._times["computing"] += time.perf_counter() - received
-        if trouble := non_finite(losses):
-            raise self._spoilt(trouble, progress.iteration + 1)
-        progress.iteration += 1
-        for name, loss in losses.items():
-            progress.losses[name] = progress.losses.get(name, 0.0) + loss
+
+    def _read_losses(self) -> dict[str, float]:
+        """Add what was lost since the last reading to the sums of the epoch; the last iteration's losses, if any."""
+        start = time.perf_counter()
+        losses: dict[str, float] = {}
+        for iteration, losses in self._losses.read():
+            if trouble := non_finite(losses):
+                raise self._spoilt(trouble, iteration)
+            for name, loss in losses.items():
+                self._progress.losses[name] = self._progress.losses.get(name, 0.0) + loss
+        self._times["computing"] += time.perf_counter() - start
         return losses
 
     def _validate(self) -> dict[str, Any]:
         """Scores of the averaged weights; nothing that training goes on with is changed."""
         start = time.monotonic()
-        with random_state_kept(), self._trainer.average.in_place() as method:
+        with random_state_kept(), self._trainer.averaged() as method:
             scores = self._validator(method, self._interruption.check)
         self._validation_seconds = time.monotonic() - start
         return scores
@@ -213,6 +227,7 @@ class TrainingLoop:
 
     def _save(self, name: str) -> None:
         """Write a checkpoint, unless the weights are spoilt: the last good one stays."""
+        self._read_losses()
         if not self._trainer.is_finite():
             raise self._spoilt("a weight is not finite", self._progress.iteration)
         check_held(self._folder / LOCK_FILE)

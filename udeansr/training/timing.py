@@ -14,7 +14,7 @@ import torch
 
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
-from udeansr.device import choose_device, choose_precision
+from udeansr.device import choose_device, choose_precision, wait_for
 from udeansr.errors import UdeansrError
 from udeansr.methods import build_method, method_type
 from udeansr.methods.method import Method
@@ -104,6 +104,7 @@ def seconds_per_iteration(
                 method.progress = (place + 0.5) / PLACES
                 begun = time.perf_counter()
                 trainer.play(next(batches), iteration)
+                wait_for(device)
                 if number >= UNTIMED:
                     seconds.append(time.perf_counter() - begun)
     return sum(seconds) / len(seconds)

@@ -1,84 +1,22 @@
-"""One iteration of any method: backward, clip, step; learning rate schedule; moving average of the weights (EMA)."""
+"""One iteration of any method: backward, clip, step, moving average; the schedule of the learning rate."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from udeansr.batches.batch import Batch
-from udeansr.device import autocast
+from udeansr.device import autocast, half_precision
 from udeansr.methods.method import Method
-
-
-class WeightAverage:
-    """An exponential moving average of the submodules that a method names in ``averaged``.
-
-    The decay warms up as min(decay, (1 + n) / (10 + n)) over the updates n, so that the first weights,
-    which are random, are soon forgotten. A decay of 0 keeps the last weights themselves.
-    """
-
-    def __init__(self, method: Method, decay: float) -> None:
-        """Begin with the method's weights as they are."""
-        self.decay = decay
-        self._method = method
-        self._averages = {name: tensor.detach().clone() for name, tensor in self._weights()}
-
-    @torch.no_grad()
-    def update(self, updates: int) -> None:
-        """Move towards the method's weights.
-
-        Args:
-            updates: how often the average was updated before.
-        """
-        decay = min(self.decay, (1 + updates) / (10 + updates))
-        for name, tensor in self._weights():
-            if tensor.is_floating_point():
-                self._averages[name].lerp_(tensor, 1 - decay)
-            else:
-                self._averages[name].copy_(tensor)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The averages under the names that they have in the method's own state dict."""
-        return self._averages
-
-    @torch.no_grad()
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take averages that were saved.
-
-        Raises:
-            ValueError: if the names differ from the method's.
-        """
-        if state.keys() != self._averages.keys():
-            raise ValueError(f"other weights: {sorted(state.keys() ^ self._averages.keys())[:3]}")
-        for name, average in self._averages.items():
-            average.copy_(state[name])
-
-    @contextmanager
-    @torch.no_grad()
-    def in_place(self) -> Iterator[Method]:
-        """Give the method its averaged weights for a while; its own come back bit for bit."""
-        own = {name: tensor.detach().clone() for name, tensor in self._weights()}
-        try:
-            for name, tensor in self._weights():
-                tensor.copy_(self._averages[name])
-            yield self._method
-        finally:
-            for name, tensor in self._weights():
-                tensor.copy_(own[name])
-
-    def _weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights and buffers of the averaged submodules."""
-        for part in self._method.averaged:
-            module = self._method.get_submodule(part)
-            for name, tensor in module.state_dict(keep_vars=True).items():
-                yield f"{part}.{name}", tensor
-
+from udeansr.training.compilation import compile_networks, uncompiled
+from udeansr.training.half_weights import HalfWeights
+from udeansr.training.weight_average import WeightAverage
 
 LAST_LEARNING_RATE = 1e-8
 """Where the cosine ends (the authors' code)."""
@@ -125,6 +63,9 @@ def warm_up(iteration: int, iterations: int) -> float:
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Of Adam (the authors' code)."""
 
+FUSED = ("cpu", "cuda")
+"""Devices on which all weights are stepped in one call."""
+
 
 class Trainer:
     """What is the same for every method: each player's optimiser and scaler, and the moving average of the weights.
@@ -149,7 +90,7 @@ class Trainer:
 
         Args:
             method: as it was built or loaded.
-            learning_rate: learning rate, until :meth:`set_lr`.
+            learning_rate: learning rate, until :meth:`set_learning_rate`.
             device: where to compute.
             precision: ``bf16``, ``fp16`` or ``fp32``; losses are summed and weights kept in fp32.
             clip: largest norm of a player's gradient; None clips nothing.
@@ -161,14 +102,19 @@ class Trainer:
         self.average = WeightAverage(method, ema_decay)
         self._weights = {player: list(method.get_submodule(player).parameters()) for player in method.players}
         self._optimizers = {
-            player: torch.optim.Adam(weights, lr=learning_rate, betas=BETAS, eps=EPSILON, amsgrad=True)
+            player: torch.optim.Adam(
+                weights, lr=learning_rate, betas=BETAS, eps=EPSILON, amsgrad=True, fused=device.type in FUSED
+            )
             for player, weights in self._weights.items()
         }
         self._scalers = {
             player: torch.amp.GradScaler(device.type, enabled=precision == "fp16") for player in self._weights
         }
+        half = half_precision(precision)
+        self._halves = None if half is None else HalfWeights(self.method, self._weights, half)
+        self._compiled = compile
         if compile:
-            _compile_networks(method)
+            compile_networks(method)
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Give all players one learning rate."""
@@ -176,23 +122,32 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
 
-    def play(self, batch: Batch, iteration: int) -> dict[str, float]:
+    def play(self, batch: Batch, iteration: int) -> dict[str, Tensor]:
         """Play one iteration: every turn of the method, each followed by a step of its player.
+
+        Nothing in it waits for the device.
 
         Args:
             batch: slabs of both cohorts, on any device.
             iteration: iterations that were played before.
-        Returns: the losses, named ``player.loss``; one of them not finite means that the weights are spoilt.
+        Returns: the losses, one number each, on the device, named ``player.loss``; one of them not finite means that
+            the weights are spoilt.
         """
         losses: dict[str, Tensor] = {}
-        turns = self.method.turns(batch.to(self.device))
-        while (turn := self._next_turn(turns)) is not None:
-            player, terms = turn
-            self._step(player, sum(terms.values(), torch.zeros((), device=self.device)))
-            losses |= {f"{player}.{name}": loss.detach().float() for name, loss in terms.items()}
+        with nullcontext() if self._halves is None else self._halves.in_place():
+            turns = self.method.turns(batch.to(self.device))
+            while (turn := self._next_turn(turns)) is not None:
+                player, terms = turn
+                self._step(player, torch.stack([loss.float() for loss in terms.values()]).sum())
+                losses |= {f"{player}.{name}": loss.detach().float() for name, loss in terms.items()}
         self.average.update(iteration)
-        # One transfer for all: each would wait for the device.
-        return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+        return losses
+
+    @contextmanager
+    def averaged(self) -> Iterator[Method]:
+        """The method with its averaged weights for a while, for whole volumes: nothing is compiled for their shapes."""
+        with self.average.in_place() as method, uncompiled() if self._compiled else nullcontext():
+            yield method
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, averages, optimisers and scalers, under the names that a checkpoint has for them."""
@@ -208,7 +163,7 @@ class Trainer:
         self.method.load_state_dict(state["weights"])
         self.average.load_state_dict(state["averaged"])
         for player, optimizer in self._optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][player])
+            optimizer.load_state_dict(self._of_this_device(state["optimizers"][player]))
         for player, scaler in self._scalers.items():
             if scaler.is_enabled() and state["scaler"][player]:
                 scaler.load_state_dict(state["scaler"][player])
@@ -216,7 +171,7 @@ class Trainer:
     def is_finite(self) -> bool:
         """Whether every weight and average is a finite number."""
         tensors = [*self.method.state_dict().values(), *self.average.state_dict().values()]
-        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+        return not tensors or bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
 
     def _next_turn(self, turns: Any) -> tuple[str, dict[str, Tensor]] | None:
         """Resume the method; only its own computing is autocast, backward is not."""
@@ -227,17 +182,19 @@ class Trainer:
         optimizer, scaler = self._optimizers[player], self._scalers[player]
         self.method.zero_grad(set_to_none=True)  # of all: a loss may have reached networks of other players
         scaler.scale(loss).backward()
+        if self._halves is not None:
+            self._halves.return_gradients(player)
         if self.clip is not None:
             scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self._weights[player], self.clip)
+            nn.utils.clip_grad_norm_(self._weights[player], self.clip, foreach=self.device.type in FUSED)
         scaler.step(optimizer)
         scaler.update()
+        if self._halves is not None:
+            self._halves.renew(player)
 
-
-def _compile_networks(module: nn.Module) -> None:
-    """Compile each network in place; a submodule without a forward of its own only holds networks."""
-    for child in module.children():
-        if type(child).forward is nn.Module.forward:
-            _compile_networks(child)
-        else:
-            child.compile()
+    def _of_this_device(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The state of an optimiser, which may come from another device, stepped as it is done here."""
+        return {
+            **state,
+            "param_groups": [{**group, "fused": self.device.type in FUSED} for group in state["param_groups"]],
+        }
