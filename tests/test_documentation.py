@@ -25,6 +25,13 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_line_of_prose_has_no_more_than_100_characters(page):
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "!", "["))]
+    assert not [line for line in lines if len(line) > 100 and page.parent.name == "documentation"]
+
+
 def test_ci_runs_the_readmes_test_command():
     for page in ("README.md", "CONTRIBUTING.md", ".ci/run"):
         assert README_TEST_COMMAND in (ROOT / page).read_text(encoding="utf-8"), page

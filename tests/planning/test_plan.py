@@ -81,6 +81,8 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(plan):
     [
         ({"size": {"featurs": 96}}, "unknown key 'size.featurs'; known are patch_size"),
         ({"features": 0}, "'size.features' is 0; expected at least 1"),
+        ({"features": 3}, "'features' is 3, and slabs have 3 slices; expected more features than slices"),
+        ({"scale": "a\nb"}, r"scale 'a\\nb' is not a scale"),
         ({"features": 64.5}, "'size.features' is 64.5; expected a whole number"),
         ({"epochs": True}, "'size.epochs' is true; expected a whole number"),
         ({"rotate90": 1}, "'task.rotate90' is 1; expected true or false"),

@@ -43,7 +43,7 @@ class Scale:
         match = re.fullmatch(r"x?([1-8])x([1-8])x([1-8])", text.strip().lower())
         if match is None or set(match.groups()) == {"1"}:
             raise UdeansrError(
-                f"scale '{text}' is not a scale; expected in-plane x in-plane x through-plane with factors of 1 to 8, "
+                f"scale {text!r} is not a scale; expected in-plane x in-plane x through-plane with factors of 1 to 8, "
                 "at least one above 1, for example x2x2x2 or x2x2x1"
             )
         x, y, z = (int(group) for group in match.groups())

@@ -166,6 +166,11 @@ def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: st
             f"{where}: 'slab_axes' is {task.slab_axes}, and the factors along Y and X differ ({task.scale}); expected "
             f"one of the two; {_MEND}"
         )
+    if configuration.size.features <= task.slab_slices:
+        raise UdeansrError(
+            f"{where}: 'features' is {configuration.size.features}, and slabs have {task.slab_slices} slices; expected "
+            f"more features than slices; {_MEND}"
+        )
     if any(abs(hr / mm - 1) > 1e-3 for hr, mm in zip(task.hr_spacing_mm, tiled, strict=True)):
         raise UdeansrError(
             f"{where}: 'hr_spacing_mm' is {list(task.hr_spacing_mm)}; expected 'lr_spacing_mm' / {task.scale}, "
@@ -177,7 +182,7 @@ def _configuration(name: str, stored: dict[str, _StoredConfiguration], where: st
 def _check_orientation(letters: str, where: str) -> None:
     """Refuse what is no orientation."""
     if sorted(_WORLD_AXIS.get(letter, "") for letter in letters) != ["L", "P", "S"]:
-        raise UdeansrError(f"{where}: 'orientation' is '{letters}'; expected three letters such as SPL")
+        raise UdeansrError(f"{where}: 'orientation' is {letters!r}; expected three letters such as SPL")
 
 
 def _with_inherited(name: str, stored: dict[str, _StoredConfiguration], where: str) -> _StoredConfiguration:
