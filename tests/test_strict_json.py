@@ -159,3 +159,9 @@ def test_what_lies_too_deep_is_refused(tmp_path) -> None:
 @dataclass(frozen=True)
 class Anything:
     words: dict[str, Any]
+
+
+def test_a_key_of_several_lines_is_told_in_one():
+    with pytest.raises(UdeansrError, match=r"^here: unknown key 'co\\nunt'; known are count") as told:
+        from_json(Recipe, {"count": 1, "co\nunt": 2}, "here")
+    assert "\n" not in str(told.value)

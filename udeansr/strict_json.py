@@ -203,7 +203,8 @@ def _validated(kind: type[Record], read: Callable[[TypeAdapter], Record], where:
     try:
         return read(_adapter(kind))
     except ValidationError as error:
-        raise UdeansrError(f"{where}: {_fault(kind, error)}{_then(remedy)}") from error
+        fault = _fault(kind, error).replace("\n", "\\n")  # of a key or a text that has several lines
+        raise UdeansrError(f"{where}: {fault}{_then(remedy)}") from error
     except UdeansrError as error:  # of a dataclass' own ``__post_init__``
         raise UdeansrError(f"{where}: {error}") from error
 
