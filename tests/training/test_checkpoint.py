@@ -123,7 +123,9 @@ def test_what_is_no_checkpoint_is_refused(tmp_path) -> None:
     with pytest.raises(UdeansrError, match="holds weights of another program"):
         load_checkpoint(path)
     torch.save({"format": 99, "version": "9.0"}, path)
-    with pytest.raises(UdeansrError, match=r"checkpoint format 99, written by udeansr 9.0; udeansr .* reads format 2"):
+    with pytest.raises(
+        UdeansrError, match=r"checkpoint format 99, written by udeansr .9.0.; udeansr .* reads format 2"
+    ):
         load_checkpoint(path)
     torch.save({"format": 2, "version": "0.1"}, path)
     with pytest.raises(UdeansrError, match="the checkpoint has no 'plan'; it is broken"):
@@ -235,3 +237,15 @@ def test_prediction_finds_it_like_any_other_and_gives_the_same_files_twice(datas
         assert not outcome.failed
     for out, name in (("again", "a.nii"), ("again", "b.nii"), ("alone", "b.nii")):
         assert (tmp_path / out / name).read_bytes() == (tmp_path / "both" / name).read_bytes()
+
+
+def test_a_byte_that_is_another_is_one_line(tmp_path) -> None:
+    """torch's reader ends in a KeyError, an AttributeError and more."""
+    path = tmp_path / "latest.pt"
+    torch.save({"format": 2, "weights": {"a": torch.arange(40.0), "b": torch.zeros(3)}}, path)
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x15]) + content[place + 1 :])
+        with pytest.raises(UdeansrError) as told:
+            load_checkpoint(path)
+        assert "\n" not in str(told.value)

@@ -51,7 +51,7 @@ def method_type(name: str) -> type[Method]:
     if name in others:
         return load_method(others[name])
     known = (*METHODS, *others)
-    raise UdeansrError(f"there is no method '{name}'{did_you_mean(name, known)}; expected {', '.join(known)}")
+    raise UdeansrError(f"there is no method {name!r}{did_you_mean(name, known)}; expected {', '.join(known)}")
 
 
 def parse_settings(method_name: str, assignments: list[str]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import random
 import shutil
 from collections.abc import Iterator, Mapping
@@ -121,7 +120,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         if not is_zipfile(path):  # torch would try older formats, and warn of them
             raise BadZipFile
         state = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
+    except Exception as error:  # torch's reader ends in many ways where a byte is not what it was
         raise UdeansrError(
             f"{path}: it cannot be read as a checkpoint of udeansr_train; it is broken or foreign. "
             "Take another (latest.pt, best.pt, final.pt), or train again"
@@ -130,7 +129,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise UdeansrError(f"{path}: holds weights of another program; expected a checkpoint of udeansr_train")
     if state["format"] != FORMAT:
         raise UdeansrError(
-            f"{path}: checkpoint format {state['format']}, written by udeansr {state.get('version')}; udeansr "
+            f"{path}: checkpoint format {state['format']!r}, written by udeansr {state.get('version')!r}; udeansr "
             f"{udeansr.__version__} reads format {FORMAT}. Install the version that wrote it, or train again"
         )
     missing = [key for key in KEYS if key not in state]
