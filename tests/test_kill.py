@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "reliability" / "kill.py"
-STAGES = ("simulate", "plan", "preprocess", "train", "train_in_stages", "export", "benchmark")
+STAGES = ("simulate", "plan", "preprocess", "train", "train_in_stages", "export", "predict", "benchmark")
 
 
 @pytest.mark.slow

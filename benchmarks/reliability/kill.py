@@ -84,6 +84,12 @@ def _export(setup: Path, run: Path) -> list[object]:
     return ["models", "export", "-m", training, "-o", run / "model.zip"]
 
 
+def _predict(setup: Path, run: Path) -> list[object]:
+    training = setup / "results" / NAME / "x2x2x2" / "supervised"
+    how = ("--json", "--uncertainty", "--quality", "balanced", "--device", "cpu", "--precision", "fp32")
+    return ["predict", "-i", setup / "raw" / NAME / "testLR", "-o", run / "sr", "-m", training, *how]
+
+
 def _benchmark(setup: Path, run: Path) -> list[object]:
     length = ("--memory-gb", 0, "--epochs", 2, "--iterations-per-epoch", 2, "--processes", 1)
     rows = ("--rows", "tricubic", "--row", "small=supervised@measured:run.batch_size=1")
@@ -105,6 +111,7 @@ STAGES = {
         lambda setup, run: [*_train(setup, run), "--method", "dasr", "--workers", 2], again=("--continue",)
     ),
     "export": Stage(_export),
+    "predict": Stage(_predict, again=("--continue",)),
     "benchmark": Stage(_benchmark),
 }
 """Everything that can be killed, by its name on the command line."""
@@ -181,8 +188,8 @@ def made(folder: Path) -> dict[str, str]:
     }
 
 
-TIMES = ("seconds", "prediction_seconds", "command")
-"""Keys under which measured times stand; and the command line, which may have another word the second time."""
+TIMES = ("seconds", "prediction_seconds", "command", "date")
+"""Keys under which times stand; and the command line, which may have another word the second time."""
 
 ONLY_THERE = ("training.log", "benchmark.md", "benchmark.csv")
 """Files in which nothing but their being there is compared: they tell times between the words."""
