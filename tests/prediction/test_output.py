@@ -16,8 +16,9 @@ from udeansr.image.files import list_images, read_volume, write_volume
 from udeansr.image.grid import Scale, same_grid
 from udeansr.image.volume import Geometry, Volume
 from udeansr.models.model import interpolator
-from udeansr.prediction.output import Provenance, checksum, plan_outputs, write_provenance
+from udeansr.prediction.output import Output, Provenance, checksum, plan_outputs, write_provenance
 from udeansr.prediction.predictor import Predictor
+from udeansr.prediction.trust import Trust
 from udeansr.strict_json import from_json
 
 LR, SR = Geometry((4, 6, 5), (3.0, 1.2, 0.9)), Geometry((4, 12, 10), (3.0, 0.6, 0.45))
@@ -176,3 +177,15 @@ def test_sr_never_comes_among_the_scans_of_a_dataset(tmp_path, place):
     (tmp_path / "Dataset001_A" / "dataset.json").write_text("{}")
     with pytest.raises(UdeansrError, match="the output lies among the scans of the dataset"):
         plan_outputs(tmp_path / "lr", tmp_path / "Dataset001_A" / place)
+
+
+def test_a_series_outside_of_the_domain_says_so_where_viewers_show_it(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("udeansr.prediction.output.write_series", lambda *given: written.append(given[-1]))
+    output = Output(tmp_path, tmp_path / "sr", tmp_path / "u", tmp_path / "l", dicom=True)
+    sr = Volume(np.zeros(SR.shape, np.int16), SR)
+    output.write_sr(sr, "how", Trust(40.0, 0.01, 1.0, outside=("noise 0.3",)))
+    output.write_sr(sr, "how", Trust(40.0, 0.01, 1.0, outside=()))
+    output.write_sr(sr, "how")
+    assert [each.mark for each in written] == ["SR OUTSIDE DOMAIN", "SR", "SR"]
+    assert "OUTSIDE the model's domain: noise 0.3" in written[0].comment and written[2].comment == ""

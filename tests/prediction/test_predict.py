@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -359,6 +360,9 @@ def test_dicom_becomes_a_derived_series_and_nothing_else_does(folder, tmp_path, 
     outcome = predict(tmp_path / "dicom", tmp_path / "sr", CUBIC, Options(dicom=True, **ON_CPU))
     assert [path.name for path in outcome.done] == ["dicom"]
     assert read_volume(outcome.done[0]).voxels.shape == (12, 18, 16)
+    header = pydicom.dcmread(next(outcome.done[0].iterdir()), stop_before_pixels=True)
+    assert header.SeriesDescription.endswith("SR")
+    assert header.ImageComments.startswith("consistent with its LR to ")
     with pytest.raises(UdeansrError, match="DICOM"):
         predict(folder, tmp_path / "other", CUBIC, Options(dicom=True, **ON_CPU))
     assert not (tmp_path / "other").exists()

@@ -39,11 +39,13 @@ class Derivation:
         text: how it was made: scale, model, version.
         mark: what is set behind the source's Series Description.
         number_step: added to the source's Series Number; another for each series derived of one source.
+        comment: how far to trust it; Image Comments, which viewers show.
     """
 
     text: str
     mark: str = "SR"
     number_step: int = SERIES_STEP
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def _series_dataset(sources: list[Dataset], lr: Geometry, sr: Volume, derivation
     types = {tuple(values(source, "ImageType"))[2:] for source in sources}
     whole.ImageType = ["DERIVED", "SECONDARY", *(types.pop() if len(types) == 1 else ())]
     whole.DerivationDescription = derivation.text[:1024]
+    if derivation.comment:
+        whole.ImageComments = derivation.comment[:10240]
     whole.DerivationCodeSequence = Sequence([_code("113085", "Spatial resampling")])
     versions = [str(version) for version in values(first, "SoftwareVersions")]
     whole.SoftwareVersions = [*versions, f"udeansr {udeansr.__version__}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.options import Options
 from udeansr.prediction.output import Output, Provenance, checksum
 from udeansr.prediction.predictor import Prediction, Predictor
+from udeansr.prediction.trust import Trust
 from udeansr.progress import ProgressBar, progress_bar
 from udeansr.strict_json import as_json
 
@@ -88,20 +89,20 @@ class ImagePredictor:
         """
         with ThreadPoolExecutor(1, "trust") as executor, no_wider_than(_file_of(image)):
             assessed = executor.submit(lambda: made.prediction.trust)
-            self._write_images(image, made)
+            self._write_images(image, made, assessed)
             trust = assessed.result()
             if self.options.json:
                 self.outputs[image].write_provenance(self._provenance(image, made), self.how)
         (_logger.warning if trust.outside else _logger.info)("%s: %s", case_name(image), trust)
 
-    def _write_images(self, image: Path, made: Made) -> None:
+    def _write_images(self, image: Path, made: Made, assessed: Future[Trust]) -> None:
         output, sr = self.outputs[image], made.prediction.sr
         if made.labels is not None:
             write_volume(labels_to_sr(made.labels, sr.geometry), output.labels)
             output.describe_labels(self.how)
         if made.prediction.uncertainty is not None:
             output.write_uncertainty(made.prediction.uncertainty, self.how)
-        output.write_sr(sr, self.how)
+        output.write_sr(sr, self.how, assessed.result() if self.options.dicom else None)
 
     def _provenance(self, image: Path, made: Made) -> Provenance:
         resolver, options = self.resolver, self.options

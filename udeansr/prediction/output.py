@@ -19,6 +19,7 @@ from udeansr.image.names import case_name, image_suffix
 from udeansr.image.volume import Geometry, Volume
 from udeansr.paths import GROUPS
 from udeansr.prediction.bids import ANAT_SUFFIXES, BidsTarget, bids_targets, write_sidecar
+from udeansr.prediction.trust import Trust
 from udeansr.strict_json import as_json, read_json, write_json
 
 
@@ -136,16 +137,18 @@ class Output:
         except UdeansrError:
             return False  # so that it is made anew
 
-    def write_sr(self, sr: Volume, how: str) -> None:
+    def write_sr(self, sr: Volume, how: str, trust: Trust | None = None) -> None:
         """Write SR, whole or not at all, and in a BIDS dataset its sidecar after it.
 
         Args:
             sr: on the HR grid of the image.
             how: scale, model and version, in words.
+            trust: told in a DICOM series; that the LR lies outside the model's domain by the name of the series too.
         Raises:
             UdeansrError: if it cannot be written.
         """
-        self._write(sr, self.sr, Derivation(how), how)
+        mark = "SR OUTSIDE DOMAIN" if trust is not None and trust.outside else "SR"
+        self._write(sr, self.sr, Derivation(how, mark, comment="" if trust is None else str(trust)), how)
 
     def write_uncertainty(self, uncertainty: Volume, how: str) -> None:
         """Write the uncertainty of SR; as :meth:`write_sr`."""
