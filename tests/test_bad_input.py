@@ -225,7 +225,7 @@ BAD = {
     "output is input": (
         nothing,
         ("predict", *TRICUBIC[1:3], "-o", str(RAW / "testLR"), *TRICUBIC[5:]),
-        "testLR: input and output are one folder; .+; choose another with -o",
+        "testLR: the output lies among the scans of the dataset .+; choose another with -o",
     ),
     "no checkpoint": (
         replace("model.pt", b"nothing of the kind"),
