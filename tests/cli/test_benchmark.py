@@ -73,9 +73,10 @@ def test_a_table_that_is_stopped_goes_on_and_is_then_left_alone(hr, ended, monke
     assert [line.endswith("done") for line in left[:3]] == [True, True, False]
     assert left[2].startswith("x2x2x2 unpaired truncation seed 1: supervised_measured: 2 of 4 iterations, about ")
 
-    assert ended(*words) == 0
+    assert ended(*words, "--report") == 0
     shown = capsys.readouterr().out
-    assert "5 rows done, 2 were there already" in shown
+    assert "5 rows done, 2 were there already" in shown and shown.endswith("page: out/benchmark.html\n")
+    assert "errors" in Path("out/benchmark.html").read_text(encoding="utf-8")
     assert "oracle (the run of supervised_truncation)" in shown
     with Path("out/benchmark.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -47,16 +47,19 @@ def test_a_folder_without_an_image_is_the_users_mistake(ended, capsys, tmp_path)
     assert list((tmp_path / "sr").iterdir()) == []
 
 
-def test_a_training_and_cohorts_have_pages_of_their_own(ended, monkeypatch, capsys, tmp_path):
-    from udeansr.report import cohort_page, training_page
+def test_a_training_cohorts_and_a_benchmark_have_pages_of_their_own(ended, monkeypatch, capsys, tmp_path):
+    from udeansr.report import benchmark_page, cohort_page, training_page
 
     monkeypatch.setattr(training_page, "write_training_page", lambda folder, path: path or folder / "training.html")
     monkeypatch.setattr(cohort_page, "write_cohort_page", lambda raw, folder, path: folder / "cohorts.html")
+    monkeypatch.setattr(benchmark_page, "write_benchmark_page", lambda folder, path: path or folder.root / "b.html")
     for group in ("sourceHR", "targetLR"):
         (tmp_path / "raw" / "Dataset007_A" / group).mkdir(parents=True)
         (tmp_path / "raw" / "Dataset007_A" / group / "a.nii.gz").touch()
     assert ended("--training", "run") == 0
     assert ended("--cohorts", "7", "--raw", "raw", "--preprocessed", "arrays") == 0
-    assert capsys.readouterr().out.splitlines() == ["run/training.html", "arrays/Dataset007_A/cohorts.html"]
+    assert ended("--benchmark", "bench") == 0
+    pages = ["run/training.html", "arrays/Dataset007_A/cohorts.html", "bench/b.html"]
+    assert capsys.readouterr().out.splitlines() == pages
     assert ended("sr", "--training", "run") == 2 and ended() == 2
-    assert "give one of them" in capsys.readouterr().err
+    assert "expected one of" in capsys.readouterr().err

@@ -148,6 +148,17 @@ def test_what_learns_in_prediction_is_a_model_at_once(monkeypatch, capsys) -> No
         "--epochs and --max-minutes: zssr learns in prediction, on each volume; expected its length as a setting: "
         "--set zssr.iterations=500"
     ) in capsys.readouterr().err
+    assert ended(monkeypatch, *words, "--overwrite", "--report") == 2
+    assert "zssr learns in prediction, so that its training has no epoch to show" in capsys.readouterr().err
+
+
+def test_it_ends_with_a_page_also_where_nothing_is_left_to_do(monkeypatch, capsys) -> None:
+    page = RESULTS / "training.html"
+    for words in ((), ("--continue",)):
+        assert ended(monkeypatch, "1", "x2x2x1", *CPU, "--report", *words) == 0
+        assert capsys.readouterr().out.endswith(f"page:         {page}\n")
+        assert "1 of 1, 2 iterations" in page.read_text(encoding="utf-8")
+        page.unlink()
 
 
 @pytest.mark.parametrize(

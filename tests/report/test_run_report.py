@@ -9,7 +9,9 @@ import pytest
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.volume import Volume
-from udeansr.report.run_report import find_cases, write_report
+from udeansr.prediction.predict import Outcome
+from udeansr.report import run_report
+from udeansr.report.run_report import find_cases, write_prediction_report, write_report
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,22 @@ def test_many_cases_share_the_room(folders, tmp_path):
     assert alone < 8.5e6
     sizes = [len(text) for text in re.findall(r'type="text/plain">([^<]*)<', (tmp_path / "one.html").read_text())]
     assert sizes and sum(sizes) <= 8e6
+
+
+def test_what_was_done_or_was_there_is_on_the_page_with_what_lies_beside_it(case, tmp_path, monkeypatch):
+    lr, sr = tmp_path / "lr", tmp_path / "sr"
+    for folder, path in ((lr, case["lr"]), (sr, case["sr"])):
+        folder.mkdir()
+        for name in ("a", "b", "c"):
+            shutil.copy(path, folder / f"{name}.nii.gz")
+    (sr / "uncertainty").mkdir()
+    shutil.copy(case["sr"], sr / "uncertainty" / "b.nii.gz")
+    (sr / "b.json").write_text("{}")
+    given = []
+    monkeypatch.setattr(run_report, "write_report", lambda cases, path: given.append((cases, path)) or path)
+    outcome = Outcome(done=(sr / "a.nii.gz",), skipped=(sr / "b.nii.gz",), failed=(lr / "c.nii.gz",))
+    assert write_prediction_report(lr, sr, outcome) == sr / "report.html"
+    ((a, b), path) = given[0]
+    assert path == sr / "report.html"
+    assert (a.name, a.lr, a.uncertainty, a.sidecar) == ("a", lr / "a.nii.gz", None, None)
+    assert (b.name, b.uncertainty, b.sidecar) == ("b", sr / "uncertainty" / "b.nii.gz", sr / "b.json")

@@ -12,7 +12,7 @@ from udeansr.benchmark.row_result import RowResult
 COSTS = ("iterations", "seconds", "weights")
 PREDICTION_COST = "SR seconds/volume"
 
-_NOTES = (
+NOTES = (
     "Mean ± standard deviation over subjects; of the shift the largest of all subjects. Spectrum: error of SR against "
     f"HR by band of frequencies. PSNR - {REFERENCE_ROW}: mean of the difference to that row, subject by subject. "
     "Seconds: of training, without validation; weights: learnt, discriminators' among them; iterations of ZSSR: on "
@@ -32,16 +32,17 @@ def markdown(tables: dict[tuple[str, str], list[RowResult]], rule: str) -> str:
     for (dataset, split), results in tables.items():
         groups = results[0].identity.subjects
         counts = ", ".join(f"{len(names)} {group}" for group, names in groups.items())
-        lines += [f"## {dataset}, {split} subjects ({counts})", "", *_table(results), ""]
+        lines += [f"## {dataset}, {split} subjects ({counts})", "", *_lines(table(results)), ""]
         shown |= {result.row.name: result.row for result in results}
     about = [f"- {row.title}: {row.about or row.method}" for row in shown.values()]
-    return "\n".join([*lines, *about, "", _NOTES, "", rule, ""])
+    return "\n".join([*lines, *about, "", NOTES, "", rule, ""])
 
 
-def _table(results: list[RowResult]) -> list[str]:
+def table(results: list[RowResult]) -> list[list[str]]:
+    """The cells of a dataset's table, its head first; what is best is between two stars, as Markdown has it."""
     head = ["row", *(column.head for column in COLUMNS), f"PSNR - {REFERENCE_ROW} dB", *COSTS, PREDICTION_COST]
     best = {column.key: best_row(results, column.key) for column in COLUMNS if column.best}
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for result in results:
         title = result.row.title + (f" (the run of {result.same_as})" if result.same_as else "")
         cells = [_cell(result, column) for column in COLUMNS]
@@ -51,6 +52,13 @@ def _table(results: list[RowResult]) -> list[str]:
         ]
         apart = paired_difference(result, results)
         rows.append([title, *cells, "" if apart is None else f"{apart:+z.2f}", *_costs(result)])
+    return rows
+
+
+def _lines(rows: list[list[str]]) -> list[str]:
+    """A table as Markdown."""
+    head, *others = rows
+    rows = [head, ["---"] * len(head), *others]
     widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
     return [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

@@ -25,7 +25,7 @@ def write_tables(folder: BenchmarkFolder) -> str:
         UdeansrError: if a row file cannot be read.
     """
     with folder.lock("tables"):
-        tables, rule = read_results(folder), _rule(folder.settings())
+        tables, rule = read_results(folder), length_rule(folder.settings())
         text = detailed_table.markdown(tables, rule)
         files = {TABLE_FILE: text, NUMBERS_FILE: detailed_table.numbers(tables)}
         for kind in paper_table.KINDS:
@@ -60,7 +60,7 @@ def read_results(folder: BenchmarkFolder) -> dict[tuple[str, str], list[RowResul
     return tables
 
 
-def _rule(settings: BenchmarkSettings) -> str:
+def length_rule(settings: BenchmarkSettings) -> str:
     """How long each row was trained, in a sentence."""
     if settings.budget_seconds is not None:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from udeansr.benchmark.bench import Benchmark
     from udeansr.benchmark.folder import BenchmarkFolder
     from udeansr.benchmark.scenario import Scenario
+    from udeansr.training.settings import RunSettings
 
 PLANNED = "[default: the plan's]"
 
@@ -75,6 +76,7 @@ MergeOption = Annotated[
     typer.Option(help="Take over the rows of this folder, made by the same command; runs nothing. Again for more."),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Begin the rows again, whatever there is of them.")]
+ReportOption = Annotated[bool, typer.Option("--report", help="End with a page of tables and figures: benchmark.html.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Tell what is left to do, and do nothing.")]
 
 
@@ -106,23 +108,21 @@ def benchmark(
     merge: MergeOption = None,
     overwrite: OverwriteOption = False,
     dry_run: DryRunOption = False,
+    report: ReportOption = False,
 ) -> None:
     """Compare methods on subjects never seen: simulate, plan, train, predict, score, and make a table.
 
-    What is done is not done again: the same command goes on where it was stopped, adds rows, or shares the work with
-    one that runs beside it.
+    What is done is not done again: the same command goes on, adds rows, or shares the work with one that runs beside
+    it.
     """
     from udeansr.benchmark.bench import Benchmark, scan_names
     from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
     from udeansr.benchmark.rows import choose_rows
     from udeansr.cli.plan_and_preprocess import planning_memory
     from udeansr.parallel import Part
-    from udeansr.strict_json import from_json
-    from udeansr.training.settings import RunSettings
 
     counts, length = (source, target, validation, test), (epochs, iterations_per_epoch)
-    options = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "workers": workers}
-    options |= {"device": device, "precision": precision, "compile": compile_}
+    where = {"workers": workers, "device": device, "precision": precision, "compile": compile_}
     benchmark = Benchmark(
         hr=hr,
         folder=BenchmarkFolder(output),
@@ -130,13 +130,24 @@ def benchmark(
         scenarios=_scenarios(hr, scales, pairings, degradations, seeds),
         rows=choose_rows(rows, row or []),
         split=split,
-        options=from_json(RunSettings, options, "the options"),
+        options=_run_settings(epochs=epochs, iterations_per_epoch=iterations_per_epoch, **where),
         memory_gb=planning_memory(memory_gb)[0],
         processes=worker_processes(processes),
         part=Part(num_parts, part_id),
         overwrite=overwrite,
     )
-    _print_what_is_left(benchmark) if dry_run else _merge(benchmark, merge) if merge else _run(benchmark)
+    if dry_run:
+        return _print_what_is_left(benchmark)
+    _merge(benchmark, merge) if merge else _run(benchmark)
+    _write_page(benchmark.folder) if report else None
+
+
+def _run_settings(**options: Any) -> RunSettings:
+    """How all rows are trained."""
+    from udeansr.strict_json import from_json
+    from udeansr.training.settings import RunSettings
+
+    return from_json(RunSettings, options, "the options")
 
 
 def _scenarios(
@@ -210,6 +221,13 @@ def _draw_figures(folder: BenchmarkFolder, split: str) -> None:
     figures = write_figures(folder, split)
     folders = sorted({str(path.parent) for path in figures})
     print(f"figures: {len(figures)} in {', '.join(folders) or 'no folder'}")
+
+
+def _write_page(folder: BenchmarkFolder) -> None:
+    """Write the page, and say where it lies."""
+    from udeansr.report.benchmark_page import write_benchmark_page
+
+    print(f"page: {write_benchmark_page(folder)}")
 
 
 def _words(text: str) -> list[str]:

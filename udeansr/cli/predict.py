@@ -124,7 +124,7 @@ def predict(
         raise UdeansrError(str(outcome))
     print(f"{outcome}: {sr}")
     if report:
-        from udeansr.report.prediction_report import write_prediction_report
+        from udeansr.report.run_report import write_prediction_report
 
         print(write_prediction_report(lr, sr, outcome, dicom=dicom, bids=bids))
 

@@ -23,6 +23,9 @@ def report(
     cohorts: Annotated[
         str | None, typer.Option(help="Instead of SR: a dataset that was planned, 001; its scans, outliers marked.")
     ] = None,
+    benchmark: Annotated[
+        Path | None, typer.Option(help="Instead of SR: the folder of a benchmark; its tables, figures, spread.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The page. [default: report.html beside the SR]")
     ] = None,
@@ -33,12 +36,19 @@ def report(
     preprocessed: PreprocessedOption = None,
 ) -> None:
     """Make a page to judge SR by: udeansr_report sr/ -i lr/."""
-    if sum(one is not None for one in (sr, training, cohorts)) != 1:
-        raise UdeansrError("expected one of a folder of SR, --training FOLDER and --cohorts DATASET; give one of them")
+    if sum(one is not None for one in (sr, training, cohorts, benchmark)) != 1:
+        raise UdeansrError(
+            "expected one of a folder of SR, --training FOLDER, --cohorts DATASET and --benchmark FOLDER; give one"
+        )
     if training is not None:
         from udeansr.report.training_page import write_training_page
 
         path = write_training_page(training, output)
+    elif benchmark is not None:
+        from udeansr.benchmark.folder import BenchmarkFolder
+        from udeansr.report.benchmark_page import write_benchmark_page
+
+        path = write_benchmark_page(BenchmarkFolder(benchmark), output)
     elif cohorts is not None:
         path = _cohorts(cohorts, output, raw, preprocessed)
     else:

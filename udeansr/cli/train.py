@@ -73,6 +73,7 @@ ContinueOption = Annotated[
         "--continue", help="Begin, go on, or find it done, whatever is there; flags left out keep their saved values."
     ),
 ]
+ReportOption = Annotated[bool, typer.Option("--report", help="End with a page to judge it by: training.html.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Remove the training that is there, begin again.")]
 
 
@@ -102,6 +103,7 @@ def train(
     max_minutes: MaxMinutesOption = None,
     continue_: ContinueOption = False,
     overwrite: OverwriteOption = False,
+    report: ReportOption = False,
     preprocessed: PreprocessedOption = None,
     results: ResultsOption = None,
 ) -> None:
@@ -112,16 +114,37 @@ def train(
     where = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
     watching = {"tensorboard": tensorboard, "validation_cases": validation_cases}
     times = {"checkpoint_minutes": checkpoint_minutes, "max_minutes": max_minutes}
-    given = {**size, **learning, **where, **watching, **times}
-    flags = {name: value for name, value in given.items() if value is not None}
+    flags = {key: value for key, value in (size | learning | where | watching | times).items() if value is not None}
     if minutes is not None and (epochs or iterations_per_epoch):
         raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
     runs = _runs(method, name, seed, seeds)
     _set_threads()
+    if report:
+        _check_has_page(method)
     for one in _configurations(dataset, configuration, preprocessed):
         for run, own in runs.items():
-            _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
+            folder = _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
+            if report:
+                _write_page(folder)
+
+
+def _check_has_page(method: str) -> None:
+    """Refuse a page of a training that has no epochs."""
+    from udeansr.methods import method_type
+
+    if method_type(method).is_zero_shot:
+        raise UdeansrError(
+            f"--report: {method} learns in prediction, so that its training has no epoch to show; leave it out, and "
+            "give it to udeansr_predict"
+        )
+
+
+def _write_page(folder: Path) -> None:
+    """Write the page of a training, and say where it lies."""
+    from udeansr.report.training_page import write_training_page
+
+    print(f"page:         {write_training_page(folder)}")
 
 
 def _runs(method: str, name: str | None, seed: int | None, seeds: str | None) -> dict[str, dict[str, int]]:
@@ -165,8 +188,8 @@ def _train(
     mode: str,
     preprocessed: Path | None,
     results: Path | None,
-) -> None:
-    """Find the folders, tell what will be done, train, tell what came of it."""
+) -> Path:
+    """Find the folders, tell what will be done, train, tell what came of it; the folder of the training."""
     arrays, models = preprocessed_root(preprocessed), results_root(results)
     folder = find_dataset(arrays, dataset)
     from udeansr.planning.plan import PLANS_FILE, Plan
@@ -211,10 +234,16 @@ def _train(
     except StoppedError as stop:
         print(f"udeansr_train: {stop}", file=sys.stderr)
         raise typer.Exit(stop.exit_status) from None
+    _tell_next(final, f"-d {dataset} -c {configuration} --name {name}", models.flag)
+    return output
+
+
+def _tell_next(final: Path, which: str, results_flag: str) -> None:
+    """Say where the model lies, and how to predict with it."""
     best = final.with_name("best.pt")  # not there if no epoch had a score
     print(f"model:        {best if best.exists() else final}")
-    which = f"-d {dataset} -c {configuration} --name {name}" + ("" if best.exists() else " --checkpoint final")
-    print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{models.flag}")
+    checkpoint = "" if best.exists() else " --checkpoint final"
+    print(f"next:         udeansr_predict -i LR_FOLDER -o SR_FOLDER {which}{checkpoint}{results_flag}")
 
 
 def _set_threads() -> None:

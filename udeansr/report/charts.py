@@ -97,6 +97,38 @@ def strip_chart(title: str, values: Mapping[str, float], unit: str) -> Markup:
     return _svg(words, "".join(parts), height)
 
 
+def rows_chart(title: str, rows: Mapping[str, Mapping[str, float]], unit: str) -> Markup:
+    """A number of several rows over one axis: a dot a case, the mean as a line; the names of rows above their dots."""
+    known = {row: [(n, v) for n, v in values.items() if math.isfinite(v)] for row, values in rows.items()}
+    everything = [value for values in known.values() for _, value in values]
+    if not everything:
+        return Markup("<p class='soft'>{}: no case has a number.</p>").format(title)
+    low, high = _ends(everything, 0.05)
+    step, base = 30, 10 + 30 * len(known)
+
+    def place(value: float) -> float:
+        return 14 + (value - low) / (high - low) * (WIDTH - 28)
+
+    parts = []
+    for tick in _ticks(low, high):
+        parts.append(f'<path class="grid" d="M{place(tick):.1f} 6V{base}"/>')
+        parts.append(f'<text x="{place(tick):.1f}" y="{base + 14}" text-anchor="middle">{tick:g}</text>')
+    for number, (row, values) in enumerate(known.items()):
+        y = 10 + step * number
+        parts.append(f'<text x="14" y="{y + 10}">{escape(row)}</text>')
+        parts += [
+            f'<circle class="s0" cx="{place(value):.1f}" cy="{y + 20}" r="3.5" fill-opacity=".6">'
+            f"<title>{escape(name)}: {value:.4g}</title></circle>"
+            for name, value in values
+        ]
+        if values:
+            mean = place(sum(value for _, value in values) / len(values))
+            parts.append(f'<path class="axis" stroke-width="2" d="M{mean:.1f} {y + 14}V{y + 27}"/>')
+    words = f"{title}{', ' + unit if unit else ''}"
+    parts.append(f'<text x="{WIDTH / 2}" y="{base + 30}" text-anchor="middle">{escape(words)}</text>')
+    return _svg(words, "".join(parts), base + 36)
+
+
 def _drawn(x: float, y: float, log_y: bool) -> bool:
     return math.isfinite(x) and math.isfinite(y) and (y > 0 or not log_y)
 

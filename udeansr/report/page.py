@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -44,6 +45,11 @@ def write_page(path: Path, template: str, title: str, scenes: Sequence[Scene] = 
     )
     write_whole(path, text)
     return path
+
+
+def picture(png: bytes) -> str:
+    """A PNG as a data URI, as it lies in a page."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _asset(name: str) -> str:

@@ -13,7 +13,8 @@ from udeansr.evaluation.scores import Scores
 from udeansr.image.files import list_images
 from udeansr.image.names import case_name
 from udeansr.parallel import parallel_map
-from udeansr.prediction.output import UNCERTAINTY
+from udeansr.prediction.output import UNCERTAINTY, Output, plan_outputs
+from udeansr.prediction.predict import Outcome
 from udeansr.report.case_report import CaseFiles, CaseReport, report_case
 from udeansr.report.charts import strip_chart
 from udeansr.report.page import write_page
@@ -133,6 +134,37 @@ def write_evaluation_reports(
         home = output if len(sr) == 1 else output / Path(found.folder).name
         pages.append(write_report(find_cases(folder, hr=hr), home / PAGE, found.folder, found.cases, processes))
     return pages
+
+
+def write_prediction_report(
+    lr: Path, sr_folder: Path, outcome: Outcome, *, dicom: bool = False, bids: bool = False
+) -> Path:
+    """Write the page of a prediction beside its SR.
+
+    Args:
+        lr: what was predicted.
+        sr_folder: where the SR lies.
+        outcome: of the prediction; what was done or was there already is on the page.
+        dicom: as in the prediction.
+        bids: as in the prediction.
+    Returns: the path of the page.
+    Raises:
+        UdeansrError: if an image cannot be read or the page cannot be written.
+    """
+    there = {*outcome.done, *outcome.skipped}
+    outputs = plan_outputs(lr, sr_folder, dicom=dicom, bids=bids)
+    cases = [_files(image, output) for image, output in outputs.items() if output.sr in there]
+    return write_report(cases, sr_folder / PAGE)
+
+
+def _files(image: Path, output: Output) -> CaseFiles:
+    return CaseFiles(
+        case_name(output.sr),
+        output.sr,
+        image,
+        uncertainty=output.uncertainty if output.uncertainty.exists() else None,
+        sidecar=output.sidecar if output.sidecar.is_file() else None,
+    )
 
 
 def _report_numbered(

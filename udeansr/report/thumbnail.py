@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from udeansr.image.cropping import foreground_box, foreground_mask
 from udeansr.image.grid import reorient
 from udeansr.image.volume import Volume
+from udeansr.report.page import picture
 from udeansr.report.scene import FRAME, WHITE, CaseImages
 
 SIDE = 150
@@ -46,9 +46,9 @@ def slice_picture(volume: Volume, white: float | None = None) -> str:
     size_mm = np.array(plane.shape) * turned.geometry.spacing_mm[1:]
     height, width = np.maximum(np.rint(size_mm / size_mm.max() * SIDE), 1).astype(int)
     finer = plane.shape[0] > height
-    picture = Image.fromarray(grey).resize(
+    shown = Image.fromarray(grey).resize(
         (int(width), int(height)), Image.Resampling.BOX if finer else Image.Resampling.NEAREST
     )
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    shown.save(file, "PNG", optimize=True)
+    return picture(file.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from udeansr.errors import UdeansrError
 from udeansr.planning.plan import Plan
 from udeansr.planning.summary import plan_table
 from udeansr.report.charts import line_chart
-from udeansr.report.page import write_page
+from udeansr.report.page import picture, write_page
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.explanations import EXPLANATIONS
 from udeansr.training.log import METRICS, EpochRecord, by_player, duration, read_epochs
@@ -143,4 +142,4 @@ def _plan(folder: Path) -> str:
 def _pictures(folder: Path) -> list[tuple[str, str]]:
     """What the method drew of what it has learnt: name and data URI."""
     paths = sorted((folder / EXPLANATIONS).glob("*.png"))[:MOST_PICTURES]
-    return [(path.stem, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()) for path in paths]
+    return [(path.stem, picture(path.read_bytes())) for path in paths]
