@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from udeansr.cli.predict import main
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_volume, write_volume
 from udeansr.image.grid import Scale
 from udeansr.models.model import interpolator
-from udeansr.prediction.bids import bids_targets, dataset_root, write_dataset_description, write_sidecar
+from udeansr.prediction.bids import bids_targets, dataset_root, ignore_pages, write_dataset_description, write_sidecar
 from udeansr.prediction.labels import labels_to_sr, read_labels
 from udeansr.prediction.output import Provenance, checksum, plan_outputs
 from udeansr.prediction.predictor import Predictor
@@ -57,6 +58,21 @@ def validated(dataset: Path) -> list[dict]:
     report = json.loads(done.stdout)
     assert report["summary"]["totalFiles"] > 0
     return [issue for issue in report["issues"]["issues"] if issue["severity"] == "error"]
+
+
+def test_a_page_within_a_derivative_dataset_leaves_it_valid(tmp_path, dataset, monkeypatch, capsys):
+    output = tmp_path / "out"
+    words = ("-i", str(dataset), "-o", str(output), "--bids", "--method", "tricubic", "--scale", "x2x2x1", "--report")
+    monkeypatch.setattr(sys, "argv", ["udeansr_predict", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code and capsys.readouterr().out.endswith(f"{output / 'report.html'}\n")
+    assert (output / "report.html").read_text(encoding="utf-8").count('id="case-') == 4
+    assert validated(output) == []
+    (output / ".bidsignore").write_text("*.txt\n")
+    for _ in range(2):
+        ignore_pages(output)
+    assert (output / ".bidsignore").read_text() == "*.txt\n*.html\n"
 
 
 @pytest.mark.parametrize("place", ["study/derivatives/udeansr", "elsewhere"])

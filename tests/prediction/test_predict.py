@@ -23,6 +23,7 @@ from udeansr.prediction import predict as module
 from udeansr.prediction.options import Options
 from udeansr.prediction.predict import overlapped, predict
 from udeansr.prediction.predictor import Predictor
+from udeansr.report.run_report import write_prediction_report
 
 
 def test_items_come_in_order_each_once_it_is_written():
@@ -363,6 +364,8 @@ def test_dicom_becomes_a_derived_series_and_nothing_else_does(folder, tmp_path, 
     header = pydicom.dcmread(next(outcome.done[0].iterdir()), stop_before_pixels=True)
     assert header.SeriesDescription.endswith("SR")
     assert header.ImageComments.startswith("consistent with its LR to ")
+    page = write_prediction_report(tmp_path / "dicom", tmp_path / "sr", outcome, dicom=True)
+    assert 'id="case-0"' in page.read_text(encoding="utf-8") and "consistency" in page.read_text(encoding="utf-8")
     with pytest.raises(UdeansrError, match="DICOM"):
         predict(folder, tmp_path / "other", CUBIC, Options(dicom=True, **ON_CPU))
     assert not (tmp_path / "other").exists()

@@ -21,6 +21,7 @@ from udeansr.image.names import case_name, image_suffix
 from udeansr.strict_json import read_json, write_json
 
 BIDS_VERSION = "1.10.0"
+IGNORE_FILE, PAGES = ".bidsignore", "*.html"
 LINK = "source"
 """The name by which BIDS URIs of ours call the dataset that was super-resolved."""
 
@@ -130,6 +131,18 @@ def write_dataset_description(output: Path, given: Path, how: str) -> None:
     if not (output / "README.md").exists():
         text = _README.format(name=name, version=udeansr.__version__)
         write_whole(output / "README.md", text)
+
+
+def ignore_pages(output: Path) -> None:
+    """Have validators of a derivative dataset leave our pages alone, by its ``.bidsignore``; what is there stays.
+
+    Raises:
+        UdeansrError: if it cannot be written.
+    """
+    path = output / IGNORE_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if PAGES not in lines:
+        write_whole(path, "\n".join([*lines, PAGES, ""]))
 
 
 def write_sidecar(file: Path, target: BidsTarget, resolution: str, description: str, more: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from udeansr.evaluation.scores import Scores
 from udeansr.image.files import list_images
 from udeansr.image.names import case_name
 from udeansr.parallel import parallel_map
+from udeansr.prediction.bids import ignore_pages
 from udeansr.prediction.output import UNCERTAINTY, Output, plan_outputs
 from udeansr.prediction.predict import Outcome
 from udeansr.report.case_report import CaseFiles, CaseReport, report_case
@@ -154,6 +155,8 @@ def write_prediction_report(
     there = {*outcome.done, *outcome.skipped}
     outputs = plan_outputs(lr, sr_folder, dicom=dicom, bids=bids)
     cases = [_files(image, output) for image, output in outputs.items() if output.sr in there]
+    if bids:
+        ignore_pages(sr_folder)
     return write_report(cases, sr_folder / PAGE)
 
 
