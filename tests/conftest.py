@@ -1,5 +1,6 @@
 """What holds for all tests: one thread, none of the user's own roots, one locale."""
 
+import json
 import locale
 import os
 import shutil
@@ -135,6 +136,31 @@ def tiny_plan(tiny_configuration) -> "Callable[..., Plan]":
         return Plan("Dataset007_Tiny", orientation, lr_gain, {scale: configuration})
 
     return make
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path) -> "Callable[[Plan], Path]":
+    """Writes a preprocessed dataset of noise for a plan of x2x2x1, three subjects a cohort; gives its folder."""
+    import numpy as np
+
+    from udeansr.image.volume import Geometry
+    from udeansr.preprocessing.case_folder import CaseRecord, write_case
+    from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+
+    def write(plan: "Plan") -> Path:
+        configuration = plan.configuration("x2x2x1")
+        folder, rng = tmp_path / "udeansr_preprocessed" / plan.dataset, np.random.default_rng(0)
+        for group, shape in (("sourceHR", (6, 24, 24)), ("targetLR", (6, 12, 12))):
+            for number in range(3):
+                voxels = rng.random(shape, dtype=np.float32)
+                record = CaseRecord(Geometry(voxels.shape, (1.0, 1.0, 1.0)), 1.0, 1.0)
+                degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
+                write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record, degraded)
+        (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(plan, configuration)))
+        plan.save(folder / "plans.json")
+        return folder
+
+    return write
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ FLOORS = [
     {"methods"},
     {"inference"},
     {"training"},
+    {"speed"},
     {"models"},
     {"prediction"},
     {"benchmark"},

@@ -9,6 +9,7 @@ import torch
 from udeansr import device as module
 from udeansr.device import (
     autocast,
+    bf16_gain,
     choose_device,
     choose_precision,
     describe_device,
@@ -40,11 +41,38 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(name, text) -
         choose_device(name)
 
 
-@pytest.mark.parametrize(("able", "chosen"), [(True, "bf16"), (False, "fp32")])
-def test_auto_takes_bf16_where_the_cpu_computes_in_it(monkeypatch, able, chosen) -> None:
+@pytest.mark.parametrize(
+    ("able", "gain", "chosen"), [(True, 2.0, "bf16"), (True, 1.1, "fp32"), (True, 0.3, "fp32"), (False, 2.0, "fp32")]
+)
+def test_auto_takes_bf16_where_the_cpu_is_faster_in_it(monkeypatch, able, gain, chosen) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": able}, raising=False)
+    monkeypatch.setattr(module, "bf16_gain", lambda: gain)
     assert choose_precision("auto", CPU) == chosen
     assert choose_precision("fp32", CPU) == "fp32"
+
+
+def test_the_gain_of_bf16_is_timed_in_turns_once_and_uses_up_nothing_random(monkeypatch) -> None:
+    dtypes, clock = [], [0.0]
+    forward = torch.nn.Conv2d.forward
+
+    def slow(self, image):
+        dtypes.append(image.dtype)
+        clock[0] += 3.0 if image.dtype == torch.float32 else 2.0
+        return forward(self, image)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", slow)
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    bf16_gain.cache_clear()
+    try:
+        with torch.no_grad():
+            assert bf16_gain() == bf16_gain() == 1.5
+    finally:
+        bf16_gain.cache_clear()
+    assert torch.equal(torch.rand(4), expected)
+    assert dtypes == [torch.float32, torch.bfloat16] * 6
 
 
 def test_an_older_torch_says_nothing_of_the_cpu_and_gets_fp32(monkeypatch) -> None:
@@ -69,7 +97,7 @@ def test_emulated_bf16_is_taken_with_a_warning(monkeypatch, caplog) -> None:
     monkeypatch.setattr(module, "_computes_in_bf16", lambda device: False)
     with caplog.at_level(logging.WARNING):
         assert choose_precision("bf16", CPU) == "bf16"
-    assert "cpu has no bf16 of its own" in caplog.text
+    assert "cpu gains nothing by bf16" in caplog.text
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

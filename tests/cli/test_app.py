@@ -21,6 +21,7 @@ def test_every_command_is_a_subcommand_under_its_own_name(monkeypatch, capsys):
         "simulate",
         "plan_and_preprocess",
         "train",
+        "speed",
         "predict",
         "evaluate",
         "benchmark",

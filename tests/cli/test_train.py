@@ -10,15 +10,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from udeansr.cli.train import main
-from udeansr.image.volume import Geometry
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import Plan
-from udeansr.preprocessing.case_folder import CaseRecord, write_case
-from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE, planned_values
+from udeansr.preprocessing.preprocessed_dataset import COMPLETE_FILE
 
 CONFIGURATION = Configuration.of(
     name="x2x2x1",
@@ -42,23 +39,10 @@ CPU = ("--device", "cpu", "--precision", "fp32")
 
 
 @pytest.fixture(autouse=True)
-def dataset(tmp_path, monkeypatch) -> Path:
+def dataset(tmp_path, monkeypatch, tiny_dataset) -> Path:
     """A preprocessed dataset in the default root of the current folder."""
-    for root in ("RAW", "PREPROCESSED", "RESULTS"):
-        monkeypatch.delenv(f"UDEANSR_{root}", raising=False)
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "udeansr_preprocessed" / PLAN.dataset
-    rng = np.random.default_rng(0)
-    for group, shape in (("sourceHR", (6, 24, 24)), ("targetLR", (6, 12, 12))):
-        for number in range(3):
-            voxels = rng.random(shape, dtype=np.float32)
-            geometry = Geometry(voxels.shape, (1.0, 1.0, 1.0))
-            record = CaseRecord(geometry, 1.0, 1.0)
-            degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
-            write_case(folder / "x2x2x1" / group / f"{number}", voxels, np.argwhere(voxels > 0.5), record, degraded)
-    (folder / "x2x2x1" / COMPLETE_FILE).write_text(json.dumps(planned_values(PLAN, CONFIGURATION)))
-    PLAN.save(folder / "plans.json")
-    return folder
+    return tiny_dataset(PLAN)
 
 
 def ended(monkeypatch, *words: object) -> int:

@@ -18,10 +18,14 @@ from udeansr.cli.plan_and_preprocess import plan_and_preprocess
 from udeansr.cli.predict import predict
 from udeansr.cli.report import report
 from udeansr.cli.simulate import simulate
+from udeansr.cli.speed import speed
 from udeansr.cli.train import train
 from udeansr.cli.view import view
 
-COMMANDS = (simulate, plan_and_preprocess, train, predict, evaluate, benchmark, figures, report, view, demo, info)
+COMMANDS = (
+    *(simulate, plan_and_preprocess, train, speed, predict, evaluate, benchmark),
+    *(figures, report, view, demo, info),
+)
 """Each is also a command of its own, ``udeansr_<name>``, but for ``info``."""
 
 

@@ -38,7 +38,7 @@ from udeansr.training.timing import of_minutes
 from udeansr.training.trainer import Trainer
 from udeansr.training.validation import Split, Validator, split_cases
 
-__all__ = ["RunSettings", "train"]
+__all__ = ["RunSettings", "build_trainer", "first_method", "train", "training_split"]
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def train(
     if run.tensorboard:
         check_tensorboard()
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
-    method = _method(method_name, configuration, settings, dataset, run)
+    method = first_method(method_name, configuration, settings, dataset, run)
     record = TrainingRecord(plan, configuration_name, method_name, as_json(settings), run, method.domain)
     check_mode(output_folder, mode)  # nothing is made or removed before all else is known to be right
     with locked(output_folder / LOCK_FILE):
@@ -106,10 +106,10 @@ def _train(
         names = (record.plan.dataset, record.configuration, record.method)
         logger.info("%s %s, %s, on %s in %s", *names, describe_device(device), precision)
         log.note(f"seed {run.seed}; {computed}")
-        trainer = _trainer(method, run, device, precision)
+        trainer = build_trainer(method, run, device, precision)
         if method.is_zero_shot:
             return save_beginning(folder, trainer, record)
-        split = _split(dataset, method, record)
+        split = training_split(dataset, method, record)
         validator = Validator(split, record.planned.task.factors, device, precision)
         loop = TrainingLoop(trainer, split, validator, log, folder, record)
         if state is not None and progress is not None:
@@ -134,7 +134,7 @@ def _progress(state: dict[str, Any], record: TrainingRecord, method: Method, whe
     return Progress.from_dict(state, where)
 
 
-def _split(dataset: PreprocessedDataset, method: Method, record: TrainingRecord) -> Split:
+def training_split(dataset: PreprocessedDataset, method: Method, record: TrainingRecord) -> Split:
     """Who trains and who validates; for a method of real pairs, those are made of who trains."""
     split = split_cases(dataset, record.run.seed, record.run.validation_cases)
     if method.pairs == "synthetic":
@@ -158,7 +158,7 @@ def _check_learns(method_name: str, scale: str) -> None:
         )
 
 
-def _method(
+def first_method(
     name: str, configuration: Configuration, settings: Any, dataset: PreprocessedDataset, run: RunSettings
 ) -> Method:
     """The method with the first weights of the run's seed; refuses a dataset or a batch that it cannot learn from."""
@@ -174,7 +174,7 @@ def _method(
     return method
 
 
-def _trainer(method: Method, run: RunSettings, device: torch.device, precision: str) -> Trainer:
+def build_trainer(method: Method, run: RunSettings, device: torch.device, precision: str) -> Trainer:
     """The method's trainer, as the run is set."""
     torch.backends.cudnn.benchmark = device.type == "cuda"  # patches of one size
     if run.compile and device.type == "cpu":

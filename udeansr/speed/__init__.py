@@ -1,0 +1,1 @@
+"""Training -> how fast it is, and what holds it up."""
