@@ -188,7 +188,7 @@ def made(folder: Path) -> dict[str, str]:
     }
 
 
-TIMES = ("seconds", "prediction_seconds", "command", "date")
+TIMES = ("seconds", "prediction_seconds", "memory_gb", "command", "date")
 """Keys under which times stand; and the command line, which may have another word the second time."""
 
 ONLY_THERE = ("training.log", "benchmark.md", "benchmark.csv")

@@ -1,9 +1,12 @@
 import json
+import re
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from udeansr.errors import UdeansrError
-from udeansr.report.training_page import training_charts, training_warnings, write_training_page
+from udeansr.report.training_page import MOST_SAMPLES, training_charts, training_warnings, write_training_page
 from udeansr.training.log import EpochRecord
 
 RUN = {
@@ -41,6 +44,20 @@ def test_the_page_tells_how_it_went_and_what_it_was_told(training):
     for words in ("2 of 9, 20 iterations", "0.8250, after epoch 2", "torch 2.9", "alpha", "0.25", "20 s"):
         assert words in text, words
     assert 'class="warnings"' not in text
+
+
+def test_samples_stand_between_what_to_compare_them_with(training):
+    (training / "samples").mkdir()
+    for name in ("HR", "tricubic", *(f"epoch_{2**number:04d}" for number in range(15))):
+        Image.new("L", (4, 3), 9).save(training / "samples" / f"{name}.png")
+    text = write_training_page(training).read_text(encoding="utf-8")
+    labels = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+    assert labels[:3] == ["tricubic", "epoch 1", "epoch 2"] and labels[-2:] == ["epoch 16384", "HR"]
+    assert len(labels) == MOST_SAMPLES + 2
+
+
+def test_memory_has_a_curve_where_it_is_known():
+    assert "most in use" in training_charts([replace(entry, memory_gb=1.5) for entry in HISTORY])[-1]
 
 
 def test_players_and_tricubic_have_curves():

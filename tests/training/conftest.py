@@ -24,6 +24,8 @@ from udeansr.training.checkpoint import load_checkpoint
 from udeansr.training.train import RunSettings, train
 
 LR_SHAPE = (6, 16, 16)
+MEASURED = ("seconds", "memory_gb")
+"""What no second training has alike."""
 
 
 @dataclass(frozen=True)
@@ -182,11 +184,11 @@ def assert_same() -> Callable[..., None]:
 
 @pytest.fixture
 def metrics() -> Callable[[Path], list[dict]]:
-    """Reads the epochs of ``metrics.jsonl`` without the time they took."""
+    """Reads the epochs of ``metrics.jsonl`` without what was measured of time and memory."""
 
     def read(folder: Path) -> list[dict]:
         lines = (folder / "metrics.jsonl").read_text().splitlines()
-        return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+        return [{key: value for key, value in json.loads(line).items() if key not in MEASURED} for line in lines]
 
     return read
 

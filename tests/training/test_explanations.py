@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from udeansr.methods import build_method, parse_settings
-from udeansr.training.explanations import draw_maps, explain, write_explanations
+from udeansr.training.explanations import draw_maps, explain, is_sampled, write_explanations, write_sample
 from udeansr.training.validation import Split
 
 CPU = torch.device("cpu")
@@ -68,3 +69,18 @@ def test_the_same_maps_make_the_same_picture(tmp_path) -> None:
         draw_maps(maps, tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "two.png"]
+
+
+def test_samples_are_of_powers_of_two_and_the_last() -> None:
+    assert [epoch for epoch in range(21) if is_sampled(epoch, 20)] == [0, 1, 2, 4, 8, 16, 20]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner"), [("SPL", (0, 0)), ("SAR", (-1, -1)), ("LSP", (-1, 0)), ("LIA", (0, -1))]
+)
+def test_a_sample_is_upright_with_the_right_on_the_left(orientation, corner, tmp_path) -> None:
+    plane = np.array([[0.2, 0.5, 0.0], [0.0, 2.0, -1.0]], np.float32)
+    write_sample(plane, orientation, tmp_path / "samples" / "epoch_0001.png")
+    grey = np.asarray(Image.open(tmp_path / "samples" / "epoch_0001.png"))
+    assert grey.shape == (2, 3) and grey[corner] == 51
+    assert sorted(grey.ravel()) == [0, 0, 0, 51, 127, 255]

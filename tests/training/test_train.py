@@ -21,13 +21,17 @@ def test_a_training_leaves_all_it_promises(dataset_folder, plan, tiny, tmp_path,
     output = tmp_path / "results"
     assert run_tiny(dataset_folder, plan, output, pictures=True) == output / "final.pt"
     assert {path.name for path in output.iterdir()} == {
-        *("latest.pt", "best.pt", "final.pt", "run.json", "training.log", "metrics.jsonl", "progress.png")
+        *("latest.pt", "best.pt", "final.pt", "run.json", "training.log", "metrics.jsonl", "progress.png", "samples")
+    }
+    assert {path.stem for path in (output / "samples").iterdir()} == {
+        *("HR", "tricubic", "epoch_0000", "epoch_0001", "epoch_0002")
     }
     epochs = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in epochs] == [0, 1, 2]
     assert set(epochs[2]["losses"]) == {"generators.l1", "generators.adversarial", "discriminators.loss"}
     assert {"score", "psnr", "ssim", "shift_voxels"} <= set(epochs[2]["validation"])
     assert set(epochs[2]["seconds"]) == {"computing", "waiting", "validation"}
+    assert 0.01 < epochs[2]["memory_gb"] < 100
     assert epochs[0]["learning_rate"] == epochs[1]["learning_rate"] > epochs[2]["learning_rate"]
     log = (output / "training.log").read_text()
     assert "best is chosen by SSIM" in log

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from udeansr.degradation.kspace import truncate_kspace
+from udeansr.evaluation.metrics import psnr
 from udeansr.image.resampling import tricubic
 from udeansr.methods import build_method, parse_settings
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
@@ -82,6 +83,21 @@ def test_with_pairs_the_score_is_ssim_and_tricubic_is_told(make_validator, inter
     assert {name: scores[name] for name in ("psnr", "ssim")} == pytest.approx(validator.tricubic())
     assert max(map(abs, scores["shift_voxels"])) < 0.1
     assert validator.rule == "best is chosen by SSIM (2-D, as in the paper); validation pairs: 2"
+
+
+@pytest.mark.parametrize(("pairs", "names"), [(2, {"tricubic", "HR"}), (0, {"tricubic"})])
+def test_a_sample_is_the_middle_slice_of_the_first_lr_beside_what_to_compare_it_with(
+    make_validator, interpolation, pairs, names
+) -> None:
+    validator = make_validator(pairs=pairs)
+    assert validator.sample is None
+    validator(interpolation)
+    references = validator.references()
+    assert set(references) == names and references["tricubic"].ndim == 2
+    np.testing.assert_allclose(validator.sample, references["tricubic"], atol=1e-5)
+    if "HR" in names:
+        hr = references["HR"][None]
+        assert psnr(validator.sample[None], hr) > 5 + psnr(validator.sample[None, ::-1], hr)
 
 
 def test_without_pairs_a_method_that_degrades_as_the_scanner_scores_better(

@@ -15,7 +15,7 @@ from udeansr.planning.summary import plan_table
 from udeansr.report.charts import line_chart
 from udeansr.report.page import picture, write_page
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
-from udeansr.training.explanations import EXPLANATIONS
+from udeansr.training.explanations import EXPLANATIONS, SAMPLES
 from udeansr.training.log import METRICS, EpochRecord, by_player, duration, read_epochs
 from udeansr.training.run_folder import RunFile, read_run
 
@@ -28,7 +28,7 @@ VALIDATION = {
 }
 """Panels of validation, by their label."""
 
-MOST_PICTURES = 6
+MOST_PICTURES, MOST_SAMPLES = 6, 12
 
 
 def write_training_page(folder: Path, path: Path | None = None) -> Path:
@@ -56,6 +56,7 @@ def write_training_page(folder: Path, path: Path | None = None) -> Path:
         charts=training_charts(history),
         plan=_plan(folder),
         settings=sorted({**run.settings, **vars(run.run)}.items()),
+        samples=_samples(folder),
         pictures=_pictures(folder),
     )
 
@@ -98,7 +99,10 @@ def training_charts(history: Sequence[EpochRecord]) -> list[Markup]:
     charts.append(line_chart("learning rate", rate, "epoch", "learning rate"))
     kinds = dict.fromkeys(kind for entry in history for kind in entry.seconds)
     seconds = {kind: _curve(history, lambda entry, kind=kind: entry.seconds.get(kind)) for kind in kinds}
-    return [*charts, line_chart("time of an epoch", seconds, "epoch", "seconds")]
+    charts.append(line_chart("time of an epoch", seconds, "epoch", "seconds"))
+    if memory := _curve(history, lambda entry: entry.memory_gb):
+        charts.append(line_chart("memory", {"memory": memory}, "epoch", "most in use, GB", from_zero=True))
+    return charts
 
 
 def _curve(history: Sequence[EpochRecord], value: Callable[[EpochRecord], Any]) -> list[tuple[float, float]]:
@@ -137,6 +141,17 @@ def _plan(folder: Path) -> str:
             state = load_checkpoint(folder / name)
             return plan_table(Plan.from_dict(state["plan"], str(folder / name)))
     return ""
+
+
+def _samples(folder: Path) -> list[tuple[str, str]]:
+    """The slice of a validation subject over the epochs, and what to compare it with: label and data URI."""
+    epochs = {int(path.stem.removeprefix("epoch_")): path for path in (folder / SAMPLES).glob("epoch_*.png")}
+    shown = sorted(epochs)
+    shown = shown if len(shown) <= MOST_SAMPLES else [*shown[: MOST_SAMPLES // 2], *shown[-MOST_SAMPLES // 2 :]]
+    labels = [(f"epoch {epoch}", epochs[epoch]) for epoch in shown]
+    labels[:0] = [("tricubic", folder / SAMPLES / "tricubic.png")]
+    labels.append(("HR", folder / SAMPLES / "HR.png"))
+    return [(label, picture(path.read_bytes())) for label, path in labels if path.is_file()]
 
 
 def _pictures(folder: Path) -> list[tuple[str, str]]:

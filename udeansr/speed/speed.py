@@ -11,10 +11,10 @@ import torch
 
 import udeansr
 from udeansr.device import describe_device
+from udeansr.peak_memory import forget_peak, peak_bytes
 from udeansr.planning.plan import Plan
 from udeansr.speed.measured_training import MeasuredTraining, Variant
 from udeansr.speed.peak import convolution_peak, matrix_peak
-from udeansr.speed.peak_memory import forget_peak, peak_bytes
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Maps that explain what a method has learnt, kept on disk and drawn."""
+"""Pictures of a training: SR of a validation subject over the epochs, and maps that explain what was learnt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from udeansr.batches.slabs import seen
@@ -18,6 +19,9 @@ from udeansr.training.validation import Split
 
 EXPLANATIONS = "explanations"
 """The folder, in that of the training."""
+
+SAMPLES = "samples"
+"""The folder of a slice's SR over the epochs."""
 
 
 def write_explanations(method: Method, split: Split, device: torch.device, precision: str, folder: Path) -> list[Path]:
@@ -43,6 +47,25 @@ def write_explanations(method: Method, split: Split, device: torch.device, preci
         draw_maps(maps, own / f"{hr.name}.png")
         drawn.append(own / f"{hr.name}.png")
     return drawn
+
+
+def is_sampled(epoch: int, epochs: int) -> bool:
+    """Whether an epoch leaves a sample: the first ones, each power of two, the last."""
+    return epoch & (epoch - 1) == 0 or epoch == epochs
+
+
+def write_sample(plane: np.ndarray, orientation: str, path: Path) -> None:
+    """Write a slice as a grey picture, whole or not at all: 0 is black, 1 white, head or face up, right on the left.
+
+    Args:
+        plane: (Y, X), normalised.
+        orientation: of (Z, Y, X), the letters that they run to.
+        path: the PNG.
+    """
+    rows, columns = (-1 if letter in "SAR" else 1 for letter in orientation[1:])
+    grey = np.clip(np.nan_to_num(plane[::rows, ::columns]) * 255, 0, 255).astype(np.uint8)
+    with whole_file(path) as partial:
+        Image.fromarray(np.ascontiguousarray(grey)).save(partial, "PNG")
 
 
 def explain(

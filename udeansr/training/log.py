@@ -41,6 +41,7 @@ class EpochRecord:
         validation: scores of the averaged weights; None where one is no finite number.
         learning_rate: of the epoch.
         seconds: "computing", "waiting" for batches, "validation".
+        memory_gb: most that was in use in the epoch (:mod:`udeansr.peak_memory`), GB; None where nobody says.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class EpochRecord:
     validation: dict[str, float | list[float | None] | None]
     learning_rate: float
     seconds: dict[str, float]
+    memory_gb: float | None = None
 
     def line(self) -> str:
         """The epoch as JSON, in one line."""

@@ -16,6 +16,7 @@ from udeansr.batches.loader import slab_batches
 from udeansr.device import memory_guard, non_finite
 from udeansr.errors import UdeansrError
 from udeansr.lock import LOCK_FILE, check_held
+from udeansr.peak_memory import forget_peak, peak_bytes
 from udeansr.training.checkpoint import (
     BEST,
     FINAL,
@@ -27,7 +28,7 @@ from udeansr.training.checkpoint import (
     random_state_kept,
     save_checkpoint,
 )
-from udeansr.training.explanations import write_explanations
+from udeansr.training.explanations import SAMPLES, is_sampled, write_explanations, write_sample
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import EpochRecord, RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.loss_reader import LossReader
@@ -126,6 +127,7 @@ class TrainingLoop:
         starts = self._trainer.method.stage_starts
         learning_rate = cosine_learning_rate(progress.epoch, self._epochs, self._learning_rate, stage_starts=starts)
         self._times = {"computing": 0.0, "waiting": 0.0}
+        forget_peak(self._trainer.device)
         done = progress.iteration - progress.epoch * self._length
         with epoch_bar(progress.epoch + 1, self._epochs, done, self._length) as bar:
             while done < self._length:
@@ -219,11 +221,21 @@ class TrainingLoop:
     ) -> None:
         times = {**self._times, "validation": self._validation_seconds}
         rounded = {name: round(seconds, 3) for name, seconds in times.items()}
-        entry = EpochRecord(epoch, iterations, losses, scores, learning_rate, rounded)
+        peak = peak_bytes(self._trainer.device)
+        entry = EpochRecord(epoch, iterations, losses, scores, learning_rate, rounded, peak and peak / 1e9)
         self._log.record(entry)
         logger.info("%s", epoch_line(entry, self._epochs, self._seconds_left()))
+        self._write_samples(epoch)
         if epoch:
             warn_of_shift(scores)
+
+    def _write_samples(self, epoch: int) -> None:
+        """Keep how the middle slice of a validation subject looks by now, and before training what to compare with."""
+        pictures = {} if epoch else self._validator.references()
+        if self._validator.sample is not None and is_sampled(epoch, self._epochs):
+            pictures[f"epoch_{epoch:04d}"] = self._validator.sample
+        for name, plane in pictures.items():
+            write_sample(plane, self._record.plan.orientation, self._folder / SAMPLES / f"{name}.png")
 
     def _save(self, name: str) -> None:
         """Write a checkpoint, unless the weights are spoilt: the last good one stays."""

@@ -15,7 +15,7 @@ from udeansr.paths import RUN_FILE
 from udeansr.strict_json import read_json_as, write_json
 from udeansr.training.checkpoint import BEST, FINAL, LATEST, load_checkpoint
 from udeansr.training.computed import Computed
-from udeansr.training.explanations import EXPLANATIONS
+from udeansr.training.explanations import EXPLANATIONS, SAMPLES
 from udeansr.training.log import LOG, METRICS, PROGRESS, TENSORBOARD, read_epochs
 from udeansr.training.settings import RunSettings, TrainingRecord
 
@@ -46,7 +46,7 @@ def open_run_folder(folder: Path, mode: str) -> dict[str, Any] | None:
         return load_checkpoint(folder / LATEST)
     for file in files:
         file.unlink(missing_ok=True)
-    for name in (TENSORBOARD, EXPLANATIONS):
+    for name in (TENSORBOARD, EXPLANATIONS, SAMPLES):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return None

@@ -99,11 +99,13 @@ class Validator:
 
     Attributes:
         rule: in words, what ``score`` is; the checkpoint of the highest score is the best.
+        sample: of the last call, (Y, X): the middle slice of the first LR's SR; None before.
     """
 
     def __init__(self, split: Split, scale: Scale, device: torch.device, precision: str) -> None:
         """Keep the volumes; nothing is computed yet."""
         self._split, self._scale, self._device, self._precision = split, scale, device, precision
+        self.sample: np.ndarray | None = None
         hr, lr = len(split.validation_hr), len(split.validation_lr)
         if split.paired:
             self.rule = f"best is chosen by SSIM (2-D, as in the paper); validation pairs: {lr}"
@@ -122,6 +124,7 @@ class Validator:
             along (Z, Y, X) in HR voxels. With pairs ``psnr`` (dB) and ``ssim``; without, ``cycle_psnr``,
             ``cycle_ssim`` (HR, degraded, super-resolved, against itself) and ``spectrum_distance`` (decades).
         """
+        self.sample = None
         return self._with_pairs(method, between) if self._split.paired else self._without_pairs(method, between)
 
     def tricubic(self) -> dict[str, float]:
@@ -131,10 +134,16 @@ class Validator:
         pairs = zip(self._split.validation_lr, self._split.validation_hr, strict=True)
         return _mean([_likeness(tricubic(np.array(lr.voxels), self._scale), hr.voxels) for lr, hr in pairs])
 
+    def references(self) -> dict[str, np.ndarray]:
+        """What a sample is to be looked at beside: that slice of the LR, tricubic, and with pairs of HR."""
+        found = {"tricubic": _middle(tricubic(np.array(self._split.validation_lr[0].voxels), self._scale))}
+        return found | ({"HR": _middle(self._split.validation_hr[0].voxels)} if self._split.paired else {})
+
     def _with_pairs(self, method: Method, between: Callable[[], None]) -> dict[str, Any]:
         likeness, shifts = [], []
         for lr, hr in zip(self._split.validation_lr, self._split.validation_hr, strict=True):
             sr = self._super_resolve(method, np.array(lr.voxels), between)
+            self.sample = _middle(sr) if self.sample is None else self.sample
             likeness.append(_likeness(sr, hr.voxels))
             shifts.append(shift_voxels(sr, lr.voxels, self._scale))
         scores = _mean(likeness)
@@ -152,6 +161,7 @@ class Validator:
         shifts = []
         for case in self._split.validation_lr:
             sr = self._super_resolve(method, np.array(case.voxels), between)
+            self.sample = _middle(sr) if self.sample is None else self.sample
             shifts.append(shift_voxels(sr, case.voxels, self._scale))
         real_spectra = [log_spectrum(case.voxels) for case in self._split.validation_lr]
         cycle = {f"cycle_{name}": value for name, value in _mean(likeness).items()}
@@ -193,6 +203,10 @@ def warn_of_shift(scores: dict[str, Any]) -> None:
 def _likeness(sr: np.ndarray, hr: np.ndarray) -> dict[str, float]:
     sr = np.maximum(sr, 0)  # as images are written
     return {"psnr": psnr(sr, np.asarray(hr)), "ssim": ssim_2d(sr, np.asarray(hr))}
+
+
+def _middle(volume: np.ndarray) -> np.ndarray:
+    return np.array(volume[len(volume) // 2], np.float32)
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:

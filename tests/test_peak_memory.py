@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from udeansr.speed import peak_memory
-from udeansr.speed.peak_memory import forget_peak, peak_bytes
+from udeansr import peak_memory
+from udeansr.peak_memory import forget_peak, peak_bytes
 
 CPU = torch.device("cpu")
 MANY = 200 * 2**20
