@@ -29,13 +29,12 @@ def test_the_words_reach_the_work_and_the_page_is_named(ended, monkeypatch, caps
     monkeypatch.setattr(library, "write_report", lambda *words, **named: given.append((*words, named)))
     Path("sr").mkdir()
     assert ended("sr", "-i", "lr", "--processes", "1") == 0
-    assert (
-        ended("sr", "-i", "lr", "-r", "hr", "--lesions", "ms", "-o", "a.html", "--title", "B", "--processes", "3") == 0
-    )
-    sr, lr, hr, lesions = map(Path, ("sr", "lr", "hr", "ms"))
+    more = ("--lesions", "ms", "--other", "sr2", "-o", "a.html", "--title", "B", "--processes", "3")
+    assert ended("sr", "-i", "lr", "-r", "hr", *more) == 0
+    sr, lr, hr, lesions, other = map(Path, ("sr", "lr", "hr", "ms", "sr2"))
     assert given == [
-        ((sr, lr, None, None), sr / "report.html", "Super-resolution", {"processes": 1}),
-        ((sr, lr, hr, lesions), Path("a.html"), "B", {"processes": 3}),
+        ((sr, lr, None, None, None), sr / "report.html", "Super-resolution", {"processes": 1}),
+        ((sr, lr, hr, lesions, other), Path("a.html"), "B", {"processes": 3}),
     ]
     assert capsys.readouterr().out.splitlines() == ["sr/report.html", "a.html"]
 

@@ -57,6 +57,13 @@ def test_the_lesion_has_a_row_with_its_contrast_in_each_image(report):
     assert float(row[1]) > 100
 
 
+def test_the_sr_of_another_run_says_up_to_where_they_agree(case):
+    shown = report_case(CaseFiles("a", case["sr"], case["lr"], other=case["hr"]), "k", 1e9)
+    (fact,) = (value for name, value, _ in shown.facts if name == "two runs agree to")
+    assert fact.endswith(" mm") and fact.count("×") == 2
+    assert "Fourier ring correlation" in shown.charts[-1] and "1/7" in shown.charts[-1]
+
+
 def test_without_lr_and_hr_there_is_still_a_page(case):
     report = report_case(CaseFiles("a", case["sr"]), "k", 1e9)
     assert report.warnings == () and report.numbers == {}

@@ -38,6 +38,10 @@ def test_what_belongs_to_each_case_is_found_by_its_name(folders):
     a, b, c = find_cases(folders / "sr", folders / "lr", folders / "hr")
     assert [one.name for one in (a, b, c)] == ["a", "b", "c"]
     assert a.uncertainty == folders / "sr" / "uncertainty" / "a.nii.gz" and b.uncertainty is None
+    (one, *_) = find_cases(folders / "sr", folders / "lr", other=folders / "hr")
+    assert one.other == folders / "hr" / "a.nii.gz" and a.other is None
+    with pytest.raises(UdeansrError, match="give it with -i"):
+        find_cases(folders / "sr", other=folders / "hr")
     assert a.hr == folders / "hr" / "a.nii.gz" and b.hr is None and b.lr == folders / "lr" / "b.nii.gz"
 
 

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from udeansr.degradation.kspace import truncate_kspace
 from udeansr.image.files import read_volume
 from udeansr.image.grid import Scale, sr_geometry
 from udeansr.image.resampling import sinc
 from udeansr.image.volume import Geometry, Volume
 from udeansr.report.pair import Pair, make_pair
-from udeansr.report.spectra import axis_spectra, resolved_mm
+from udeansr.report.spectra import AGREED, agreements, axis_spectra, resolved_mm
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +55,20 @@ def test_an_interpolated_axis_is_found_to_resolve_no_more_than_before(factor, ca
     fine = Volume(sinc(lr.voxels, scale), geometry)
     found = resolved_mm(fine.voxels, 0, geometry.spacing_mm[0], factor)
     assert found == pytest.approx(lr.geometry.spacing_mm[0], rel=0.15)
+
+
+def test_two_runs_agree_up_to_where_each_begins_to_invent(case):
+    pair = make_pair(read_volume(case["lr"]), read_volume(case["hr"]))
+    rng = np.random.default_rng(0)
+    kept = sinc(truncate_kspace(pair.sr, pair.scale), pair.scale)
+
+    def invented() -> np.ndarray:
+        noise = 0.3 * rng.standard_normal(pair.sr.shape).astype(np.float32)
+        return kept + noise - sinc(truncate_kspace(noise, pair.scale), pair.scale)
+
+    runs = replace(pair, sr=invented())
+    for axis, lr_mm in zip(agreements(runs, invented()), pair.geometry.spacing_mm, strict=True):
+        inside = np.array(axis.frequency) < 0.4 / lr_mm
+        assert (np.array(axis.correlation)[inside] > 0.9).all() and axis.correlation[-1] < AGREED
+        assert axis.mm == pytest.approx(lr_mm, rel=0.15)
+    assert [axis.mm for axis in agreements(runs, runs.sr)] == list(pair.fine.spacing_mm)

@@ -17,6 +17,9 @@ def report(
     lr: Annotated[Path | None, typer.Option("-i", "--input", help="The LR they were made of, by name.")] = None,
     hr: Annotated[Path | None, typer.Option("-r", "--hr", help="The truth, by name, where there is one.")] = None,
     lesions: Annotated[Path | None, typer.Option(help="Masks of lesions, by name: their contrast and volume.")] = None,
+    other: Annotated[
+        Path | None, typer.Option(help="SR of the same LR by another run, by name: up to where the two agree.")
+    ] = None,
     training: Annotated[
         Path | None, typer.Option(help="Instead of SR: the folder of a training; its losses, scores, plan.")
     ] = None,
@@ -55,7 +58,7 @@ def report(
         from udeansr.report.run_report import PAGE, find_cases, write_report
 
         assert sr is not None
-        cases = find_cases(sr, lr, hr, lesions)
+        cases = find_cases(sr, lr, hr, lesions, other)
         path = output or (sr if sr.is_dir() else sr.parent) / PAGE
         write_report(cases, path, title, processes=worker_processes(processes))
     print(path)

@@ -24,7 +24,7 @@ from udeansr.report.findings import hr_warnings, in_band_db, lr_warnings, predic
 from udeansr.report.lesions import Lesion, measure_lesions
 from udeansr.report.pair import Pair, make_pair
 from udeansr.report.scene import CaseImages, Maps, Scene, make_scene
-from udeansr.report.spectra import DIRECTIONS, AxisSpectra, axis_spectra
+from udeansr.report.spectra import AGREED, DIRECTIONS, AxisSpectra, agreements, axis_spectra
 from udeansr.report.support import Support, measure_support
 from udeansr.report.thumbnail import thumbnails
 from udeansr.strict_json import read_json
@@ -41,6 +41,7 @@ class CaseFiles:
         name: of the case.
         sr: the image.
         lr, hr, uncertainty, lesions, sidecar: what else there is; None where there is none.
+        other: SR of the same LR by another run.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CaseFiles:
     uncertainty: Path | None = None
     lesions: Path | None = None
     sidecar: Path | None = None
+    other: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ def report_case(files: CaseFiles, key: str, most_bytes: float, scores: Mapping[s
         found.maps["uncertainty"] = Maps(doubt, "uncertainty", "", "heat", most)
     if lr is not None:
         try:
-            _tell_pair(found, make_pair(lr, sr), hr)
+            pair = make_pair(lr, sr)
+            _tell_pair(found, pair, hr)
+            if files.other is not None:
+                _tell_agreement(found, pair, read_volume(files.other))
         except ValueError as error:
             raise UdeansrError(
                 f"{files.sr}: cannot be held against its LR ({error}); give the LR it was made of"
@@ -183,6 +188,19 @@ def _tell_pair(found: _Found, pair: Pair, hr: Volume | None) -> None:
         Volume(support.doubt.astype(np.float32), pair.geometry), "doubt", "std", "heat", MOST_DOUBT
     )
     found.maps["contradiction"] = Maps(contradiction, "degraded SR less LR", "std", "signed", MOST_CONTRADICTION)
+
+
+def _tell_agreement(found: _Found, pair: Pair, other: Volume) -> None:
+    """Up to where SR and that of another run agree."""
+    agreed = agreements(pair, pair.on_sr_grid(other))
+    curves = {axis.direction: list(zip(axis.frequency, axis.correlation, strict=True)) for axis in agreed}
+    ends = [min(axis.frequency[0] for axis in agreed), max(axis.frequency[-1] for axis in agreed)]
+    curves["1/7"] = [(frequency, AGREED) for frequency in ends]
+    title = "Fourier ring correlation of two runs"
+    found.charts.append(line_chart(title, curves, "cycles per mm", "correlation", from_zero=True))
+    names = ", ".join(axis.direction for axis in agreed)
+    meaning = f"of this SR and that of another run, along {names}; finer than this at least one invents"
+    found.facts.append(("two runs agree to", _mm([axis.mm for axis in agreed]), meaning))
 
 
 def _trust(pair: Pair, measured: MeasuredDegradation) -> Trust:

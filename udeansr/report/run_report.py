@@ -39,7 +39,11 @@ NUMBERS = {
 
 
 def find_cases(
-    sr: Path, lr: Path | None = None, hr: Path | None = None, lesions: Path | None = None
+    sr: Path,
+    lr: Path | None = None,
+    hr: Path | None = None,
+    lesions: Path | None = None,
+    other: Path | None = None,
 ) -> list[CaseFiles]:
     """The cases of a folder of SR; what belongs to each is found by its name.
 
@@ -48,19 +52,22 @@ def find_cases(
         lr: folder of images of the same names, or one image; None where there is none.
         hr: as for LR; may be there for some of the cases only.
         lesions: masks; as for HR.
+        other: SR of the same LR by another run; as for HR, and only beside LR.
     Raises:
         UdeansrError: if there is no image, or an SR has no LR.
     """
     images = {case_name(path): path for path in list_images(sr)}
     partners = {
         kind: {} if folder is None else _partners(folder, images)
-        for kind, folder in (("lr", lr), ("hr", hr), ("lesions", lesions))
+        for kind, folder in (("lr", lr), ("hr", hr), ("lesions", lesions), ("other", other))
     }
     if lr is not None and (alone := sorted(set(images) - set(partners["lr"]))):
         raise UdeansrError(
             f"{len(alone)} of {sr} have no image of their name in {lr}: {', '.join(alone[:5])}; expected the LR of "
             "each; give the folder they were made of with -i"
         )
+    if other is not None and lr is None:
+        raise UdeansrError("the SR of another run is compared beside the LR; expected their folder; give it with -i")
     home = sr if sr.is_dir() else sr.parent
     doubts = home / UNCERTAINTY
     found = []
@@ -75,6 +82,7 @@ def find_cases(
                 uncertainty=doubt if doubt.exists() else None,
                 lesions=partners["lesions"].get(name),
                 sidecar=sidecar if sidecar.is_file() else None,
+                other=partners["other"].get(name),
             )
         )
     return found

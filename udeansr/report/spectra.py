@@ -1,4 +1,4 @@
-"""Spectra of LR, SR and HR along each axis, and up to where an image resolves anything."""
+"""Spectra of LR, SR and HR along each axis, up to where an image resolves anything, and two runs agree."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from udeansr.degradation.kspace import truncate_kspace
-from udeansr.degradation.spectrum import log_spectrum
+from udeansr.degradation.spectrum import log_spectrum, taper
 from udeansr.degradation.true_resolution import resolved_fraction
 from udeansr.image.grid import Scale
 from udeansr.image.resampling import tricubic
 from udeansr.report.pair import Pair
 
 MOST_BINS = 32
+AGREED = 1 / 7
+"""Least Fourier ring correlation of two halves that counts as agreement (Rosenthal and Henderson, 2003)."""
+
 DIRECTIONS = {"L": "left-right", "R": "left-right", "A": "front-back", "P": "front-back", "S": "head-feet"}
 DIRECTIONS["I"] = DIRECTIONS["S"]
 """Names of axes by the letter that they run to."""
@@ -93,6 +96,50 @@ def resolved_mm(voxels: np.ndarray, axis: int, spacing_mm: float, factor: int) -
         if part < 1:
             return spacing_mm * merged / part
     return spacing_mm / resolved_fraction(voxels, axis)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Up to where two runs agree along one axis.
+
+    Attributes:
+        direction: left-right, front-back or head-feet.
+        frequency: centres of the bins, cycles a mm.
+        correlation: Fourier ring correlation, at most 1.
+        mm: the voxel that it is worth: half a wave where the correlation falls below :data:`AGREED`, or the spacing.
+    """
+
+    direction: str
+    frequency: tuple[float, ...]
+    correlation: tuple[float, ...]
+    mm: float
+
+
+def agreements(pair: Pair, other: np.ndarray) -> tuple[Agreement, ...]:
+    """The Fourier ring correlation of SR with that of another run along (Z, Y, X), over the LR's band along the others.
+
+    Args:
+        pair: LR and SR.
+        other: SR of the same LR by another run, on the grid of SR.
+    """
+    found = []
+    for axis, (letter, mm) in enumerate(zip(pair.geometry.orientation, pair.fine.spacing_mm, strict=True)):
+        across = Scale(*(1 if i == axis else s for i, s in enumerate(pair.scale.zyx)))
+        one, two = (np.fft.fftn(taper(truncate_kspace(image, across))[0]) for image in (pair.sr, other))
+        length, rest = pair.sr.shape[axis], tuple(i for i in range(3) if i != axis)
+        bins = min(MOST_BINS, length // 3)
+        place = np.minimum((2 * bins * np.abs(np.fft.fftfreq(length))).astype(int), bins - 1)
+        cross, first, second = (
+            np.bincount(place, values.sum(rest), bins)
+            for values in (np.real(one * np.conj(two)), np.square(np.abs(one)), np.square(np.abs(two)))
+        )
+        kept = first * second > 0
+        frequency = ((np.arange(bins) + 0.5) / bins * 0.5 / mm)[kept]
+        correlation = (cross[kept] / np.sqrt(first[kept] * second[kept])).astype(float)
+        below = np.flatnonzero(correlation < AGREED)
+        reached = max(mm, 0.5 / frequency[below[0]]) if below.size else mm
+        found.append(Agreement(DIRECTIONS[letter], tuple(frequency), tuple(correlation), float(reached)))
+    return tuple(found)
 
 
 def _curve(voxels: np.ndarray, axis: int, spacing_mm: float) -> Curve:
