@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "udeansr"
 FLOORS = [
     {"errors"},
-    {"files", "progress", "paths", "device", "peak_memory"},
+    {"files", "progress", "paths", "device", "peak_memory", "distributed"},
     {"strict_json", "parallel", "lock", "networks", "losses"},
     {"image"},
     {"degradation"},

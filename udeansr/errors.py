@@ -10,7 +10,12 @@ class UdeansrError(Exception):
 
     The message is one line for each fault: what was found, what was expected, what to do.
     The command line prints it without a traceback and exits with status 2.
+
+    Attributes:
+        told: whether another process of the same command prints it.
     """
+
+    told = False
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ def progress_bar(
     initial: int = 0,
     leave: bool = True,
     delay: float = 0.0,
+    shown: bool = True,
 ) -> ProgressBar:
     """A progress bar on standard error, for long work; a context manager on which to call ``update``.
 
@@ -36,8 +37,10 @@ def progress_bar(
         initial: steps that are done already.
         leave: whether the finished bar stays.
         delay: seconds before the bar is shown, so that short work shows none.
+        shown: whether there is any bar.
     """
     options: dict[str, Any] = {"desc": description, "total": total, "unit": unit, "initial": initial, "leave": leave}
+    options["disable"] = not shown
     if sys.stderr.isatty():
         return tqdm(**options, delay=delay, mininterval=_TERMINAL_SECONDS)
     return _LogLines(**options, delay=LOG_SECONDS, mininterval=LOG_SECONDS, miniters=1, bar_format=_LOG_FORMAT)

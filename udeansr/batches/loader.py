@@ -33,6 +33,7 @@ def slab_batches(
     seed: int,
     first: int,
     count: int,
+    share: range | None = None,
     workers: int = 0,
     augment: bool = True,
     degraded: bool = False,
@@ -40,7 +41,8 @@ def slab_batches(
 ) -> Generator[Batch, None, None]:
     """Draw batches number ``first`` to ``first + count - 1`` of a run.
 
-    Batch i depends on ``seed`` and i alone: not on the number of workers, nor on where the run was continued.
+    Element j of batch i depends on ``seed``, i and j alone: not on the number of workers, nor on where the run was
+    continued, nor on the processes that share a batch.
     Workers end at the last batch, at an error, and when the generator is closed or forgotten.
 
     Args:
@@ -50,6 +52,7 @@ def slab_batches(
         seed: of the run.
         first: number of the first batch.
         count: how many.
+        share: elements of each batch that are wanted; None: all.
         workers: processes that make batches ahead; 0 makes each when it is asked for.
         augment: mirror and rotate each slab, change the gain of each pair of slabs.
         degraded: whether batches hold the LR of their HR slabs as well, see :class:`Batch`.
@@ -64,7 +67,7 @@ def slab_batches(
     if min(seed, first, count, workers) < 0:
         raise ValueError(f"seed {seed}, first {first}, count {count}, workers {workers}: expected no negative number")
     loader = DataLoader(
-        SlabBatches(hr_cases, lr_cases, configuration, seed, augment, degraded),
+        SlabBatches(hr_cases, lr_cases, configuration, seed, augment, degraded, share),
         batch_size=None,
         sampler=range(first, first + count),
         num_workers=min(workers, count),
@@ -79,7 +82,7 @@ class SlabBatches(Dataset):
     """All batches of a run: item i is batch number i, whichever process makes it.
 
     Args:
-        hr_cases, lr_cases, configuration, seed, augment, degraded: as for :func:`slab_batches`.
+        hr_cases, lr_cases, configuration, seed, augment, degraded, share: as for :func:`slab_batches`.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class SlabBatches(Dataset):
         seed: int,
         augment: bool,
         degraded: bool = False,
+        share: range | None = None,
     ) -> None:
         task, size = configuration.task, configuration.size
         slab = (task.slab_slices, *size.patch_size)
@@ -100,7 +104,7 @@ class SlabBatches(Dataset):
         self._shapes = dict(self._slab_shapes)
         if degraded:
             self._shapes["degraded"] = (task.input_slices, *size.patch_size)
-        self._batch_size, self._rotate90 = size.batch_size, task.rotate90
+        self._share, self._rotate90 = range(size.batch_size) if share is None else share, task.rotate90
         self._seed, self._augment, self._degraded = seed, augment, degraded
         self._arrays: dict[Path, tuple[np.ndarray, ...]] = {}
 
@@ -114,16 +118,16 @@ class SlabBatches(Dataset):
             return _failure(error)
 
     def _draw_batch(self, number: int) -> Batch:
-        rng = np.random.default_rng((self._seed, number))
-        drawn = {name: np.empty((self._batch_size, *shape), np.float32) for name, shape in self._shapes.items()}
-        for element in range(self._batch_size):
+        drawn = {name: np.empty((len(self._share), *shape), np.float32) for name, shape in self._shapes.items()}
+        for place, element in enumerate(self._share):
+            rng = np.random.default_rng((self._seed, number, element))
             gain = np.float32(draw_gain(rng)) if self._augment else np.float32(1)
             for name, cases in self._cases.items():
                 case = cases[int(rng.integers(len(cases)))]
                 pair = name == "hr" and self._degraded
                 slabs = self._draw_pair(case, rng) if pair else {name: self._draw_slab(case, name, rng)}
                 for key, slab in slabs.items():
-                    np.multiply(slab, gain, out=drawn[key][element])
+                    np.multiply(slab, gain, out=drawn[key][place])
         return Batch(**{name: torch.from_numpy(slabs) for name, slabs in drawn.items()})
 
     def _draw_slab(self, case: PreprocessedCase, name: str, rng: np.random.Generator) -> np.ndarray:

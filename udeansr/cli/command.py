@@ -53,7 +53,8 @@ def ending_well(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         try:
             function(*arguments, **options)
         except UdeansrError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            if not error.told:
+                print(f"{name}: {error}", file=sys.stderr)
             sys.exit(USER_ERROR)
         except OSError as error:
             if error.errno not in DISK_ERRORS:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from udeansr import distributed
 from udeansr.cli.command import command_line
 from udeansr.cli.options import PreprocessedOption, ResultsOption, writing_mode
 from udeansr.errors import UdeansrError
@@ -47,6 +50,16 @@ NameOption = Annotated[
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
 PrecisionOption = Annotated[str | None, typer.Option(help="auto, bf16, fp16 or fp32. [default: auto]")]
 WorkersOption = Annotated[int | None, typer.Option(help="Processes that prepare batches. [default: 0]")]
+NumGpusOption = Annotated[
+    int, typer.Option(min=1, help="GPUs of this machine that share each batch; with --device cpu: processes.")
+]
+SyncBatchnormOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--sync-batchnorm/--no-sync-batchnorm",
+        help="Of several processes: whether discriminators normalise over the whole batch. [default: yes]",
+    ),
+]
 ClipOption = Annotated[float | None, typer.Option(help="Largest norm of a player's gradient. [default: none]")]
 EmaOption = Annotated[
     float | None, typer.Option(help="Decay of the averaged weights; 0: none. [default: the method's, 0.999]")
@@ -93,6 +106,8 @@ def train(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     workers: WorkersOption = None,
+    num_gpus: NumGpusOption = 1,
+    sync_batchnorm: SyncBatchnormOption = None,
     clip: ClipOption = None,
     ema: EmaOption = None,
     augment: AugmentOption = None,
@@ -112,6 +127,7 @@ def train(
     learning = {"learning_rate": learning_rate, "clip": clip, "ema_decay": ema, "augment": augment, "seed": seed}
     learning["batch_size"] = batch_size
     where = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
+    where["sync_batchnorm"] = sync_batchnorm
     watching = {"tensorboard": tensorboard, "validation_cases": validation_cases}
     times = {"checkpoint_minutes": checkpoint_minutes, "max_minutes": max_minutes}
     flags = {key: value for key, value in (size | learning | where | watching | times).items() if value is not None}
@@ -119,14 +135,43 @@ def train(
         raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
     runs = _runs(method, name, seed, seeds)
-    _set_threads()
     if report:
         _check_has_page(method)
-    for one in _configurations(dataset, configuration, preprocessed):
-        for run, own in runs.items():
-            folder = _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
-            if report:
-                _write_page(folder)
+    if _start_together(num_gpus, device or "auto", sync_batchnorm):
+        return
+    with distributed.joined(device or "auto"):
+        _set_threads()
+        for one in _configurations(dataset, configuration, preprocessed):
+            for run, own in runs.items():
+                folder = _train(dataset, one, method, run, set_ or [], flags | own, mode, preprocessed, results)
+                if report:
+                    distributed.on_leader(partial(_write_page, folder))
+
+
+def _start_together(processes: int, device: str, sync_batchnorm: bool | None) -> bool:
+    """Start this command again in several processes, and wait for them; whether that was asked for and is done."""
+    if distributed.was_started_together():
+        there = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+        if processes not in (1, there):
+            raise UdeansrError(f"--num-gpus {processes}, but torchrun started {there} processes here; leave it out")
+        return False
+    if processes == 1:
+        if sync_batchnorm is not None:
+            raise UdeansrError("--sync-batchnorm is of several processes; give --num-gpus, or leave it out")
+        return False
+    if device != "cpu":
+        import torch
+
+        there = torch.cuda.device_count()
+        if there < processes or device not in ("auto", "cuda"):
+            raise UdeansrError(
+                f"--num-gpus {processes} --device {device}: this machine has {there} GPUs; expected as many at least "
+                "and --device auto or cuda; --device cpu shares the work among processes of the CPU"
+            )
+    program = (sys.executable, "-c", "from udeansr.cli.train import main; main()", *sys.argv[1:])
+    if status := distributed.start_together(processes, program):
+        raise typer.Exit(status)
+    return True
 
 
 def _check_has_page(method: str) -> None:
@@ -206,8 +251,8 @@ def _train(
     settings = parse_settings(method, assignments)
     output = models.folder / folder.name / configuration / name
     run = from_json(RunSettings, flags, "the options")
-    if mode == "continue" and (output / RUN_FILE).is_file():
-        saved = read_run(output)
+    is_there = mode == "continue" and (output / RUN_FILE).is_file()
+    if saved := distributed.on_leader(lambda: read_run(output) if is_there else None):
         _check_minutes(saved.run.minutes, flags, output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
         if not assignments:
@@ -232,7 +277,8 @@ def _train(
     try:
         final = train(folder, plan, configuration, method, settings, run, output, mode)
     except StoppedError as stop:
-        print(f"udeansr_train: {stop}", file=sys.stderr)
+        if distributed.is_leader():
+            print(f"udeansr_train: {stop}", file=sys.stderr)
         raise typer.Exit(stop.exit_status) from None
     _tell_next(final, f"-d {dataset} -c {configuration} --name {name}", models.flag)
     return output

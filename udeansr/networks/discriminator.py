@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from udeansr import distributed
+from udeansr.device import without_autocast
 
 Normalization = Literal["none", "batch", "instance", "spectral"]
 
@@ -20,15 +23,56 @@ SLOPE = 0.2
 """Of LeakyReLU below zero."""
 
 
-class _BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that does not count its batches: with a fixed momentum nothing depends on their number."""
+class _MeanOfAll(torch.autograd.Function):
+    """The mean of a tensor over all processes, through which gradients reach what each of them has put in."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """Own values -> the mean of all."""
+        return distributed.average(values.clone())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Each loss counts as much as it does in the mean of the losses of all processes."""
+        return distributed.average(gradients[0].clone())
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that does not count its batches: with a fixed momentum nothing depends on their number.
+
+    Attributes:
+        synchronized: whether the shares of several processes (:mod:`udeansr.distributed`) are normalised as the one
+            batch that they are, and not each alone.
+    """
+
+    synchronized = True
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, Y, X) -> the same shape."""
         assert self.momentum is not None, "without a momentum batches would have to be counted"
+        if self.training and self.synchronized and distributed.size() > 1:
+            return self._normalized_together(input)
         return F.batch_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )
+
+    def _normalized_together(self, shares: Tensor) -> Tensor:
+        """The same with the mean and the variance of all processes' shares, which are of one size; in float32.
+
+        Torch's SyncBatchNorm does this on CUDA alone.
+        """
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        with without_autocast(shares.device):
+            values = shares.float()
+            mean = _MeanOfAll.apply(values.mean((0, 2, 3)))
+            centred = values - mean[:, None, None]
+            variance = _MeanOfAll.apply(centred.square().mean((0, 2, 3)))
+            with torch.no_grad():
+                count = distributed.size() * values.numel() // values.shape[1]
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
+            scale = self.weight.float() * torch.rsqrt(variance + self.eps)
+            return (centred * scale[:, None, None] + self.bias.float()[:, None, None]).to(shares.dtype)
 
 
 class Discriminator(nn.Module):
@@ -58,7 +102,7 @@ class Discriminator(nn.Module):
             normalized = normalization in ("batch", "instance")
             layers.append(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=not normalized))
             if normalization == "batch":
-                layers.append(_BatchNorm2d(outputs))
+                layers.append(BatchNorm2d(outputs))
             elif normalization == "instance":
                 layers.append(nn.InstanceNorm2d(outputs, affine=True))
             layers.append(nn.LeakyReLU(SLOPE, inplace=True))
@@ -94,7 +138,7 @@ class Discriminator(nn.Module):
             groups: how many; batch normalisation sees each alone.
         """
         for layer in self.layers:
-            if isinstance(layer, _BatchNorm2d) and groups > 1:
+            if isinstance(layer, BatchNorm2d) and groups > 1:
                 patches = torch.cat([layer(group) for group in patches.chunk(groups)])
             else:
                 patches = layer(patches)

@@ -16,7 +16,9 @@ from pathlib import Path
 import torch
 
 import udeansr
+from udeansr import distributed
 from udeansr.device import describe_device
+from udeansr.strict_json import PositiveInt
 
 ROOT = Path(udeansr.__file__).parents[1]
 
@@ -33,6 +35,7 @@ class Computed:
         packages: versions of what udeansr depends on, by name.
         commit: of udeansr, with ``-dirty`` where files were changed; None where it was installed without.
         command: as it was typed; empty where it was called from Python.
+        processes: that trained together.
     """
 
     device: str
@@ -43,20 +46,29 @@ class Computed:
     packages: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
     command: str = ""
+    processes: PositiveInt = 1
 
     @classmethod
     def here(cls, device: torch.device, precision: str) -> Computed:
         """What is computed by this process."""
         machine = f"{describe_device(device)}, {platform.platform()}"
         return cls(
-            str(device), precision, machine=machine, packages=_packages(), commit=_commit(ROOT), command=_command()
+            str(device),
+            precision,
+            machine=machine,
+            packages=_packages(),
+            commit=_commit(ROOT),
+            command=_command(),
+            processes=distributed.size(),
         )
 
     def __str__(self) -> str:
         """All but the other packages, in a line."""
         commit = f" (commit {self.commit})" if self.commit else ""
         versions = f"udeansr {udeansr.__version__}{commit}, torch {self.torch}, Python {self.python}"
-        return f"{versions}, on {self.machine}, in {self.precision}" + (f": {self.command}" if self.command else "")
+        together = f", {self.processes} processes" if self.processes > 1 else ""
+        command = f": {self.command}" if self.command else ""
+        return f"{versions}, on {self.machine}{together}, in {self.precision}{command}"
 
 
 def _packages() -> dict[str, str]:

@@ -20,6 +20,10 @@ class StoppedError(Exception):
         self.signal_number = signal_number
         self.exit_status = 128 + signal_number
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It may have to be told to another process."""
+        return type(self), (self.signal_number, str(self))
+
 
 class Interruption:
     """While open, remembers the first SIGINT or SIGTERM; a second one ends the process as it would without this.

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from udeansr.distributed import is_leader
 from udeansr.errors import UdeansrError
 from udeansr.files import whole_file, write_whole
 from udeansr.progress import ProgressBar, progress_bar
@@ -104,7 +105,7 @@ def epoch_bar(epoch: int, epochs: int, done: int, iterations: int) -> ProgressBa
         done: iterations of it that an earlier call did.
         iterations: it has.
     """
-    return progress_bar(f"epoch {epoch}/{epochs}", iterations, initial=done, leave=False)
+    return progress_bar(f"epoch {epoch}/{epochs}", iterations, initial=done, leave=False, shown=is_leader())
 
 
 def show_losses(bar: ProgressBar, losses: dict[str, float]) -> None:

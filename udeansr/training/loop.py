@@ -11,9 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from udeansr import distributed
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.device import memory_guard, non_finite
+from udeansr.distributed import is_leader, on_leader
 from udeansr.errors import UdeansrError
 from udeansr.lock import LOCK_FILE, check_held
 from udeansr.peak_memory import forget_peak, peak_bytes
@@ -42,14 +44,17 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingLoop:
-    """One call of training, from where its progress stands to its last epoch or the end of its time."""
+    """One call of training, from where its progress stands to its last epoch or the end of its time.
+
+    Several processes (:mod:`udeansr.distributed`) run it in step; the leader alone validates and writes.
+    """
 
     def __init__(
         self,
         trainer: Trainer,
         split: Split,
         validator: Validator,
-        log: RunLog,
+        log: RunLog | None,
         folder: Path,
         record: TrainingRecord,
     ) -> None:
@@ -59,14 +64,16 @@ class TrainingLoop:
             trainer: with the method, as begun or as loaded.
             split: who trains.
             validator: gives each epoch its scores.
-            log: takes each epoch's record.
+            log: takes each epoch's record; the leader's.
             folder: for the checkpoints.
             record: what is trained and how, its run resolved.
         """
         run = record.run
-        assert run.epochs and run.iterations_per_epoch and run.learning_rate, "settings are not resolved"
+        assert run.epochs and run.iterations_per_epoch, "settings are not resolved"
+        assert run.batch_size and run.learning_rate, "settings are not resolved"
         self._epochs, self._length, self._learning_rate = run.epochs, run.iterations_per_epoch, run.learning_rate
         self._trainer, self._split, self._run = trainer, split, run
+        self._share = distributed.share_of_batch(run.batch_size)
         self._validator, self._log, self._folder, self._record = validator, log, folder, record
         self._progress = Progress()
         self._losses = LossReader()
@@ -94,7 +101,7 @@ class TrainingLoop:
             try:
                 if progress.iteration == 0:
                     self._save(LATEST)
-                check_space(self._folder)
+                on_leader(lambda: check_space(self._folder))
                 if progress.iteration == 0:
                     self._validate_first()
                 batches = slab_batches(
@@ -104,6 +111,7 @@ class TrainingLoop:
                     seed=self._run.seed,
                     first=progress.iteration,
                     count=self._epochs * self._length - progress.iteration,
+                    share=self._share,
                     workers=self._run.workers,
                     augment=bool(self._run.augment),
                     degraded=self._trainer.method.uses_degraded,
@@ -112,7 +120,7 @@ class TrainingLoop:
                 with closing(batches):  # type: ignore[type-var]
                     while progress.epoch < self._epochs:
                         self._epoch(batches)
-                        if self._time_is_over():
+                        if self._agreed()[0]:
                             logger.info("the %g minutes of this call are over", self._run.max_minutes)
                             break
             except StoppedError as stop:
@@ -139,10 +147,10 @@ class TrainingLoop:
                 bar.update()
                 if self._losses.is_due() and (losses := self._read_losses()):
                     show_losses(bar, losses)
-                self._interruption.check()
-                if self._time_is_over():
+                time_is_over, is_due = self._agreed()
+                if time_is_over:
                     break
-                if time.monotonic() - self._last_saved > 60 * self._run.checkpoint_minutes:
+                if is_due:
                     self._save(LATEST)
         self._read_losses()
         scores = self._validate()
@@ -158,7 +166,7 @@ class TrainingLoop:
             progress.losses = {}
         if is_best:
             self._save(BEST)
-        self._explain_at_the_end_of_a_stage()
+        on_leader(self._explain_at_the_end_of_a_stage)
         self._save(LATEST)  # last, so that whatever is missing when this is killed is made again
 
     def _explain_at_the_end_of_a_stage(self) -> None:
@@ -180,6 +188,7 @@ class TrainingLoop:
         batch = next(batches)
         received = time.perf_counter()
         self._trainer.method.progress = progress.iteration / (self._epochs * self._length)
+        distributed.seed_share(self._run.seed, progress.iteration)
         with memory_guard(self._trainer.device, f"{len(batch.lr)} slabs of each cohort in a batch", _LESS_MEMORY):
             losses = self._trainer.play(batch, progress.iteration)
         progress.iteration += 1
@@ -192,15 +201,31 @@ class TrainingLoop:
         start = time.perf_counter()
         losses: dict[str, float] = {}
         for iteration, losses in self._losses.read():
-            if trouble := non_finite(losses):
+            if (trouble := non_finite(losses)) and is_leader():
                 raise self._spoilt(trouble, iteration)
             for name, loss in losses.items():
                 self._progress.losses[name] = self._progress.losses.get(name, 0.0) + loss
         self._times["computing"] += time.perf_counter() - start
         return losses
 
+    def _agreed(self) -> tuple[bool, bool]:
+        """What all processes do next: whether time is over, and whether a checkpoint is due.
+
+        Raises:
+            StoppedError: if one of them was told to stop.
+        """
+        is_due = time.monotonic() - self._last_saved > 60 * self._run.checkpoint_minutes
+        own = (self._time_is_over(), is_due) if is_leader() else (False, False)
+        signal_number, *agreed = distributed.agree((self._interruption.signal_number or 0, *map(int, own)))
+        if signal_number:
+            raise StoppedError(signal_number)
+        return bool(agreed[0]), bool(agreed[1])
+
     def _validate(self) -> dict[str, Any]:
         """Scores of the averaged weights; nothing that training goes on with is changed."""
+        return on_leader(self._score)
+
+    def _score(self) -> dict[str, Any]:
         start = time.monotonic()
         with random_state_kept(), self._trainer.averaged() as method:
             scores = self._validator(method, self._interruption.check)
@@ -209,7 +234,7 @@ class TrainingLoop:
 
     def _validate_first(self) -> None:
         """Scores before any training, and of tricubic, to compare with; they make no checkpoint the best."""
-        reference = self._validator.tricubic()
+        reference = on_leader(self._validator.tricubic)
         if reference:
             logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
         scores = self._validate()
@@ -219,6 +244,12 @@ class TrainingLoop:
     def _log_epoch(
         self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
     ) -> None:
+        on_leader(lambda: self._record_epoch(epoch, iterations, losses, scores, learning_rate))
+
+    def _record_epoch(
+        self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
+    ) -> None:
+        assert self._log is not None, "the leader has no log"
         times = {**self._times, "validation": self._validation_seconds}
         rounded = {name: round(seconds, 3) for name, seconds in times.items()}
         peak = peak_bytes(self._trainer.device)
@@ -239,6 +270,9 @@ class TrainingLoop:
 
     def _save(self, name: str) -> None:
         """Write a checkpoint, unless the weights are spoilt: the last good one stays."""
+        on_leader(lambda: self._write(name))
+
+    def _write(self, name: str) -> None:
         self._read_losses()
         if not self._trainer.is_finite():
             raise self._spoilt("a weight is not finite", self._progress.iteration)

@@ -44,6 +44,8 @@ class RunSettings:
         ema_decay: decay of the moving average of the weights that predict; 0 switches it off, None takes the method's.
         augment: whether slabs are mirrored, turned and changed in gain; None takes the method's.
         compile: whether networks go through ``torch.compile``.
+        sync_batchnorm: of several processes, whether batch normalisation sees the shares of all as one batch; None, as
+            it is done where nobody says otherwise: yes.
         tensorboard: whether to write TensorBoard events as well.
         checkpoint_minutes: time between checkpoints inside an epoch, minutes.
         max_minutes: time after which this call ends the training properly, minutes; None has no such end.
@@ -63,6 +65,7 @@ class RunSettings:
     ema_decay: Annotated[float, Ge(0), Lt(1)] | None = None
     augment: bool | None = None
     compile: bool = False
+    sync_batchnorm: bool | None = None
     tensorboard: bool = False
     checkpoint_minutes: PositiveFloat = 5.0
     max_minutes: PositiveFloat | None = None

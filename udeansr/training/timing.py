@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from udeansr import distributed
 from udeansr.batches.batch import Batch
 from udeansr.batches.loader import slab_batches
 from udeansr.device import choose_device, choose_precision, wait_for
@@ -84,7 +85,7 @@ def seconds_per_iteration(
         UdeansrError: if the device or the precision is not to be had.
     """
     assert run.learning_rate and run.batch_size and run.ema_decay is not None, "settings are not resolved"
-    device = choose_device(run.device)
+    device = distributed.own_device(choose_device(run.device))
     configuration = configuration.changed(batch_size=run.batch_size)
     seconds = []
     with random_state_kept():
@@ -130,6 +131,7 @@ def of_minutes(
     resolved = run.resolved(configuration, method_type(method_name))
     each = seconds_per_iteration(preprocessed_folder, configuration, method_name, settings, resolved)
     assert resolved.iterations_per_epoch is not None
+    each = distributed.on_leader(lambda: each)
     length = Length.fitting(60 * run.minutes, each, resolved.iterations_per_epoch)
     _logger.info("an iteration takes %.3g seconds here, batch included", each)
     return replace(run, epochs=length.epochs, iterations_per_epoch=length.iterations_per_epoch)
@@ -145,10 +147,11 @@ def random_batch(configuration: Configuration) -> Batch:
 
 def _batches(folder: Path, method: Method, configuration: Configuration, run: RunSettings) -> Iterator[Batch]:
     """As many batches as are asked for."""
-    count = PLACES * (UNTIMED + TIMED)
+    count, share = PLACES * (UNTIMED + TIMED), distributed.share_of_batch(configuration.size.batch_size)
     try:
         dataset = PreprocessedDataset.open(folder, configuration)
     except UdeansrError:
+        configuration = configuration.changed(batch_size=len(share))
         return (random_batch(configuration) for _ in range(count))
     return slab_batches(
         dataset.cases(SOURCE_HR),
@@ -157,6 +160,7 @@ def _batches(folder: Path, method: Method, configuration: Configuration, run: Ru
         seed=run.seed,
         first=0,
         count=count,
+        share=share,
         augment=bool(run.augment),
         degraded=method.uses_degraded,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from udeansr import distributed
 from udeansr.device import choose_device, choose_precision, describe_device
+from udeansr.distributed import is_leader, on_leader
 from udeansr.errors import UdeansrError
 from udeansr.lock import LOCK_FILE, locked
 from udeansr.methods import build_method, method_type
 from udeansr.methods.method import Method
+from udeansr.networks.discriminator import BatchNorm2d
 from udeansr.paths import SOURCE_HR, TARGET_LR
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import Plan
@@ -76,17 +80,20 @@ def train(
     """
     configuration, plan = plan.configuration(configuration_name), plan.of(configuration_name)
     _check_learns(method_name, configuration.task.scale)
+    if distributed.size() > 1 and method_type(method_name).is_zero_shot:
+        raise UdeansrError(f"{method_name} learns in prediction, not here; expected one process; leave --num-gpus out")
     run = of_minutes(preprocessed_folder, configuration, method_name, settings, run)
     run = run.resolved(configuration, method_type(method_name))
-    device = choose_device(run.device)
+    device = distributed.own_device(choose_device(run.device))
     precision = choose_precision(run.precision, device)
     if run.tensorboard:
         check_tensorboard()
     dataset = PreprocessedDataset.open(preprocessed_folder, configuration)
     method = first_method(method_name, configuration, settings, dataset, run)
     record = TrainingRecord(plan, configuration_name, method_name, as_json(settings), run, method.domain)
-    check_mode(output_folder, mode)  # nothing is made or removed before all else is known to be right
-    with locked(output_folder / LOCK_FILE):
+    on_leader(lambda: check_mode(output_folder, mode))  # nothing is made before all else is known to be right
+    with ExitStack() as stack:
+        on_leader(lambda: stack.enter_context(locked(output_folder / LOCK_FILE)))
         return _train(dataset, method, record, Computed.here(device, precision), output_folder, mode)
 
 
@@ -94,18 +101,19 @@ def _train(
     dataset: PreprocessedDataset, method: Method, record: TrainingRecord, computed: Computed, folder: Path, mode: str
 ) -> Path:
     """Begin, go on or find it done, in a folder that is this process' own; returns ``final.pt``."""
-    state = open_run_folder(folder, mode)
+    state = on_leader(lambda: open_run_folder(folder, mode))
     progress = None if state is None else _progress(state, record, method, str(folder))
     run, device, precision = record.run, torch.device(computed.device), computed.precision
-    if progress is not None and (folder / FINAL).is_file() and _is_done(progress, method, run):
+    if progress is not None and on_leader((folder / FINAL).is_file) and _is_done(progress, method, run):
         logger.info("%s: done, nothing is left to do%s", folder, "" if method.is_zero_shot else MORE_EPOCHS)
         return folder / FINAL
     epochs_done = progress.epoch if progress and progress.iteration else -1
-    with RunLog(folder, epochs_done, run.tensorboard) as log:
-        write_run(folder, record, computed)
+    with RunLog(folder, epochs_done, run.tensorboard) if is_leader() else nullcontext() as log:
+        on_leader(lambda: write_run(folder, record, computed))
         names = (record.plan.dataset, record.configuration, record.method)
         logger.info("%s %s, %s, on %s in %s", *names, describe_device(device), precision)
-        log.note(f"seed {run.seed}; {computed}")
+        if log is not None:
+            log.note(f"seed {run.seed}; {computed}")
         trainer = build_trainer(method, run, device, precision)
         if method.is_zero_shot:
             return save_beginning(folder, trainer, record)
@@ -167,10 +175,11 @@ def first_method(
     method.domain = dataset.domain()
     if method.pairs != "synthetic":
         check_partners(dataset, dataset.cases(SOURCE_HR), dataset.cases(TARGET_LR))
-    if run.batch_size == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules()):
-        raise UdeansrError(
-            f"batch-size is 1, but {method.name} normalises over the slabs of a batch; expected at least 2"
-        )
+    assert run.batch_size is not None, "settings are not resolved"
+    slabs = len(distributed.share_of_batch(run.batch_size)) if run.sync_batchnorm is False else run.batch_size
+    if slabs == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules()):
+        where = "batch-size is 1" if run.batch_size == 1 else "each process has 1 slab of a batch"
+        raise UdeansrError(f"{where}, but {method.name} normalises over the slabs of a batch; expected at least 2")
     return method
 
 
@@ -180,6 +189,9 @@ def build_trainer(method: Method, run: RunSettings, device: torch.device, precis
     if run.compile and device.type == "cpu":
         logger.warning("torch.compile is left out on the CPU, where it gains little and needs a C++ compiler")
     assert run.learning_rate is not None and run.ema_decay is not None, "settings are not resolved"
+    for module in method.modules():
+        if isinstance(module, BatchNorm2d):
+            module.synchronized = run.sync_batchnorm is not False
     return Trainer(
         method,
         learning_rate=run.learning_rate,

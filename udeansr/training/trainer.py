@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from udeansr import distributed
 from udeansr.batches.batch import Batch
 from udeansr.device import autocast, half_precision
 from udeansr.methods.method import Method
@@ -128,10 +129,10 @@ class Trainer:
         Nothing in it waits for the device.
 
         Args:
-            batch: slabs of both cohorts, on any device.
+            batch: slabs of both cohorts, on any device; of several processes this one's share.
             iteration: iterations that were played before.
-        Returns: the losses, one number each, on the device, named ``player.loss``; one of them not finite means that
-            the weights are spoilt.
+        Returns: the losses, one number each, means over all processes, on the device, named ``player.loss``; one of
+            them not finite means that the weights are spoilt.
         """
         losses: dict[str, Tensor] = {}
         with nullcontext() if self._halves is None else self._halves.in_place():
@@ -141,6 +142,8 @@ class Trainer:
                 self._step(player, torch.stack([loss.float() for loss in terms.values()]).sum())
                 losses |= {f"{player}.{name}": loss.detach().float() for name, loss in terms.items()}
         self.average.update(iteration)
+        if distributed.size() > 1 and losses:
+            losses = dict(zip(losses, distributed.average(torch.stack(list(losses.values()))), strict=True))
         return losses
 
     @contextmanager
@@ -184,6 +187,7 @@ class Trainer:
         scaler.scale(loss).backward()
         if self._halves is not None:
             self._halves.return_gradients(player)
+        distributed.average_gradients(self._weights[player])
         if self.clip is not None:
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self._weights[player], self.clip, foreach=self.device.type in FUSED)
