@@ -69,7 +69,7 @@ def show_iterations(rounds: int) -> None:
 
 
 def show_cases(rounds: int) -> None:
-    """Milliseconds of a batch, by the number of cases in each cohort, in turns."""
+    """Milliseconds of a batch, by the number of cases in each cohort, in turns, once each case was drawn eight times."""
     with tempfile.TemporaryDirectory() as folder:
         cohorts = [
             [make_case(Path(folder), group, seed, (16, 160, 160)) for seed in range(max(CASES))]
@@ -78,7 +78,8 @@ def show_cases(rounds: int) -> None:
         found: dict[int, list[float]] = {count: [] for count in CASES}
         for _ in range(rounds):
             for count, times in found.items():
-                times.append(milliseconds_a_batch(tuple(cases[:count] for cases in cohorts), 0, 50))
+                chosen = tuple(cases[:count] for cases in cohorts)
+                times.append(milliseconds_a_batch(chosen, 0, 50, before=max(10, count)))
     print("\n| cases in each cohort | a batch, ms |\n|---|---|")
     for count, times in found.items():
         print(f"| {count} | {median(times):.1f} ({min(times):.1f} to {max(times):.1f}) |")
@@ -147,12 +148,14 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, nargs="+", default=[2, 5, 15, 60], help="of --data")
     parser.add_argument("--processes", type=int, default=2, help="that preprocess")
     parser.add_argument("--rounds", type=int, default=3, help="of what is timed in turns")
-    parser.add_argument("--only-preprocessing", action="store_true", help="leave the iterations and the loader out")
+    parts = ("iterations", "cases", "preprocessing")
+    parser.add_argument("--only", choices=parts, nargs="+", default=parts, help="what is measured")
     options = parser.parse_args()
-    if not options.only_preprocessing:
+    if "iterations" in options.only:
         show_iterations(options.rounds)
+    if "cases" in options.only:
         show_cases(options.rounds)
-    if options.data is not None:
+    if "preprocessing" in options.only and options.data is not None:
         show_preprocessing(options.data, options.volumes, options.processes, options.rounds)
 
 
