@@ -33,12 +33,10 @@ def make_case(folder: Path, group: str, seed: int, shape: tuple[int, int, int]) 
     return PreprocessedCase(str(seed), group, case, geometry, 1.0, 1.0)
 
 
-def milliseconds_a_batch(
-    cases: tuple[list[PreprocessedCase], ...], workers: int, count: int, before: int = 10
-) -> float:
-    """The mean after the first batches, by when workers are at work and have none left that they made ahead."""
-    batches = slab_batches(*cases, configuration=CONFIGURATION, seed=1, first=0, count=count + before, workers=workers)
-    for _ in range(before):
+def milliseconds_a_batch(cases: tuple[list[PreprocessedCase], ...], workers: int, count: int) -> float:
+    """The mean after the first ten batches, by when workers are at work and have none left that they made ahead."""
+    batches = slab_batches(*cases, configuration=CONFIGURATION, seed=1, first=0, count=count + 10, workers=workers)
+    for _ in range(10):
         next(batches)
     begun = time.perf_counter()
     for _ in batches:

@@ -18,10 +18,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from batches import make_case, milliseconds_a_batch
+from batches import CONFIGURATION, make_case
 from training_memory import BASE
 from training_step import configuration, trainer_of
 
+from udeansr.batches.loader import slab_batches
 from udeansr.degradation.kspace import truncate_kspace
 from udeansr.files import whole_file
 from udeansr.image.cropping import crop
@@ -44,7 +45,7 @@ GRID: dict[str, tuple[Any, ...]] = {
     "features": (16, 32, 64),
     "blocks": (1, 2, 4),
 }
-CASES = (1, 10, 60, 200)
+CASES, BATCHES = (1, 10, 60, 200), 100
 SCALE = Scale(1, 2, 2)
 
 
@@ -69,20 +70,31 @@ def show_iterations(rounds: int) -> None:
 
 
 def show_cases(rounds: int) -> None:
-    """Milliseconds of a batch, by the number of cases in each cohort, in turns, once each case was drawn eight times."""
+    """Milliseconds of this process' own time for a batch, by the number of cases in each cohort, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         cohorts = [
             [make_case(Path(folder), group, seed, (16, 160, 160)) for seed in range(max(CASES))]
             for group in (SOURCE_HR, TARGET_LR)
         ]
+        drawn = {
+            count: slab_batches(
+                *(c[:count] for c in cohorts), configuration=CONFIGURATION, seed=1, first=0, count=10**6
+            )
+            for count in CASES
+        }
+        for count, batches in drawn.items():  # each case is opened, and drawn from eight times
+            for _ in range(count):
+                next(batches)
         found: dict[int, list[float]] = {count: [] for count in CASES}
         for _ in range(rounds):
-            for count, times in found.items():
-                chosen = tuple(cases[:count] for cases in cohorts)
-                times.append(milliseconds_a_batch(chosen, 0, 50, before=max(10, count)))
+            for count, batches in drawn.items():
+                begun = time.process_time()
+                for _ in range(BATCHES):
+                    next(batches)
+                found[count].append(1000 * (time.process_time() - begun) / BATCHES)
     print("\n| cases in each cohort | a batch, ms |\n|---|---|")
     for count, times in found.items():
-        print(f"| {count} | {median(times):.1f} ({min(times):.1f} to {max(times):.1f}) |")
+        print(f"| {count} | {median(times):.2f} ({min(times):.2f} to {max(times):.2f}) |")
 
 
 def make_raw(data: Path, count: int, folder: Path) -> RawDataset:
