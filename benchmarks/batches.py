@@ -23,11 +23,13 @@ CONFIGURATION = Configuration.of(
 
 
 def make_case(folder: Path, group: str, seed: int, shape: tuple[int, int, int]) -> PreprocessedCase:
-    """A case of random voxels, all of them foreground."""
+    """A case of random voxels, all of them foreground, with every second one in the plane as its LR."""
     rng = np.random.default_rng(seed)
     foreground = np.stack([rng.integers(n, size=10_000) for n in shape], axis=1).astype(np.int32)
     case, geometry = folder / group / str(seed), Geometry(shape, (1.0, 1.0, 1.0))
-    write_case(case, rng.random(shape, dtype=np.float32), foreground, CaseRecord(geometry, 1.0, 1.0))
+    voxels = rng.random(shape, dtype=np.float32)
+    degraded = voxels[:, ::2, ::2] if group == "sourceHR" else None
+    write_case(case, voxels, foreground, CaseRecord(geometry, 1.0, 1.0), degraded)
     return PreprocessedCase(str(seed), group, case, geometry, 1.0, 1.0)
 
 

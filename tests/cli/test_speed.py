@@ -43,6 +43,7 @@ def test_it_tells_how_fast_a_training_is_and_writes_the_same_numbers(monkeypatch
     assert {"load", "copy", "forward", "forward of discriminators", "backward of generators"} < phases.keys()
     assert all(f"  {phase}" in told for phase in phases)
     assert 0 < sum(phases.values()) <= numbers["phases_together"]
+    assert numbers["memory_bytes"] > numbers["tensor_bytes"] > 100_000
     assert numbers["flop"] > 0 and numbers["convolution_peak"] > 0 and numbers["matrix_peak"] > 0
     assert not list(tmp_path.rglob("*.pt"))  # nothing is kept
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from udeansr.image.cropping import crop, foreground_box, foreground_mask
+from udeansr.image.cropping import crop, foreground_box, foreground_mask, high_percentile
 from udeansr.image.volume import Geometry, Volume
 
 
@@ -34,3 +34,22 @@ def test_crop_keeps_places_and_voxels():
 def test_a_box_outside_is_the_callers_mistake():
     with pytest.raises(ValueError, match="reaches out"):
         crop(head(), ((0, 0, 10), (3, 3, 7)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("percent", [99.9, 99.5, 60.0])
+@pytest.mark.parametrize("size", [1, 2, 50, 1000, 30_000])
+def test_a_high_percentile_is_numpys(dtype, percent, size):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        voxels = (rng.gamma(0.5, 200, size) * (rng.random(size) < 0.4) - seed).astype(dtype)  # much air, and ties
+        assert high_percentile(voxels, percent) == pytest.approx(float(np.percentile(voxels, percent)), rel=1e-6)
+
+
+def test_a_high_percentile_of_equal_voxels_of_a_bright_end_and_of_no_number():
+    assert high_percentile(np.full((10, 10, 10), 7, np.uint16), 99.9) == 7
+    bright = np.zeros(97 * 100)
+    bright[1::97] = 5.0  # none of the voxels that are looked at first
+    assert high_percentile(bright, 99.9) == 5
+    bright[1] = np.nan
+    assert np.isnan(high_percentile(bright, 99.9))

@@ -105,9 +105,9 @@ def test_only_slices_that_wait_for_an_answer_are_kept(monkeypatch):
     slices = walk(length=100).slices(network, noise(1, 100, 4, 5))
     assert seen == []
     next(slices)
-    assert seen == [2]
+    assert seen == [2, 2]  # those that are given, and the next
     next(slices)
-    assert seen == [2, 2]
+    assert seen == [2, 2, 2]
 
 
 def test_neither_inference_mode_nor_autocast_reach_the_caller_between_slices():
@@ -150,3 +150,15 @@ def test_cudnn_does_not_search_anew_for_each_shape(monkeypatch):
     whole(walk().slices(lambda slabs: searching.append(torch.backends.cudnn.benchmark) or slabs, noise(1, 6, 4, 5)))
     assert searching and not any(searching)
     assert torch.backends.cudnn.benchmark
+
+
+def test_slices_are_given_once_the_next_batch_is_on_its_way(monkeypatch):
+    """So that a device computes while what it has finished is copied and used."""
+    monkeypatch.setattr(sliding_window, "HR_PIXELS_A_BATCH", {"cpu": 2 * 20})
+    batches, seen = [], []
+    slices = walk(length=8).slices(lambda slabs: batches.append(len(slabs)) or slabs, noise(1, 8, 4, 5), std=True)
+    for first, means, _ in slices:
+        seen.append((len(batches), first, len(means)))
+    assert batches == [2, 2, 2, 2]
+    assert [(batch, first) for batch, first, _ in seen] == [(2, 0), (3, 1), (4, 3), (4, 5)]
+    assert sum(count for *_, count in seen) == 8

@@ -20,10 +20,10 @@ def test_the_planned_training_is_its_iterations_and_what_comes_after_each_epoch(
     assert known.expected_seconds == 15 * 2.0 + 4 * 7.0 + 4 * 1.0
     assert known.waiting == 0.25
     assert replace(known, seconds=1.4).waiting == 0
-    known = replace(known, flop=3e9, convolution_peak=6e9, matrix_peak=15e9, memory_bytes=None)
+    known = replace(known, flop=3e9, convolution_peak=6e9, matrix_peak=15e9, memory_bytes=None, tensor_bytes=3 * 2**29)
     told = table(known)
     assert "3 GFLOP an iteration, 1.5 GFLOP a second" in told
     assert "25.0% of 6 measured" in told and "10.0% of 15 measured" in told
     assert "1.0 minutes for 3 epochs of 5 iterations" in told
-    assert "unknown at the peak" in told
+    assert "unknown at the peak" in told and "1.50 GiB at once" in told
     assert known.as_dict()["expected_seconds"] == pytest.approx(62.0)

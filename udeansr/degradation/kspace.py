@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.fft
 
 from udeansr.degradation.slice_profile import acquire_slices, check_profile, profile_transfer
 from udeansr.errors import UdeansrError
@@ -142,8 +143,9 @@ def _truncate_axis(image: np.ndarray, factor: int, axis: int) -> np.ndarray:
     centring = np.exp(2j * np.pi * np.arange(kept // 2 + 1) * (factor - 1) / 2 / size) / factor
     shape = [1, 1, 1]
     shape[axis] = -1
-    kspace = np.take(np.fft.rfft(image, axis=axis), range(kept // 2 + 1), axis=axis)
-    return np.fft.irfft(kspace * centring.astype(np.complex64).reshape(shape), kept, axis=axis)
+    kspace = np.asarray(scipy.fft.rfft(image, axis=axis))[(slice(None),) * axis + (slice(kept // 2 + 1),)]
+    # scipy's, as numpy's transforms one line after the other: three times as slow
+    return np.asarray(scipy.fft.irfft(kspace * centring.astype(np.complex64).reshape(shape), kept, axis=axis))
 
 
 def sample(voxels: np.ndarray, scale: Scale, degradation: Degradation) -> np.ndarray:

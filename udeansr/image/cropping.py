@@ -14,9 +14,34 @@ FOREGROUND_LEVEL = 0.1
 """Foreground lies above this part of the 99.9th percentile: above the noise of air, below the tissues."""
 
 
+_SAMPLED = 97
+"""Of so many voxels one tells roughly how bright the brightest are."""
+
+
+def high_percentile(voxels: np.ndarray, percent: float) -> float:
+    """A percentile near 100, as numpy has it, in a sixth of the time: only the brightest voxels are put in order.
+
+    Args:
+        voxels: any shape, at least one voxel.
+        percent: 1 to 100.
+    """
+    flat = voxels.reshape(-1)
+    place = (flat.size - 1) * (percent / 100)
+    before = int(place)
+    if np.isfinite(flat.max()):
+        brightest = flat[flat > np.percentile(flat[::_SAMPLED], percent - 1)]
+        below = flat.size - brightest.size
+        if before >= below:
+            after = min(before + 1, flat.size - 1)
+            ordered = np.partition(brightest, [before - below, after - below])
+            low, high = (float(ordered[one - below]) for one in (before, after))
+            return low + (high - low) * (place - before)
+    return float(np.percentile(flat, percent))
+
+
 def foreground_mask(voxels: np.ndarray) -> np.ndarray:
     """Which voxels (Z, Y, X) hold signal, as booleans: those above 10 % of the 99.9th percentile, and above 0."""
-    return voxels > FOREGROUND_LEVEL * max(float(np.percentile(voxels, 99.9)), 0.0)
+    return voxels > FOREGROUND_LEVEL * max(high_percentile(voxels, 99.9), 0.0)
 
 
 def foreground_box(voxels: np.ndarray, margin: int = 0) -> Box:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from udeansr.image.cropping import foreground_mask
+from udeansr.image.cropping import foreground_mask, high_percentile
 
 PERCENTILE = 99.5
 
@@ -22,7 +22,7 @@ def intensity_scale(voxels: np.ndarray) -> float:
     mask = foreground_mask(voxels)
     if not mask.any():
         raise ValueError("no voxel is positive")
-    return float(np.percentile(voxels[mask], PERCENTILE))
+    return high_percentile(voxels[mask], PERCENTILE)
 
 
 def normalize(voxels: np.ndarray, scale: float) -> np.ndarray:

@@ -42,10 +42,42 @@ class _Mean:
         if self.squares is not None:
             self.squares += off.mul_(prediction - self.mean)
 
-    def finished(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def finished(self) -> tuple[Tensor, Tensor | None]:
         """Mean and standard deviation."""
-        std = None if self.squares is None else (self.squares / self.count).sqrt().cpu().numpy()
-        return self.mean.cpu().numpy(), std
+        return self.mean, None if self.squares is None else (self.squares / self.count).sqrt()
+
+
+class _OnTheWay:
+    """Slices that a device copies to the host while it, and the host, go on with what comes next."""
+
+    def __init__(self, first: int, means: Sequence[_Mean]) -> None:
+        """Begin to copy them, all in one piece.
+
+        Args:
+            first: number of the first slice.
+            means: of LR slices that are finished, one after the other.
+        """
+        self._first = first
+        finished = [mean.finished() for mean in means]
+        stds = [std for _, std in finished if std is not None]
+        self._parts = [_begin_copy(torch.cat(slices)) for slices in ([mean for mean, _ in finished], stds) if slices]
+        device = means[0].mean.device
+        self._copied = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+
+    def arrived(self) -> Slices:
+        """Wait until they are there."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        means, *stds = (part.numpy() for part in self._parts)
+        return self._first, means, stds[0] if stds else None
+
+
+def _begin_copy(slices: Tensor) -> Tensor:
+    """Slices on the host; on CUDA the copy is only begun."""
+    if slices.device.type != "cuda":
+        return slices.cpu()
+    host = torch.empty(slices.shape, dtype=slices.dtype, pin_memory=True)
+    return host.copy_(slices, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -93,6 +125,8 @@ class SlidingWindow:
     ) -> Iterator[Slices]:
         """Gather slabs, run the network on each transform of them, yield in order the slices that no later slab covers.
 
+        What a batch has finished is given once the next batch is on its way: a device need not wait for its copy.
+
         Args:
             network: (B, C * slab, Y, X) -> the prediction, float of any precision.
             network_input: (C, slices, Y, X), channels that are gathered side by side.
@@ -109,6 +143,7 @@ class SlidingWindow:
         all_starts = range(-before, self.length - before, self.stride)
         size = max(1, HR_PIXELS_A_BATCH.get(self.device.type, HR_PIXELS_A_BATCH["cpu"]) // self.pixels)
         waiting: dict[int, _Mean] = {}
+        ready: _OnTheWay | None = None
         done = 0
         while done < len(all_starts):
             starts = all_starts[done : done + size]
@@ -119,12 +154,15 @@ class SlidingWindow:
                     self._accumulate(waiting, starts, predictions, std)
                 if progress is not None:
                     progress(done * len(transforms) + number * len(starts), len(all_starts) * len(transforms))
+            if ready is not None:
+                yield ready.arrived()
             done += len(starts)
             unfinished = all_starts[done] + self.margin if done < len(all_starts) else self.length
             finished = sorted(slice_ for slice_ in waiting if slice_ < unfinished)
-            if finished:
-                means, stds = zip(*(waiting.pop(slice_).finished() for slice_ in finished), strict=True)
-                yield finished[0] * self.thick_out, np.concatenate(means), np.concatenate(stds) if std else None
+            means = [waiting.pop(slice_) for slice_ in finished]
+            ready = _OnTheWay(finished[0] * self.thick_out, means) if means else None
+        if ready is not None:
+            yield ready.arrived()
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

@@ -15,14 +15,20 @@ AUTOCAST_BYTES = 2
 LOSS_MAPS = 22
 """Maps of a slab's size, float32, that L1 and SSIM keep for one pair of slabs."""
 
-WEIGHT_BYTES = 26
-"""A weight: itself, its gradient and three moments of Adam/amsgrad in float32, its average, its copy for autocast."""
+WEIGHT_BYTES = 24
+"""A weight, its gradient and three moments of Adam/amsgrad in float32; its copy and the copy's gradient in half."""
 
-WORKSPACE = 1.3
-"""Gradients on the way back, the workspace of convolutions and what the allocator cannot use, over what is kept."""
+AVERAGE_BYTES = 4
+"""A weight that predicts: its moving average."""
+
+GRADIENTS = 1.07
+"""Maps on the way back, over those that are kept."""
+
+RESERVED = 1.15
+"""What a device's allocator holds beyond tensors and what convolutions work in: an estimate."""
 
 CONTEXT_GB = 0.8
-"""The device's own context and libraries."""
+"""The device's own context and libraries: an estimate."""
 
 ENCODER_MAPS = 6
 BLOCK_MAPS, GROUP_MAPS, BODY_MAPS = 3, 1, 2
@@ -47,9 +53,14 @@ class Memory:
     weights_gb: float
 
     @property
+    def tensors_gb(self) -> float:
+        """All tensors at the peak of an iteration."""
+        return GRADIENTS * self.kept_gb + self.weights_gb
+
+    @property
     def total_gb(self) -> float:
-        """All of it, with workspace and context."""
-        return WORKSPACE * self.kept_gb + self.weights_gb + CONTEXT_GB
+        """What a device has to have."""
+        return RESERVED * self.tensors_gb + CONTEXT_GB
 
 
 def training_memory(task: Task, size: TrainingSize) -> Memory:
@@ -59,7 +70,8 @@ def training_memory(task: Task, size: TrainingSize) -> Memory:
         task: its scale and slabs.
         size: of patches, batches and networks.
     """
-    return Memory(kept_bytes(task, size) / 2**30, WEIGHT_BYTES * weights(task, size) / 2**30)
+    bytes_of_weights = WEIGHT_BYTES * weights(task, size) + AVERAGE_BYTES * generator_weights(task, size)
+    return Memory(kept_bytes(task, size) / 2**30, bytes_of_weights / 2**30)
 
 
 def kept_bytes(task: Task, size: TrainingSize) -> float:
@@ -74,13 +86,17 @@ def kept_bytes(task: Task, size: TrainingSize) -> float:
 
 def weights(task: Task, size: TrainingSize) -> int:
     """How many weights the four networks and three discriminators have, biases and the last layers left out."""
+    widths = (1, 2, 2, 4, 4, 8, 8, 8, 8)
+    discriminator = sum(a * b for a, b in zip((1, *widths), widths, strict=False))
+    return generator_weights(task, size) + 3 * 9 * discriminator * size.discriminator_features**2
+
+
+def generator_weights(task: Task, size: TrainingSize) -> int:
+    """How many weights the four networks have, as :func:`weights` counts them."""
     scale, features = task.slab_factors, size.features
     body = 2 * size.groups * size.blocks + size.groups + 2
     attention = size.groups * size.blocks * features * features // 8
-    convolutions = 2 * 5 + 2 * body + scale.y * scale.x
-    widths = (1, 2, 2, 4, 4, 8, 8, 8, 8)
-    discriminator = sum(a * b for a, b in zip((1, *widths), widths, strict=False))
-    return 9 * features**2 * convolutions + 2 * attention + 3 * 9 * discriminator * size.discriminator_features**2
+    return 9 * features**2 * (2 * 5 + 2 * body + scale.y * scale.x) + 2 * attention
 
 
 def _generators_numbers(task: Task, size: TrainingSize) -> float:

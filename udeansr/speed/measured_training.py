@@ -18,6 +18,7 @@ from udeansr.methods import method_type
 from udeansr.planning.plan import Plan
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.speed.flop import flop_of_iteration
+from udeansr.speed.live_tensors import peak_of_iterations
 from udeansr.speed.phases import AVERAGE, COPY, LOAD, OPTIMISERS, PhaseClock, watched
 from udeansr.speed.plain_step import PlainTrainer
 from udeansr.strict_json import as_json
@@ -26,6 +27,7 @@ from udeansr.training.log import EpochRecord, RunLog
 from udeansr.training.settings import RunSettings, TrainingRecord
 from udeansr.training.timing import PLACES
 from udeansr.training.train import build_trainer, first_method, training_split
+from udeansr.training.trainer import Trainer
 from udeansr.training.validation import Validator
 
 PROGRESSES = tuple((place + 0.5) / PLACES for place in range(PLACES))
@@ -102,9 +104,13 @@ class MeasuredTraining:
         )
         first = next(self._batches)
         self.flop = flop_of_iteration(method, run, first, PROGRESSES)
-        method = first_method(method_name, configuration, variant.settings, dataset, run)
-        step = PlainTrainer if variant.plain else build_trainer
-        self._trainer = step(method, run, self.device, self.precision)
+
+        def begin() -> Trainer | PlainTrainer:
+            step = PlainTrainer if variant.plain else build_trainer
+            method = first_method(method_name, configuration, variant.settings, dataset, run)
+            return step(method, run, self.device, self.precision)
+
+        self._begin, self._trainer = begin, begin()
         self._there = first.to(self.device)
         self._count, self._window = 0, 0
 
@@ -135,6 +141,13 @@ class MeasuredTraining:
             next(self._batches)
             count += 1
         return (time.perf_counter() - begun) / count
+
+    def bytes_of_tensors(self) -> int | None:
+        """The most bytes of tensors that a training like this has alive at once; None where networks are compiled."""
+        if self.run.compile:
+            return None
+        with memory_guard(self.device, "a second training beside the one that is timed", "take a smaller batch"):
+            return peak_of_iterations(self._begin, self._there, PROGRESSES)[1]
 
     def phases(self) -> tuple[dict[str, float], float]:
         """The mean over the training of the seconds of each phase of an iteration, and of all of it."""

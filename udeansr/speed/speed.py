@@ -31,6 +31,7 @@ class Speed:
         phases: seconds of the phases of an iteration, each waited for.
         phases_together: seconds of that iteration.
         memory_bytes: the most in use: CUDA's allocator, else this process; None where the system does not say.
+        tensor_bytes: of all tensors alive at once in an iteration, what planning counts; None of compiled networks.
         flop: of an iteration: convolutions and matrix products, forward and back.
         convolution_peak, matrix_peak: FLOP a second that the device reached here, in the same precision.
         epochs, iterations_per_epoch: of the planned training.
@@ -52,6 +53,7 @@ class Speed:
     phases: dict[str, float]
     phases_together: float
     memory_bytes: int | None
+    tensor_bytes: int | None
     flop: float
     convolution_peak: float
     matrix_peak: float
@@ -115,6 +117,7 @@ def measure_speed(
             phases=phases,
             phases_together=phases_together,
             memory_bytes=memory,
+            tensor_bytes=training.bytes_of_tensors(),
             flop=training.flop,
             convolution_peak=convolution_peak(device, precision),
             matrix_peak=matrix_peak(device, precision),
@@ -141,6 +144,7 @@ def table(speed: Speed) -> str:
         *((f"  {phase}", f"{1000 * seconds:.1f} ms") for phase, seconds in speed.phases.items()),
         ("  an iteration", f"{1000 * speed.phases_together:.1f} ms, each phase waited for"),
         ("memory", f"{memory} at the peak, {of_what}"),
+        ("  tensors", "unknown" if speed.tensor_bytes is None else f"{speed.tensor_bytes / 2**30:.2f} GiB at once"),
         ("computing", f"{speed.flop / 1e9:.4g} GFLOP an iteration, {reached / 1e9:.4g} GFLOP a second"),
         ("  of convolutions", f"{reached / speed.convolution_peak:.1%} of {speed.convolution_peak / 1e9:.4g} measured"),
         ("  of matrix products", f"{reached / speed.matrix_peak:.1%} of {speed.matrix_peak / 1e9:.4g} measured"),
