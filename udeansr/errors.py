@@ -17,6 +17,12 @@ class UdeansrError(Exception):
 
     told = False
 
+    def __str__(self) -> str:
+        """The message; what would command a terminal, in the name of a file for example, is written out."""
+        return "".join(
+            sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in super().__str__()
+        )
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The known word that a mistyped one is nearest to, as a part of a sentence with a blank before it; or nothing."""

@@ -30,6 +30,7 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 """Types of fields with their bounds."""
 
+_KINDS = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
 _LONGEST_VALUE = 60
 """Characters of a wrong value that a message quotes."""
 
@@ -77,6 +78,18 @@ def read_json(path: Path, noun: str, remedy: str) -> Any:
         ) from error
     except (OSError, ValueError) as error:
         raise UdeansrError(f"{path}: no JSON ({error}); mend it, or make it again: {remedy}") from error
+
+
+def read_json_object(path: Path, noun: str, remedy: str) -> dict[str, Any]:
+    """The same of a file that has to hold an object: keys and values.
+
+    Raises:
+        UdeansrError: if the file is missing, no JSON, or something else.
+    """
+    values = read_json(path, noun, remedy)
+    if not isinstance(values, dict):
+        raise UdeansrError(f"{path}: holds {_KINDS.get(type(values), 'a number')}; expected an object; {remedy}")
+    return values
 
 
 def write_json(values: Any, path: Path, remedy: str = CHECK_DISK) -> None:
@@ -174,7 +187,7 @@ class Difference:
         """The difference in words; of lists and objects the name alone."""
         values = (self.former, self.now)
         long = any(isinstance(value, list | dict) and len(value) > 3 for value in values)
-        return self.name if long else f"{self.name} {' -> '.join(map(str, values))}"
+        return self.name if long else f"{self.name} {' -> '.join(map(str, values))}".replace("\n", "\\n")
 
 
 def differences(former: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[Difference]:

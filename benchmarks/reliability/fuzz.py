@@ -15,19 +15,27 @@ import json
 import logging
 import os
 import random
+import shutil
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from udeansr.benchmark import detailed_table
+from udeansr.benchmark.budget import load_length
+from udeansr.benchmark.dataset import given_scenario
 from udeansr.benchmark.folder import BenchmarkSettings
+from udeansr.benchmark.row_result import METRICS, RowIdentity, RowResult, Training
+from udeansr.benchmark.rows import ROWS
+from udeansr.benchmark.scenario import DEGRADATIONS, Scenario
 from udeansr.cli.plan_and_preprocess import plan_and_preprocess
 from udeansr.errors import UdeansrError
 from udeansr.image.acquisition import image_contrast, slice_thickness_mm
@@ -41,10 +49,17 @@ from udeansr.planning.domain import Domain
 from udeansr.planning.fingerprint import Fingerprint
 from udeansr.planning.plan import Plan
 from udeansr.planning.raw_dataset import load_raw_dataset
+from udeansr.planning.summary import fingerprint_table
 from udeansr.planning.training_size import training_memory
-from udeansr.preprocessing.preprocessed_dataset import read_case
-from udeansr.strict_json import read_json, read_json_as, write_json
+from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset, read_case
+from udeansr.report import case_report
+from udeansr.report.benchmark_page import benchmark_warnings
+from udeansr.report.training_page import training_charts, training_warnings
+from udeansr.strict_json import read_json, read_json_as, read_json_object, write_json
+from udeansr.training.checkpoint import load_checkpoint
+from udeansr.training.log import draw_progress, read_epochs
 from udeansr.training.run_folder import read_run
+from udeansr.training.timing import Length
 from udeansr.training.train import RunSettings, train
 
 EXAMPLE = Path(__file__).parents[2] / "udeansr_raw_example"
@@ -203,10 +218,104 @@ def readers(folder: Path) -> dict[str, Reader]:
         name = draw.choice([*vars(settings), "", "x", "alpha.beta"])
         return [draw.choice(["supervised.", "", "udean.", "."]) + name + draw.choice(["=", ""]) + str(draw.choice(ODD))]
 
+    def of_lines(source: Path, copied: Path, read: Callable[[Path], object], share: float) -> Reader:
+        lines = source.read_text().splitlines()
+
+        def spoil(draw: random.Random) -> Path:
+            place = draw.randrange(len(lines))
+            text = spoilt_text(json.loads(lines[place]), draw)
+            copied.write_text("\n".join([*lines[:place], text, *lines[place + 1 :]]), errors="surrogatepass")
+            return copied
+
+        return Reader(spoil, read, share)
+
+    def going_on(draw: random.Random) -> Path:
+        resumed = folder / "resumed"
+        shutil.copytree(run, resumed, dirs_exist_ok=True)
+        (resumed / "final.pt").unlink(missing_ok=True)
+        values = copy.deepcopy(state)
+        places = [(values, key) for key in ("optimizers", "scaler", "schedule", "random", "progress")]
+        for _ in range(5):
+            inner = [(one[key], deeper) for one, key in places if isinstance(one[key], dict) for deeper in one[key]]
+            inner += [(one[key], n) for one, key in places if isinstance(one[key], list) for n in range(len(one[key]))]
+            places += [place for place in inner if not any(place[0] is one and place[1] == key for one, key in places)]
+            if draw.random() < 0.3:
+                break
+        inside, key = draw.choice(places)
+        odd = draw.choice([*ODD, torch.zeros(1), torch.full((8, 8), float("nan"))])
+        if draw.random() < 0.2 and isinstance(inside, dict):
+            del inside[key]
+        else:
+            inside[key] = odd
+        torch.save(values, resumed / "latest.pt")
+        return resumed
+
+    def go_on(resumed: Path) -> None:
+        longer = replace(how, epochs=2)
+        train(home, plan, CONFIGURATION, "supervised", settings, longer, resumed, "continue")
+        load_checkpoint(resumed / "final.pt")
+
+    def epochs(path: Path) -> None:
+        history = read_epochs(path)
+        training_charts(history)
+        if history:
+            training_warnings(history)
+            draw_progress(history, at / "progress.png")
+
+    def row(path: Path) -> None:
+        result = RowResult.load(path)
+        detailed_table.markdown({(result.dataset, result.split): [result]}, "")
+        detailed_table.numbers({(result.dataset, result.split): [result]})
+        benchmark_warnings([result])
+
+    noise = np.random.default_rng(0).random((24, 24, 24), dtype=np.float32)
+
+    def domain(path: Path) -> None:
+        read = Domain.load(path)
+        read.widened([read.measure(noise, (2.0, 2.0, 2.0))])
+
+    def prepared(path: Path) -> None:
+        for group in ("sourceHR", "targetLR"):
+            PreprocessedDataset.open(path.parents[1], configuration).cases(group)
+
+    cases = {"sub-1": dict.fromkeys(METRICS, 1.0), "sub-2": dict.fromkeys(METRICS, 2.0)}
+    subjects = {"source": ["a"], "target": ["b"], "validation": ["c"], "test": ["sub-1", "sub-2"]}
+    RowResult(
+        ROWS["udean"], "Dataset692", Scenario("x2x2x2", "unpaired", "shifted", 1), "test",
+        RowIdentity("udean", {}, subjects, "x2x2x2", {}, {}), Training(6, 1.0, 9, "best", "cpu", "fp32"), 1.0, cases,
+    ).save(folder / "row.json")  # fmt: skip
+    write_json(Length(9.0, 0.1, 8, 11), folder / "length.json")
+    simulated = folder / "simulated" / NAME
+    for group in ("sourceHR", "targetLR", "testHR", "testLR"):
+        (simulated / group).mkdir(parents=True)
+        for path in (EXAMPLE / NAME / group).iterdir():
+            (simulated / group / path.name).symlink_to(path.absolute())
+    told = {"udeansr": "0", "degradation": asdict(DEGRADATIONS["shifted"]), "subjects": subjects, "seed": 1}
+    write_json(told, folder / "simulation.json")
+    record = {"model": {"name": "a"}, "settings": {"quality": "fast"}, "report": {"outside": ["noise"]}}
+    write_json({"udeansr": record}, folder / "record.json")
+    copied = folder / "prepared" / NAME / CONFIGURATION
+    marker = home / CONFIGURATION / "preprocessed.json"
+    shutil.copytree(home / CONFIGURATION, copied, symlinks=True)
+    shutil.copy(home / "plans.json", copied.parent)
+    shutil.copy(home / "domain.json", copied.parent)
     return {
+        "metrics.jsonl": of_lines(run / "metrics.jsonl", at / "metrics.jsonl", epochs, 0.05),
+        "benchmark row": of_json(folder / "row.json", at / "row.json", row),
+        "benchmark length": of_json(folder / "length.json", at / "length.json", load_length, 0.3),
+        "simulation.json": of_json(
+            folder / "simulation.json", simulated / "simulation.json",
+            lambda _: given_scenario(simulated, "x2x2x2", "1"), 0.3,
+        ),
+        "preprocessed.json": of_json(marker, copied / marker.name, prepared, 0.3),
+        "prediction record": of_json(
+            folder / "record.json", at / "record.json",
+            lambda path: case_report._tell_prediction(case_report._Found(), read_json_object(path, "record", "")),
+        ),
+        "checkpoint, --continue": Reader(going_on, go_on, 0.03),
         "plans.json": of_json(home / "plans.json", at / "plans.json", lambda path: use_plan(Plan.load(path))),
-        "fingerprint.json": of_json(home / "fingerprint.json", at / "fingerprint.json", Fingerprint.load),
-        "domain.json": of_json(home / "domain.json", at / "domain.json", Domain.load, 0.3),
+        "fingerprint.json": of_json(home / "fingerprint.json", at / "fingerprint.json", lambda path: fingerprint_table(Fingerprint.load(path)), 0.5),
+        "domain.json": of_json(home / "domain.json", at / "domain.json", domain, 0.3),
         "dataset.json": of_json(folder / "dataset.json", raw / "dataset.json", lambda _: load_raw_dataset(raw), 0.3),
         "case.json": of_json(case, at / "case.json", lambda path: read_case(path.parent, "sourceHR")),
         "run.json": of_json(run / "run.json", at / "run.json", lambda path: read_run(path.parent)),

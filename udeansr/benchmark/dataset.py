@@ -25,7 +25,7 @@ from udeansr.planning.plan_dataset import plan_dataset
 from udeansr.planning.raw_dataset import PAIRED_GROUPS, RawDataset, load_raw_dataset
 from udeansr.preprocessing.preprocessed_dataset import PreprocessedDataset
 from udeansr.preprocessing.preprocessor import preprocess
-from udeansr.strict_json import read_json
+from udeansr.strict_json import as_json, from_json, read_json_object
 
 UNKNOWN = "unknown"
 """The word for a degradation that nobody told."""
@@ -88,10 +88,27 @@ def check_scored(folder: Path, split: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Simulated:
+    """What is read of ``simulation.json``."""
+
+    degradation: Degradation
+    subjects: dict[str, list[str]]
+
+
+def _read_simulation(folder: Path, remedy: str) -> _Simulated:
+    """How a dataset was simulated, as it says itself."""
+    path = folder / SIMULATION_FILE
+    values = read_json_object(path, "simulation", remedy)
+    read = {key: values[key] for key in ("degradation", "subjects") if key in values}
+    return from_json(_Simulated, read, str(path), f"simulate it again: {remedy}")
+
+
 def _truth(folder: Path) -> dict[str, Any] | None:
     """The fields of the target's true degradation, where the simulation tells them."""
-    path = folder / SIMULATION_FILE
-    return read_json(path, "simulation", "udeansr_simulate")["degradation"] if path.is_file() else None
+    if not (folder / SIMULATION_FILE).is_file():
+        return None
+    return as_json(_read_simulation(folder, "udeansr_simulate").degradation)
 
 
 _logger = logging.getLogger(__name__)
@@ -136,7 +153,7 @@ def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDatase
     if scenario.given:
         subjects = subjects_of(load_raw_dataset(raw))
     else:
-        subjects = read_json(raw / SIMULATION_FILE, "simulation", "udeansr_benchmark in another folder")["subjects"]
+        subjects = _read_simulation(raw, "udeansr_benchmark in another folder").subjects
     return SimulatedDataset(name, scenario, raw, preprocessed, plan, subjects)
 
 

@@ -9,8 +9,15 @@ from typing import Any
 
 from udeansr.benchmark.rows import Row
 from udeansr.benchmark.scenario import Scenario
+from udeansr.errors import UdeansrError
 from udeansr.evaluation.scores import FolderScores
 from udeansr.strict_json import NonNegativeFloat, NonNegativeInt, read_json_as, write_json
+
+METRICS = (
+    *("psnr_db", "ssim_2d", "foreground_nrmse", "spectrum_low_db", "spectrum_middle_db", "spectrum_high_db"),
+    *("shift_voxels", "gain"),
+)
+"""What every case has, those among it that the tables show."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,13 @@ class RowResult:
             name: {metric: math.nan if score is None else score for metric, score in scores.items()}
             for name, scores in stored.cases.items()
         }
+        if lacking := sorted({metric for scores in cases.values() for metric in METRICS if metric not in scores}):
+            raise UdeansrError(f"{path}: a case has no {lacking[0]}; expected all scores; run udeansr_benchmark again")
+        if len({frozenset(scores) for scores in cases.values()}) != 1 or not all(stored.identity.subjects.values()):
+            raise UdeansrError(
+                f"{path}: has no case, cases of other scores than the rest, or a group without subjects; run "
+                "udeansr_benchmark again"
+            )
         return cls(**{**vars(stored), "cases": cases})
 
 

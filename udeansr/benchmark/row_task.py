@@ -218,7 +218,7 @@ def _account(task: RowTask) -> Training:
     progress = Progress.from_dict(load_checkpoint(folder / FINAL), str(folder / FINAL))
     validating = 0.0
     if not task.is_zero_shot:  # which has no epochs
-        validating = sum(epoch.seconds["validation"] for epoch in read_epochs(folder / METRICS))
+        validating = sum(epoch.seconds.get("validation", 0.0) for epoch in read_epochs(folder / METRICS))
     method = build_method(task.row.method, task.configuration, task.settings)
     weights = [weight for player in method.players for weight in method.get_submodule(player).parameters()]
     computed = read_run(folder).computed

@@ -21,6 +21,8 @@ _WORDS = {"T1w": {"t1", "t1w", "mprage"}, "T2w": {"t2", "t2w"}, "PDw": {"pd", "p
 """What people and scanners' protocols call them."""
 
 _LONGEST_SIDECAR_BYTES = 2**24
+_THICKEST_MM = 1000.0
+"""From which on a slice is none of a body."""
 
 
 def image_contrast(path: Path) -> str | None:
@@ -75,9 +77,10 @@ def slice_thickness_mm(path: Path) -> float | None:
     """
     told = _header(path, "SliceThickness")
     try:
-        return float(told) if told is not None and float(told) > 0 else None
-    except (TypeError, ValueError):
+        thickness_mm = 0.0 if told is None or isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return thickness_mm if 0 < thickness_mm < _THICKEST_MM else None
 
 
 AcquisitionType = Literal["2D", "3D"]

@@ -14,7 +14,7 @@ from udeansr.models.model_file import read_description
 from udeansr.paths import RUN_FILE, Root, dataset_folders, models_root
 from udeansr.planning.configuration import Configuration
 from udeansr.planning.plan import Plan
-from udeansr.strict_json import read_json
+from udeansr.strict_json import read_json_object
 
 BUNDLED = Path(str(files("udeansr"))) / "models" / "weights"
 """In the package itself."""
@@ -43,8 +43,7 @@ class TrainedModel:
         path = self.path.with_name(RUN_FILE)
         if not path.is_file():
             return self.name
-        values = read_json(path, "record of a training", "train again")
-        return str(values.get("method", self.name)) if isinstance(values, dict) else self.name
+        return str(read_json_object(path, "record of a training", "train again").get("method", self.name))
 
     def __str__(self) -> str:
         """The names, as the command line takes them."""

@@ -23,6 +23,13 @@ _DECIMALS = 3
 """Of the natural logarithm of the power: a tenth of a percent."""
 
 
+_MOST_LOG_POWER = 100.0
+"""Natural logarithm of a power that no image has."""
+
+_MOST_SUBJECTS = 1000
+"""Of whose mean the scatter is told apart from none."""
+
+
 @dataclass(frozen=True)
 class Domain:
     """Facts about the subjects of a training, against which each LR that comes in is held.
@@ -50,8 +57,10 @@ class Domain:
     def __post_init__(self) -> None:
         """Refuse a spectrum that is no block."""
         rows = {len(row) for plane in self.log_spectrum for row in plane}
-        if len({len(plane) for plane in self.log_spectrum}) != 1 or len(rows) != 1:
+        if len({len(plane) for plane in self.log_spectrum}) != 1 or len(rows) != 1 or not self.spectrum.size:
             raise ValueError("'log_spectrum' is no block of numbers")
+        if np.abs(self.spectrum).max() > _MOST_LOG_POWER:
+            raise ValueError(f"'log_spectrum' has a number beyond {_MOST_LOG_POWER:g}")
 
     @property
     def spectrum(self) -> np.ndarray:
@@ -132,7 +141,7 @@ def _measured(
     lr_spectrum: np.ndarray, domain: Domain, lr_spacing_mm: tuple[float, float, float]
 ) -> MeasuredDegradation:
     """One LR against the mean of the subjects, which scatters the less the more they are."""
-    return measure_degradation([domain.spectrum] * domain.subjects, [lr_spectrum], lr_spacing_mm)
+    return measure_degradation([domain.spectrum] * min(domain.subjects, _MOST_SUBJECTS), [lr_spectrum], lr_spacing_mm)
 
 
 def _filled(spectrum: np.ndarray) -> np.ndarray:

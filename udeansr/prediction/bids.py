@@ -18,7 +18,7 @@ from udeansr.errors import UdeansrError
 from udeansr.files import write_whole
 from udeansr.image.bids import ANAT_SUFFIXES, DESCRIPTION_FILE, BidsName, anat_images, is_anatomy
 from udeansr.image.names import case_name, image_suffix
-from udeansr.strict_json import read_json, write_json
+from udeansr.strict_json import read_json_object, write_json
 
 BIDS_VERSION = "1.10.0"
 IGNORE_FILE, PAGES = ".bidsignore", "*.html"
@@ -200,10 +200,7 @@ def _sidecar_name(stem: str) -> BidsName | None:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    values = read_json(file, "JSON of BIDS", "see https://bids.neuroimaging.io")
-    if not isinstance(values, dict):
-        raise UdeansrError(f"{file}: expected an object of keys and values, as BIDS has it; mend the file")
-    return values
+    return read_json_object(file, "JSON of BIDS", "mend it: see https://bids.neuroimaging.io")
 
 
 def _absolute(path: Path) -> Path:

@@ -25,7 +25,7 @@ from udeansr.preprocessing.case_folder import (
     read_record,
 )
 from udeansr.preprocessing.contrast_randomization import MARK
-from udeansr.strict_json import as_json, differences, read_json
+from udeansr.strict_json import as_json, differences, from_json, read_json_object
 
 PREPROCESSED_GROUPS = (SOURCE_HR, TARGET_LR, VALIDATION_LR, VALIDATION_HR)
 """Test cases are not preprocessed: prediction reads them as they are, as it reads any other scan."""
@@ -132,7 +132,7 @@ class PreprocessedDataset:
         again = f"run udeansr_plan_and_preprocess -d {folder.name}"
         try:
             made_with = json.loads((own / COMPLETE_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UdeansrError(f"{own}: preprocessing is missing or not complete; {again}") from error
         domain_file = folder / DOMAIN_FILE
         if (folder / PLANS_FILE).is_file():
@@ -143,7 +143,8 @@ class PreprocessedDataset:
             expected = planned_values(plan, configuration)
         else:
             expected = json.loads(json.dumps({"format": FORMAT, **_configured_values(configuration)}))
-        changes = differences({name: made_with.get(name) for name in expected}, expected)
+        found = made_with if isinstance(made_with, dict) else {}
+        changes = differences({name: found.get(name) for name in expected}, expected)
         if changes:
             named = ", ".join(map(str, changes))
             raise UdeansrError(f"{own}: the arrays were made with other values than the plan's: {named}; {again}")
@@ -186,8 +187,17 @@ class PreprocessedDataset:
     def _made(self, group: str) -> set[str]:
         """The names of the cases that preprocessing made; none where it did not say."""
         remedy = f"udeansr_plan_and_preprocess -d {self.folder.parent.name}"
-        marker = read_json(self.folder / COMPLETE_FILE, "preprocessed dataset", remedy)
-        return set(marker.get(CASES_KEY, {}).get(group, ()))
+        path = self.folder / COMPLETE_FILE
+        marker = read_json_object(path, "preprocessed dataset", remedy)
+        made = from_json(_Made, {CASES_KEY: marker.get(CASES_KEY, {})}, str(path), f"{remedy} again")
+        return set(made.cases.get(group, ()))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The names of the cases by group."""
+
+    cases: dict[str, list[str]]
 
 
 def read_case(folder: Path, group: str) -> PreprocessedCase:

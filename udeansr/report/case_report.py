@@ -27,7 +27,7 @@ from udeansr.report.scene import CaseImages, Maps, Scene, make_scene
 from udeansr.report.spectra import AGREED, DIRECTIONS, AxisSpectra, agreements, axis_spectra
 from udeansr.report.support import Support, measure_support
 from udeansr.report.thumbnail import thumbnails
-from udeansr.strict_json import read_json
+from udeansr.strict_json import read_json_object
 
 MOST_DOUBT, MOST_CONTRADICTION = 8.0, 8.0
 """Where the colours of the maps end, standard deviations."""
@@ -106,7 +106,7 @@ def report_case(files: CaseFiles, key: str, most_bytes: float, scores: Mapping[s
     assert sr is not None
     found = _Found()
     if files.sidecar is not None:
-        _tell_prediction(found, read_json(files.sidecar, "record of a prediction", "udeansr_predict --json"))
+        _tell_prediction(found, read_json_object(files.sidecar, "record of a prediction", "udeansr_predict --json"))
     if files.hr is not None:
         _tell_truth(found, files, scores)
     if files.uncertainty is not None:
@@ -141,11 +141,16 @@ def report_case(files: CaseFiles, key: str, most_bytes: float, scores: Mapping[s
 
 def _tell_prediction(found: _Found, record: Mapping[str, Any]) -> None:
     """What prediction wrote of itself; no path and no name of a person goes on."""
-    record = record.get("udeansr", record)  # within the sidecar of a BIDS dataset
-    found.warnings += prediction_warnings(record.get("report", {}))
-    model, settings = record.get("model", {}), record.get("settings", {})
+    record = _object(record.get("udeansr", record))  # within the sidecar of a BIDS dataset
+    found.warnings += prediction_warnings(_object(record.get("report")))
+    model, settings = _object(record.get("model")), _object(record.get("settings"))
     words = f"{model.get('name')}, quality {settings.get('quality')}, {settings.get('precision')}"
     found.facts.append(("model", words, "as the prediction's JSON says"))
+
+
+def _object(values: Any) -> Mapping[str, Any]:
+    """What an object of JSON holds; of anything else nothing: people may have written it."""
+    return values if isinstance(values, dict) else {}
 
 
 def _tell_truth(found: _Found, files: CaseFiles, scores: Mapping[str, float] | None) -> None:

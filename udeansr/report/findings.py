@@ -118,5 +118,7 @@ def hr_warnings(scores: Mapping[str, float]) -> list[str]:
 
 
 def prediction_warnings(report: Mapping[str, Any]) -> list[str]:
-    """What prediction itself has found out, as its JSON tells."""
-    return [f"The LR lies outside of what the model was made for: {reason}." for reason in report.get("outside") or ()]
+    """What prediction itself has found out, as its JSON tells, which somebody may have changed."""
+    told = report.get("outside")
+    reasons = [reason for reason in told if isinstance(reason, str)] if isinstance(told, list) else []
+    return [f"The LR lies outside of what the model was made for: {reason}." for reason in reasons]

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Le
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -31,6 +32,9 @@ _SCORES = {
 """What is drawn into one panel of validation, by the panel's label."""
 
 
+Count = Annotated[int, Ge(0), Le(10**12)]
+
+
 @dataclass(frozen=True)
 class EpochRecord:
     """One line of ``metrics.jsonl``.
@@ -45,8 +49,8 @@ class EpochRecord:
         memory_gb: most that was in use in the epoch (:mod:`udeansr.peak_memory`), GB; None where nobody says.
     """
 
-    epoch: int
-    iterations: int
+    epoch: Count
+    iterations: Count
     losses: dict[str, float]
     validation: dict[str, float | list[float | None] | None]
     learning_rate: float
@@ -86,11 +90,11 @@ def _panel(axes: Axes, label: str, values: Sequence[tuple[int, Mapping[str, Any]
     """One curve for each name, where it is known; what tricubic reaches is a dotted line."""
     axes.set_ylabel(label)
     for name in names:
-        points = [(epoch, known[name]) for epoch, known in values if known.get(name) is not None]
+        points = [(epoch, known[name]) for epoch, known in values if isinstance(known.get(name), int | float)]
         if points:
             axes.plot(*zip(*points, strict=True), marker=".", label=name)
         for reference in (known.get(f"tricubic_{name}") for _, known in values):
-            if reference is not None:
+            if isinstance(reference, int | float):
                 axes.axhline(reference, linestyle=":", color="gray", label=f"{name} of tricubic")
     if axes.lines:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")

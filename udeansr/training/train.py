@@ -121,10 +121,21 @@ def _train(
         validator = Validator(split, record.planned.task.factors, device, precision)
         loop = TrainingLoop(trainer, split, validator, log, folder, record)
         if state is not None and progress is not None:
-            trainer.load_state_dict(state)
-            restore_random_state(state["random"])
+            _restore(trainer, state, str(folder))
             loop.load_progress(progress)
         return loop.run()
+
+
+def _restore(trainer: Trainer, state: dict[str, Any], where: str) -> None:
+    """Give a trainer, and the random generators, what a checkpoint has of them."""
+    try:
+        trainer.load_state_dict(state)
+        restore_random_state(state["random"])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise UdeansrError(
+            f"{where}: what the checkpoint has of the optimisers or the random states is broken, so that training "
+            "cannot go on from it; begin again with --overwrite"
+        ) from error
 
 
 MORE_EPOCHS = "; --continue --epochs N with a larger N goes on for longer"

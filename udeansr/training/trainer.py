@@ -166,7 +166,8 @@ class Trainer:
         self.method.load_state_dict(state["weights"])
         self.average.load_state_dict(state["averaged"])
         for player, optimizer in self._optimizers.items():
-            optimizer.load_state_dict(self._of_this_device(state["optimizers"][player]))
+            optimizer.load_state_dict(self._as_here(optimizer, state["optimizers"][player]))
+            _check_state(optimizer)
         for player, scaler in self._scalers.items():
             if scaler.is_enabled() and state["scaler"][player]:
                 scaler.load_state_dict(state["scaler"][player])
@@ -196,9 +197,17 @@ class Trainer:
         if self._halves is not None:
             self._halves.renew(player)
 
-    def _of_this_device(self, state: dict[str, Any]) -> dict[str, Any]:
+    def _as_here(self, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
         """The state of an optimiser, which may come from another device, stepped as it is done here."""
-        return {
-            **state,
-            "param_groups": [{**group, "fused": self.device.type in FUSED} for group in state["param_groups"]],
-        }
+        groups = zip(optimizer.param_groups, state["param_groups"], strict=True)
+        own = [{**group, "lr": former["lr"], "params": former["params"]} for group, former in groups]
+        return {**state, "param_groups": own}
+
+
+def _check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse moments of gradients that are not finite, or not of the shapes of their weights, by a ValueError."""
+    for weight, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            shape = torch.Size([]) if name == "step" else weight.shape
+            if not isinstance(moment, Tensor) or moment.shape != shape or not moment.isfinite().all():
+                raise ValueError(f"{name} of a weight of shape {tuple(weight.shape)} is broken")
