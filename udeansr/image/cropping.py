@@ -51,7 +51,7 @@ def foreground_box(voxels: np.ndarray, margin: int = 0) -> Box:
     """
     mask = foreground_mask(voxels)
     columns = mask.any(0)
-    found = [np.flatnonzero(along) for along in (mask.any((1, 2)), columns.any(1), columns.any(0))]
+    found = [np.flatnonzero(along) for along in (mask.any(2).any(1), columns.any(1), columns.any(0))]
     if not len(found[0]):
         return (0, 0, 0), (voxels.shape[0], voxels.shape[1], voxels.shape[2])
     starts = [max(int(places[0]) - margin, 0) for places in found]
