@@ -50,8 +50,9 @@ def foreground_box(voxels: np.ndarray, margin: int = 0) -> Box:
     The whole volume where there is no foreground.
     """
     mask = foreground_mask(voxels)
-    columns = mask.any(0)
-    found = [np.flatnonzero(along) for along in (mask.any(2).any(1), columns.any(1), columns.any(0))]
+    columns = np.any(mask, axis=0)
+    sides = (np.any(np.any(mask, axis=2), axis=1), np.any(columns, axis=1), np.any(columns, axis=0))
+    found = [np.flatnonzero(side) for side in sides]
     if not len(found[0]):
         return (0, 0, 0), (voxels.shape[0], voxels.shape[1], voxels.shape[2])
     starts = [max(int(places[0]) - margin, 0) for places in found]
