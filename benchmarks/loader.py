@@ -132,13 +132,13 @@ LOADERS: dict[str, Callable[[Cohorts, int, int], Iterator[Any]]] = {
 }
 
 
-def batches_a_second(batches: Iterator[Any], count: int) -> float:
+def batches_a_second(batches: Iterator[Any], count: int, clock: Callable[[], float] = time.perf_counter) -> float:
     for _ in range(WARM):
         next(batches)
-    begun = time.perf_counter()
+    begun = clock()
     for _ in range(count):
         next(batches)
-    seconds = time.perf_counter() - begun
+    seconds = clock() - begun
     if isinstance(batches, MultiThreadedAugmenter):
         batches._finish()
     return count / seconds
@@ -174,11 +174,17 @@ def main() -> None:
                     batches = loader(cohorts, workers, options.batches + WARM)
                     found.setdefault((name, workers), []).append(batches_a_second(batches, options.batches))
                     del batches
+        own = {
+            name: batches_a_second(loader(cohorts, 0, options.batches + WARM), options.batches, time.process_time)
+            for name, loader in LOADERS.items()
+        }
     print("| batches a second | " + " | ".join(f"{workers} workers" for workers in options.workers) + " |")
     print("|---" * (1 + len(options.workers)) + "|")
     for name in LOADERS:
         cells = [found[name, workers] for workers in options.workers]
         print(f"| {name} | " + " | ".join(f"{median(s):.0f} ({min(s):.0f} to {max(s):.0f})" for s in cells) + " |")
+    for name, count in own.items():
+        print(f"{name}: {1000 / count:.1f} ms of a processor a batch")
     for name in ("supervised", "udean"):
         print(f"the step of {name} at the size of the CPU preset needs {iterations_a_second(name):.1f}")
 
