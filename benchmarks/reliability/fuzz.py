@@ -314,7 +314,10 @@ def readers(folder: Path) -> dict[str, Reader]:
         ),
         "checkpoint, --continue": Reader(going_on, go_on, 0.03),
         "plans.json": of_json(home / "plans.json", at / "plans.json", lambda path: use_plan(Plan.load(path))),
-        "fingerprint.json": of_json(home / "fingerprint.json", at / "fingerprint.json", lambda path: fingerprint_table(Fingerprint.load(path)), 0.5),
+        "fingerprint.json": of_json(
+            home / "fingerprint.json", at / "fingerprint.json",
+            lambda path: fingerprint_table(Fingerprint.load(path)), 0.5,
+        ),
         "domain.json": of_json(home / "domain.json", at / "domain.json", domain, 0.3),
         "dataset.json": of_json(folder / "dataset.json", raw / "dataset.json", lambda _: load_raw_dataset(raw), 0.3),
         "case.json": of_json(case, at / "case.json", lambda path: read_case(path.parent, "sourceHR")),

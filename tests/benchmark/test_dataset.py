@@ -42,6 +42,16 @@ def raw(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("told", ["[]", "{}", '{"degradation": 3}', '{"degradation": {"noise": -1}}'])
+def test_a_simulation_that_tells_no_degradation_is_refused(tmp_path, told):
+    for group in ("sourceHR", "targetLR", "testHR", "testLR"):
+        (tmp_path / "Dataset007_Given" / group).mkdir(parents=True)
+        (tmp_path / "Dataset007_Given" / group / "a.nii.gz").touch()
+    (tmp_path / "Dataset007_Given" / "simulation.json").write_text(told)
+    with pytest.raises(UdeansrError, match=r"simulation.json: "):
+        given_scenario(tmp_path / "Dataset007_Given", "x2x2x2", "1")
+
+
 def write_simulation(raw: Path, degradation: Degradation) -> None:
     (raw / "simulation.json").write_text(json.dumps({"degradation": asdict(degradation)}))
 

@@ -43,3 +43,22 @@ def test_a_broken_file_is_told(result, tmp_path, text, message):
     path.write_text(text or path.read_text().replace('"title"', '"tilte"'))
     with pytest.raises(UdeansrError, match=message):
         RowResult.load(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda values: values["cases"]["sub-4"].pop("gain"), "a case has no gain"),
+        (lambda values: values["cases"]["sub-4"].update(other=1.0), "cases of other scores"),
+        (lambda values: values["cases"].clear(), "has no case"),
+        (lambda values: values["identity"]["subjects"].update(test=[]), "a group without subjects"),
+    ],
+)
+def test_a_row_that_no_table_can_show_is_refused(result, tmp_path, spoil, message):
+    path = tmp_path / "row.json"
+    result().save(path)
+    values = json.loads(path.read_text())
+    spoil(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(UdeansrError, match=message):
+        RowResult.load(path)

@@ -75,6 +75,12 @@ def test_a_dicom_series_tells_2d_or_3d(tmp_path, write_scan):
     assert [acquisition_type(tmp_path / name) for name in ("two", "silent")] == ["2D", None]
 
 
+@pytest.mark.parametrize("told", ["1e400", "1e9", "true", "-3", '"NaN"', "[4]", '{"a": 4}', "1" + "0" * 400])
+def test_a_thickness_that_is_none_is_not_known(tmp_path, told):
+    (tmp_path / "a.json").write_text(f'{{"SliceThickness": {told}}}')
+    assert slice_thickness_mm(tmp_path / "a.nii.gz") is None
+
+
 def test_without_a_sidecar_nothing_is_known(tmp_path):
     assert slice_thickness_mm(tmp_path / "a.nii.gz") is None and acquisition_type(tmp_path / "a.nii.gz") is None
 

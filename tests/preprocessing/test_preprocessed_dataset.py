@@ -125,3 +125,17 @@ def test_the_marker_tells_the_planned_values(folder: Path) -> None:
     decisive = {"scale", "hr_spacing_mm", "slab_slices", "slab_axes", "patch_size", "source_degradation", "contrast"}
     assert marker["cases"]["sourceHR"] == ["anna", "bert"]
     assert set(marker) == {"cases", "format", "orientation", "lr_gain", "degradation"} | decisive
+
+
+@pytest.mark.parametrize("told", ["[]", '{"cases": 3}', '{"cases": {"sourceHR": "ab"}}'])
+def test_a_marker_that_names_no_cases_is_refused(folder: Path, configuration: Configuration, told: str) -> None:
+    dataset = PreprocessedDataset.open(folder, configuration)
+    (folder / configuration.name / "preprocessed.json").write_text(told)
+    with pytest.raises(UdeansrError, match=r"preprocessed.json: .*udeansr_plan_and_preprocess"):
+        dataset.cases("sourceHR")
+
+
+def test_a_marker_that_is_no_object_is_of_other_values(folder: Path, configuration: Configuration) -> None:
+    (folder / configuration.name / "preprocessed.json").write_text("[1]")
+    with pytest.raises(UdeansrError, match="made with other values"):
+        PreprocessedDataset.open(folder, configuration)

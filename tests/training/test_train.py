@@ -8,6 +8,7 @@ import re
 import shutil
 
 import pytest
+import torch
 
 from udeansr.errors import UdeansrError
 from udeansr.lock import HeldError, locked
@@ -242,3 +243,26 @@ def test_udean_learns_from_workers_as_without(dataset_folder, longer, tmp_path, 
         run_tiny(dataset_folder, plan, tmp_path / f"{workers}", method="udean", workers=workers) for workers in (0, 4)
     )
     assert_same(one, other, "weights", "averaged", "random")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state["optimizers"]["generators"]["state"][0].update(exp_avg=torch.zeros(3)),
+        lambda state: state["optimizers"]["generators"]["state"][0]["exp_avg"].fill_(float("nan")),
+        lambda state: state["optimizers"]["generators"].pop("param_groups"),
+        lambda state: state["optimizers"].pop("discriminators"),
+        lambda state: state["random"].update(numpy=["MT19937", [1], 0, 0, 0.0]),
+        lambda state: state["random"].update(python=None),
+        lambda state: state["averaged"].popitem(),
+    ],
+)
+def test_a_state_that_is_broken_is_not_gone_on_from(dataset_folder, plan, tiny, tmp_path, run_tiny, spoil) -> None:
+    output = tmp_path / "results"
+    run_tiny(dataset_folder, plan, output)
+    state = load_checkpoint(output / "latest.pt")
+    spoil(state)
+    torch.save(state, output / "latest.pt")
+    (output / "final.pt").unlink()
+    with pytest.raises(UdeansrError, match="begin again with --overwrite"):
+        run_tiny(dataset_folder, plan, output, mode="continue", epochs=3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from udeansr.benchmark.folder import BenchmarkFolder, BenchmarkSettings
 from udeansr.benchmark.rows import KNOWN_TRUNCATION, MEASURED, RANDOMIZED, TRUE, said
@@ -89,26 +89,35 @@ def check_scored(folder: Path, split: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Simulated:
-    """What is read of ``simulation.json``."""
+class _Told:
+    """Of ``simulation.json`` what was done."""
 
     degradation: Degradation
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Of ``simulation.json`` who is in which group."""
+
     subjects: dict[str, list[str]]
 
 
-def _read_simulation(folder: Path, remedy: str) -> _Simulated:
-    """How a dataset was simulated, as it says itself."""
+_Read = TypeVar("_Read", _Told, _Members)
+
+
+def _read_simulation(kind: type[_Read], folder: Path, remedy: str) -> _Read:
+    """A part of what a simulated dataset says of itself."""
     path = folder / SIMULATION_FILE
     values = read_json_object(path, "simulation", remedy)
-    read = {key: values[key] for key in ("degradation", "subjects") if key in values}
-    return from_json(_Simulated, read, str(path), f"simulate it again: {remedy}")
+    part = {item.name: values[item.name] for item in fields(kind) if item.name in values}
+    return from_json(kind, part, str(path), f"simulate it again: {remedy}")
 
 
 def _truth(folder: Path) -> dict[str, Any] | None:
     """The fields of the target's true degradation, where the simulation tells them."""
     if not (folder / SIMULATION_FILE).is_file():
         return None
-    return as_json(_read_simulation(folder, "udeansr_simulate").degradation)
+    return as_json(_read_simulation(_Told, folder, "udeansr_simulate").degradation)
 
 
 _logger = logging.getLogger(__name__)
@@ -153,7 +162,7 @@ def read_dataset(folder: BenchmarkFolder, scenario: Scenario) -> SimulatedDatase
     if scenario.given:
         subjects = subjects_of(load_raw_dataset(raw))
     else:
-        subjects = _read_simulation(raw, "udeansr_benchmark in another folder").subjects
+        subjects = _read_simulation(_Members, raw, "udeansr_benchmark in another folder").subjects
     return SimulatedDataset(name, scenario, raw, preprocessed, plan, subjects)
 
 
