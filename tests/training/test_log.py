@@ -20,6 +20,7 @@ from udeansr.training.log import (
     duration,
     epoch_bar,
     epoch_line,
+    read_epochs,
     show_losses,
 )
 
@@ -162,3 +163,8 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:
         log.record(entry(1, {"l1": 0.5}, ssim=0.9))
     assert Board.scalars == [("losses/l1", 0.5, 1), ("validation/ssim", 0.9, 1), ("learning_rate", 1e-4, 1)]
     assert Board.closed
+
+
+def test_a_line_that_is_too_deep_is_left_out(tmp_path) -> None:
+    (tmp_path / "metrics.jsonl").write_text("[" * 100_000 + "\n" + EpochRecord(1, 3, {}, {}, 1e-3, {}).line())
+    assert [entry.epoch for entry in read_epochs(tmp_path / "metrics.jsonl")] == [1]

@@ -251,7 +251,7 @@ def read_epochs(path: Path) -> list[EpochRecord]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
             entries.append(from_json(EpochRecord, json.loads(line), str(path)))
-        except (ValueError, UdeansrError):
+        except (ValueError, RecursionError, UdeansrError):
             logging.getLogger(__name__).warning("%s: a line is broken and is left out: %.40s", path, line)
     return entries
 
