@@ -127,7 +127,9 @@ def test_the_marker_tells_the_planned_values(folder: Path) -> None:
     assert set(marker) == {"cases", "format", "orientation", "lr_gain", "degradation"} | decisive
 
 
-@pytest.mark.parametrize("told", ["[]", '{"cases": 3}', '{"cases": {"sourceHR": "ab"}}'])
+@pytest.mark.parametrize(
+    "told", ["[]", '{"cases": 3}', '{"cases": {"sourceHR": "ab"}}', r'{"cases": {"sourceHR": ["a\nb"]}}']
+)
 def test_a_marker_that_names_no_cases_is_refused(folder: Path, configuration: Configuration, told: str) -> None:
     dataset = PreprocessedDataset.open(folder, configuration)
     (folder / configuration.name / "preprocessed.json").write_text(told)

@@ -199,6 +199,12 @@ class _Made:
 
     cases: dict[str, list[str]]
 
+    def __post_init__(self) -> None:
+        """Refuse what is no name of a folder."""
+        for name in (name for names in self.cases.values() for name in names):
+            if not name.isprintable() or "/" in name:
+                raise ValueError(f"'cases' has {name!r}, which is no name of a case")
+
 
 def read_case(folder: Path, group: str) -> PreprocessedCase:
     """The case of a folder.
