@@ -219,7 +219,8 @@ def _validated(kind: type[Record], read: Callable[[TypeAdapter], Record], where:
         fault = _fault(kind, error).replace("\n", "\\n")  # of a key or a text that has several lines
         raise UdeansrError(f"{where}: {fault}{_then(remedy)}") from error
     except UdeansrError as error:  # of a dataclass' own ``__post_init__``
-        raise UdeansrError(f"{where}: {error}") from error
+        told = str(error).replace("\n", "\\n")
+        raise UdeansrError(f"{where}: {told}") from error
 
 
 def _leaves(values: Any) -> list[Any]:

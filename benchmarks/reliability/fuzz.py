@@ -300,7 +300,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     shutil.copy(home / "plans.json", copied.parent)
     shutil.copy(home / "domain.json", copied.parent)
     return {
-        "metrics.jsonl": of_lines(run / "metrics.jsonl", at / "metrics.jsonl", epochs, 0.05),
+        "metrics.jsonl": of_lines(run / "metrics.jsonl", at / "metrics.jsonl", epochs, 0.02),
         "benchmark row": of_json(folder / "row.json", at / "row.json", row),
         "benchmark length": of_json(folder / "length.json", at / "length.json", load_length, 0.3),
         "simulation.json": of_json(
@@ -312,7 +312,7 @@ def readers(folder: Path) -> dict[str, Reader]:
             folder / "record.json", at / "record.json",
             lambda path: case_report._tell_prediction(case_report._Found(), read_json_object(path, "record", "")),
         ),
-        "checkpoint, --continue": Reader(going_on, go_on, 0.03),
+        "checkpoint, --continue": Reader(going_on, go_on, 0.02),
         "plans.json": of_json(home / "plans.json", at / "plans.json", lambda path: use_plan(Plan.load(path))),
         "fingerprint.json": of_json(
             home / "fingerprint.json", at / "fingerprint.json",
