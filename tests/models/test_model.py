@@ -191,3 +191,12 @@ def test_an_interpolator_is_the_function_of_its_name_for_any_grid(name, function
     assert sr.voxels.shape == (18, 9, 16)
     expected = np.clip(np.rint(function(lr.voxels, Scale(3, 1, 2))), 0, None)
     np.testing.assert_allclose(sr.voxels, expected, atol=1)
+
+
+def test_averaged_weights_of_another_shape_or_name_are_refused(tiny_checkpoint, tmp_path):
+    state = torch.load(tiny_checkpoint(tmp_path / "whole.pt"), weights_only=True)
+    name = next(iter(state["averaged"]))
+    for change in ({name: torch.zeros(3)}, {"x.y": torch.zeros(3)}):
+        torch.save({**state, "averaged": {**state["averaged"], **change}}, tmp_path / "spoilt.pt")
+        with pytest.raises(UdeansrError, match=r"spoilt.pt: holds other weights"):
+            load_model(tmp_path / "spoilt.pt")

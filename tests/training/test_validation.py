@@ -173,3 +173,9 @@ def test_it_can_be_stopped_between_slabs_and_leaves_the_mode(make_validator, tin
     with pytest.raises(KeyboardInterrupt):
         make_validator()(method, stop)
     assert method.training
+
+
+def test_sr_that_is_no_number_has_no_score(make_validator, interpolation, monkeypatch) -> None:
+    monkeypatch.setattr(type(interpolation), "super_resolve", lambda self, lr: lr.repeat(1, 2, 2, 2) * float("nan"))
+    scores = make_validator()(interpolation)
+    assert np.isnan(scores["score"]) and np.isnan(scores["psnr"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,6 @@ from udeansr.errors import UdeansrError
 from udeansr.paths import RUN_FILE, find_dataset, preprocessed_root, results_root
 
 HELP_PLAN = "[default: the plan's]"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LENGTHS = ("epochs", "iterations_per_epoch", "minutes", "max_minutes")
 
 
@@ -125,16 +123,17 @@ def train(
     """Train a method on a dataset that is planned and preprocessed."""
     size = {"epochs": epochs, "iterations_per_epoch": iterations_per_epoch, "minutes": minutes}
     learning = {"learning_rate": learning_rate, "clip": clip, "ema_decay": ema, "augment": augment, "seed": seed}
-    learning["batch_size"] = batch_size
-    where = {"device": device, "precision": precision, "workers": workers, "compile": compile_}
-    where["sync_batchnorm"] = sync_batchnorm
+    batches = {"batch_size": batch_size, "workers": workers, "sync_batchnorm": sync_batchnorm}
+    where = {"device": device, "precision": precision, "compile": compile_, **batches}
     watching = {"tensorboard": tensorboard, "validation_cases": validation_cases}
     times = {"checkpoint_minutes": checkpoint_minutes, "max_minutes": max_minutes}
     flags = {key: value for key, value in (size | learning | where | watching | times).items() if value is not None}
     if minutes is not None and (epochs or iterations_per_epoch):
         raise UdeansrError("--minutes says how long is trained; leave --epochs and --iterations-per-epoch out")
     mode = writing_mode(continue_, overwrite)
-    runs = _runs(method, name, seed, seeds)
+    from udeansr.training.settings import run_names
+
+    runs = run_names(method, name, seed, seeds)
     if report:
         _check_has_page(method)
     if _start_together(num_gpus, device or "auto", sync_batchnorm):
@@ -192,25 +191,6 @@ def _write_page(folder: Path) -> None:
     print(f"page:         {write_training_page(folder)}")
 
 
-def _runs(method: str, name: str | None, seed: int | None, seeds: str | None) -> dict[str, dict[str, int]]:
-    """The runs that are meant, by the names of their folders, and the seed of each where one was given."""
-    if name is not None and not _NAME.fullmatch(name):
-        raise UdeansrError(f"--name {name!r} is no name of a run; expected letters, digits, '.', '_' and '-'")
-    if seeds is None:
-        own = name or f"{method}{_behind(seed or 0)}"
-        return {own: {} if seed is None else {"seed": seed}}
-    if seed is not None:
-        raise UdeansrError("--seeds names all seeds; leave --seed out")
-    words = [word.strip() for word in seeds.split(",")]
-    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        raise UdeansrError(f"--seeds {seeds}: expected different whole numbers with commas between, such as 0,1,2")
-    return {f"{name or method}{_behind(number)}": {"seed": number} for number in map(int, words)}
-
-
-def _behind(seed: int) -> str:
-    return f"_seed{seed}" if seed else ""
-
-
 def _configurations(dataset: str, configuration: str, preprocessed: Path | None) -> list[str]:
     """The configuration that is meant, or all that planning made."""
     if configuration != "all":
@@ -245,6 +225,7 @@ def _train(
     from udeansr.strict_json import as_json, from_json
     from udeansr.training.interruption import StoppedError
     from udeansr.training.run_folder import read_run
+    from udeansr.training.settings import check_minutes
     from udeansr.training.timing import of_minutes
     from udeansr.training.train import RunSettings, train
 
@@ -253,7 +234,7 @@ def _train(
     run = from_json(RunSettings, flags, "the options")
     is_there = mode == "continue" and (output / RUN_FILE).is_file()
     if saved := distributed.on_leader(lambda: read_run(output) if is_there else None):
-        _check_minutes(saved.run.minutes, flags, output)
+        check_minutes(saved.run.minutes, flags.get("minutes", saved.run.minutes), output)
         run = from_json(RunSettings, {**as_json(saved.run), "max_minutes": None, **flags}, str(output))
         if not assignments:
             settings = load_settings(method, saved.settings, stored=True)
@@ -302,16 +283,6 @@ def _set_threads() -> None:
     if threads is not None and threads < torch.get_num_threads():
         torch.set_num_threads(threads)
         print(f"threads:      {threads}, as this computer is busy; OMP_NUM_THREADS=N sets another number")
-
-
-def _check_minutes(saved: float | None, flags: dict[str, Any], output: Path) -> None:
-    """Refuse another time for a training that is continued: its epochs are chosen already."""
-    given = flags.get("minutes", saved)
-    if given != saved:
-        former = "epochs" if saved is None else f"--minutes {saved:g}"
-        raise UdeansrError(
-            f"--minutes {given:g}: {output} was begun with {former}; leave it out, or go on for longer with --epochs N"
-        )
 
 
 def _refuse_length(method: str, flags: dict[str, Any]) -> None:

@@ -7,11 +7,16 @@ of such an image breaks off before its Nyquist frequency.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Gt, Le
 
 from udeansr.image.cropping import foreground_mask, middle
 from udeansr.image.volume import triple
+
+Resolved = Annotated[float, Gt(0.1), Le(1)]
+"""A part of Nyquist up to which an image holds anything, as it lies in files."""
 
 BINS = 20
 """Of |f| / Nyquist."""

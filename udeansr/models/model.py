@@ -134,9 +134,9 @@ def trained_method(path: Path, state: dict[str, Any], record: TrainingRecord) ->
         UdeansrError: if it is of a method or weights this version lacks.
     """
     method = _empty(path, record.method, record.planned, record.settings)
-    check_weights(state, method.state_dict(), str(path))
-    keep_averaged(method)
     weights = {**state["weights"], **state["averaged"]}
+    check_weights({**state, "weights": weights}, method.state_dict(), str(path))
+    keep_averaged(method)
     fill(method, {name: weights[name] for name in method.state_dict()}, "cpu")
     method.domain = record.domain
     return method

@@ -11,6 +11,7 @@ import numpy as np
 from udeansr.degradation.measured_degradation import MeasuredDegradation
 from udeansr.degradation.spectral_fit import measure_degradation
 from udeansr.degradation.spectrum import foreground_spectrum, mean_spectrum
+from udeansr.degradation.true_resolution import Resolved
 from udeansr.image.cropping import middle
 from udeansr.strict_json import Fraction, NonNegativeFloat, PositiveInt, read_json_as, write_json
 
@@ -52,7 +53,7 @@ class Domain:
     residual: NonNegativeFloat
     noise: NonNegativeFloat
     lowest_transfer: tuple[Fraction, Fraction, Fraction]
-    resolved_fraction: tuple[Fraction, Fraction, Fraction] | None = None
+    resolved_fraction: tuple[Resolved, Resolved, Resolved] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a spectrum that is no block."""

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from udeansr.degradation.measured_degradation import MeasuredDegradation
+from udeansr.degradation.true_resolution import Resolved
 from udeansr.image.acquisition import AcquisitionType
 from udeansr.image.grid import equal_spacing
 from udeansr.paths import SOURCE_HR, TARGET_LR
@@ -54,7 +55,7 @@ class CohortFacts:
     foreground_percentiles: tuple[float, float, float]
     foreground_fraction: Fraction
     log_power: dict[str, tuple[float | None, ...]]
-    resolved_fraction: tuple[Fraction, Fraction, Fraction] = (1.0, 1.0, 1.0)
+    resolved_fraction: tuple[Resolved, Resolved, Resolved] = (1.0, 1.0, 1.0)
     noise: NonNegativeFloat = 0.0
     contrast: str | None = None
     slice_thickness: PositiveFloat | None = None

@@ -49,7 +49,7 @@ class Plan:
         if name not in self.configurations:
             known = self.configurations
             raise UdeansrError(
-                f"{self.dataset} has no configuration '{name}'{did_you_mean(name, known)}; its plan has "
+                f"{self.dataset} has no configuration {name!r}{did_you_mean(name, known)}; its plan has "
                 f"{', '.join(known)}"
             )
         return self.configurations[name]

@@ -20,7 +20,7 @@ from torch import Tensor
 import udeansr
 from udeansr.errors import UdeansrError
 from udeansr.files import write_whole
-from udeansr.strict_json import from_json
+from udeansr.strict_json import NonNegativeFloat, NonNegativeInt, from_json
 from udeansr.training.settings import TrainingRecord
 from udeansr.training.trainer import Trainer
 
@@ -57,10 +57,10 @@ class Progress:
         losses: sums over the iterations of the epoch that is not complete.
     """
 
-    epoch: int = 0
-    iteration: int = 0
+    epoch: NonNegativeInt = 0
+    iteration: NonNegativeInt = 0
     best: BestEpoch | None = None
-    seconds: float = 0.0
+    seconds: NonNegativeFloat = 0.0
     losses: dict[str, float] = field(default_factory=dict)
 
     @classmethod

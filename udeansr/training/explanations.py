@@ -15,7 +15,7 @@ from udeansr.batches.slabs import seen
 from udeansr.device import autocast
 from udeansr.files import whole_file
 from udeansr.methods.method import Method
-from udeansr.training.validation import Split
+from udeansr.training.validation import Split, Validator
 
 EXPLANATIONS = "explanations"
 """The folder, in that of the training."""
@@ -52,6 +52,23 @@ def write_explanations(method: Method, split: Split, device: torch.device, preci
 def is_sampled(epoch: int, epochs: int) -> bool:
     """Whether an epoch leaves a sample: the first ones, each power of two, the last."""
     return epoch & (epoch - 1) == 0 or epoch == epochs
+
+
+def write_samples(validator: Validator, epoch: int, epochs: int, orientation: str, folder: Path) -> None:
+    """Keep how the middle slice of a validation subject looks by now, and before training what to compare with.
+
+    Args:
+        validator: which has validated the epoch.
+        epoch: its number; 0 before any training.
+        epochs: in all.
+        orientation: of the plan.
+        folder: of the training.
+    """
+    pictures = {} if epoch else validator.references()
+    if validator.sample is not None and is_sampled(epoch, epochs):
+        pictures[f"epoch_{epoch:04d}"] = validator.sample
+    for name, plane in pictures.items():
+        write_sample(plane, orientation, folder / SAMPLES / f"{name}.png")
 
 
 def write_sample(plane: np.ndarray, orientation: str, path: Path) -> None:

@@ -30,7 +30,7 @@ from udeansr.training.checkpoint import (
     random_state_kept,
     save_checkpoint,
 )
-from udeansr.training.explanations import SAMPLES, is_sampled, write_explanations, write_sample
+from udeansr.training.explanations import write_explanations, write_samples
 from udeansr.training.interruption import Interruption, StoppedError
 from udeansr.training.log import EpochRecord, RunLog, epoch_bar, epoch_line, show_losses
 from udeansr.training.loss_reader import LossReader
@@ -125,7 +125,11 @@ class TrainingLoop:
                             break
             except StoppedError as stop:
                 self._save(LATEST)
-                raise StoppedError(stop.signal_number, self._say_interrupted()) from None
+                raise StoppedError(
+                    stop.signal_number,
+                    f"stopped after iteration {progress.iteration}; {self._folder / LATEST} is written, "
+                    "go on with the same command and --continue",
+                ) from None
         self._save(FINAL)
         return self._folder / FINAL
 
@@ -156,7 +160,7 @@ class TrainingLoop:
         scores = self._validate()
         whole = done == self._length
         means = {name: total / done for name, total in progress.losses.items()}
-        self._log_epoch(progress.epoch + 1, done, means, scores, learning_rate)
+        on_leader(lambda: self._log_epoch(progress.epoch + 1, done, means, scores, learning_rate))
         best = progress.best
         is_best = math.isfinite(scores["score"]) and (best is None or scores["score"] > best.score)
         if is_best:
@@ -239,14 +243,9 @@ class TrainingLoop:
             logger.info("tricubic, to compare with: PSNR %.2f dB, SSIM %.4f", reference["psnr"], reference["ssim"])
         scores = self._validate()
         scores |= {f"tricubic_{name}": value for name, value in reference.items()}
-        self._log_epoch(0, 0, {}, scores, self._learning_rate)
+        on_leader(lambda: self._log_epoch(0, 0, {}, scores, self._learning_rate))
 
     def _log_epoch(
-        self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
-    ) -> None:
-        on_leader(lambda: self._record_epoch(epoch, iterations, losses, scores, learning_rate))
-
-    def _record_epoch(
         self, epoch: int, iterations: int, losses: dict[str, float], scores: dict[str, Any], learning_rate: float
     ) -> None:
         assert self._log is not None, "the leader has no log"
@@ -256,17 +255,9 @@ class TrainingLoop:
         entry = EpochRecord(epoch, iterations, losses, scores, learning_rate, rounded, peak and peak / 1e9)
         self._log.record(entry)
         logger.info("%s", epoch_line(entry, self._epochs, self._seconds_left()))
-        self._write_samples(epoch)
+        write_samples(self._validator, epoch, self._epochs, self._record.plan.orientation, self._folder)
         if epoch:
             warn_of_shift(scores)
-
-    def _write_samples(self, epoch: int) -> None:
-        """Keep how the middle slice of a validation subject looks by now, and before training what to compare with."""
-        pictures = {} if epoch else self._validator.references()
-        if self._validator.sample is not None and is_sampled(epoch, self._epochs):
-            pictures[f"epoch_{epoch:04d}"] = self._validator.sample
-        for name, plane in pictures.items():
-            write_sample(plane, self._record.plan.orientation, self._folder / SAMPLES / f"{name}.png")
 
     def _save(self, name: str) -> None:
         """Write a checkpoint, unless the weights are spoilt: the last good one stays."""
@@ -304,10 +295,4 @@ class TrainingLoop:
             f"iteration {iteration}: {trouble}, so training stopped. The last good checkpoint is "
             f"{self._folder / LATEST}. Go on from it with --continue --clip 1 or --continue --precision fp32, "
             f"or begin again with --overwrite --learning-rate {self._learning_rate / 10:g}"
-        )
-
-    def _say_interrupted(self) -> str:
-        return (
-            f"stopped after iteration {self._progress.iteration}; {self._folder / LATEST} is written, "
-            "go on with the same command and --continue"
         )

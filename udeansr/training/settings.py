@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
@@ -16,6 +18,8 @@ from udeansr.planning.configuration import Configuration
 from udeansr.planning.domain import Domain
 from udeansr.planning.plan import Plan
 from udeansr.strict_json import NonNegativeInt, PositiveFloat, PositiveInt, as_json, differences, from_json
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 LASTING = ("iterations_per_epoch", "batch_size", "learning_rate", "seed", "ema_decay", "augment", "validation_cases")
 """What a continued run keeps: with another value, its numbers would not belong to one training."""
@@ -169,4 +173,49 @@ def check_same_training(former: TrainingRecord, now: TrainingRecord, where: str)
         raise UdeansrError(
             f"{where} was begun with other values: {', '.join(changes)}. Continue with the saved ones (the same plan, "
             "--method and --set; leave the other flags out), or begin again with --overwrite"
+        )
+
+
+def run_names(method: str, name: str | None, seed: int | None, seeds: str | None) -> dict[str, dict[str, int]]:
+    """The runs that are meant, by the names of their folders, and the seed of each where one was given.
+
+    Args:
+        method: whose name a run has by itself, with the seed behind it where that is not 0.
+        name: that somebody gave it.
+        seed: of one run.
+        seeds: of several, with commas between.
+    Raises:
+        UdeansrError: if the name is none of a folder, or the seeds are none.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise UdeansrError(f"--name {name!r} is no name of a run; expected letters, digits, '.', '_' and '-'")
+    if seeds is None:
+        own = name or f"{method}{_behind(seed or 0)}"
+        return {own: {} if seed is None else {"seed": seed}}
+    if seed is not None:
+        raise UdeansrError("--seeds names all seeds; leave --seed out")
+    words = [word.strip() for word in seeds.split(",")]
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        raise UdeansrError(f"--seeds {seeds}: expected different whole numbers with commas between, such as 0,1,2")
+    return {f"{name or method}{_behind(number)}": {"seed": number} for number in map(int, words)}
+
+
+def _behind(seed: int) -> str:
+    return f"_seed{seed}" if seed else ""
+
+
+def check_minutes(saved: float | None, given: float | None, output: Path) -> None:
+    """Refuse another time for a training that is continued: its epochs are chosen already.
+
+    Args:
+        saved: minutes that it was begun with.
+        given: minutes that are asked for now.
+        output: its folder.
+    Raises:
+        UdeansrError: if they differ.
+    """
+    if given != saved:
+        former = "epochs" if saved is None else f"--minutes {saved:g}"
+        raise UdeansrError(
+            f"--minutes {given:g}: {output} was begun with {former}; leave it out, or go on for longer with --epochs N"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ class Validator:
             sr = self._super_resolve(method, np.array(lr.voxels), between)
             self.sample = _middle(sr) if self.sample is None else self.sample
             likeness.append(_likeness(sr, hr.voxels))
-            shifts.append(shift_voxels(sr, lr.voxels, self._scale))
+            shifts.append(_shift(sr, lr.voxels, self._scale))
         scores = _mean(likeness)
         return {"score": scores["ssim"], **scores, "shift_voxels": _largest(shifts)}
 
@@ -162,7 +163,7 @@ class Validator:
         for case in self._split.validation_lr:
             sr = self._super_resolve(method, np.array(case.voxels), between)
             self.sample = _middle(sr) if self.sample is None else self.sample
-            shifts.append(shift_voxels(sr, case.voxels, self._scale))
+            shifts.append(_shift(sr, case.voxels, self._scale))
         real_spectra = [log_spectrum(case.voxels) for case in self._split.validation_lr]
         cycle = {f"cycle_{name}": value for name, value in _mean(likeness).items()}
         distance = spectrum_distance(degraded_spectra, real_spectra)
@@ -201,8 +202,14 @@ def warn_of_shift(scores: dict[str, Any]) -> None:
 
 
 def _likeness(sr: np.ndarray, hr: np.ndarray) -> dict[str, float]:
+    if not np.isfinite(sr).all():  # of weights that are spoilt, which nobody saves
+        return {"psnr": math.nan, "ssim": math.nan}
     sr = np.maximum(sr, 0)  # as images are written
     return {"psnr": psnr(sr, np.asarray(hr)), "ssim": ssim_2d(sr, np.asarray(hr))}
+
+
+def _shift(sr: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
+    return shift_voxels(sr, lr, scale) if np.isfinite(sr).all() else np.full(3, math.nan)
 
 
 def _middle(volume: np.ndarray) -> np.ndarray:
