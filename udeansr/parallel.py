@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,8 +36,7 @@ def parallel_map(
         description: a word or two before the progress bar.
     Returns: the results, in the order of the items.
     Raises:
-        UdeansrError: or whatever else the function raises.
-        concurrent.futures.process.BrokenProcessPool: if a worker was killed, as the system does when memory is short.
+        UdeansrError: if a worker was killed, as the system does when memory is short; or whatever the function raises.
     """
     items = list(items)
     processes = min(processes, len(items))
@@ -51,6 +51,11 @@ def parallel_map(
             for future in as_completed(futures):
                 _counted(future.result(), bar)
             return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise UdeansrError(
+                f"{description}: a worker process was killed, as the system does when memory runs short; end other "
+                "programs, or run again with fewer processes: --processes 1, or --workers 0 in training"
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -29,6 +29,12 @@ def test_a_larger_value_lies_higher_also_by_its_logarithm():
             assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
 
 
+def test_what_is_no_number_or_beyond_all_is_not_drawn():
+    points = [(0, 1.0), (1, float("inf")), (2, 10**400), (3, 1e305), (4, float("nan")), (5, 2.0)]
+    svg = ElementTree.fromstring(line_chart("a", {"a": points}, "x", "y"))
+    assert len(next(svg.iter("polyline")).get("points").split()) == 2
+
+
 def test_a_small_difference_looks_small_from_zero():
     def height(**options) -> float:
         svg = ElementTree.fromstring(line_chart("a", {"a": [(0, 1.0), (1, 0.99)]}, "x", "y", **options))

@@ -250,6 +250,7 @@ def test_udean_learns_from_workers_as_without(dataset_folder, longer, tmp_path, 
     [
         lambda state: state["optimizers"]["generators"]["state"][0].update(exp_avg=torch.zeros(3)),
         lambda state: state["optimizers"]["generators"]["state"][0]["exp_avg"].fill_(float("nan")),
+        lambda state: state["optimizers"]["generators"]["state"][0].pop("exp_avg_sq"),
         lambda state: state["optimizers"]["generators"].pop("param_groups"),
         lambda state: state["optimizers"].pop("discriminators"),
         lambda state: state["random"].update(numpy=["MT19937", [1], 0, 0, 0.0]),

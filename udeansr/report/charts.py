@@ -12,6 +12,9 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 10, 12, 56
 KINDS = 4
 """Of lines, by colour and by dashes: what is told apart needs no colour."""
 
+_LARGEST = 1e300
+"""What is beyond it, infinite or no number is not drawn."""
+
 Points = Sequence[tuple[float, float]]
 Place = Callable[[float, float], tuple[float, float]]
 
@@ -130,7 +133,7 @@ def rows_chart(title: str, rows: Mapping[str, Mapping[str, float]], unit: str) -
 
 
 def _drawn(x: float, y: float, log_y: bool) -> bool:
-    return math.isfinite(x) and math.isfinite(y) and (y > 0 or not log_y)
+    return all(abs(value) <= _LARGEST for value in (x, y)) and (y > 0 or not log_y)
 
 
 def _ends(values: Sequence[float], margin: float = 0.0) -> tuple[float, float]:

@@ -64,6 +64,9 @@ def warm_up(iteration: int, iterations: int) -> float:
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Of Adam (the authors' code)."""
 
+MOMENTS = {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}
+"""Of a gradient, as Adam keeps them under AMSGrad."""
+
 FUSED = ("cpu", "cuda")
 """Devices on which all weights are stepped in one call."""
 
@@ -207,6 +210,8 @@ class Trainer:
 def _check_state(optimizer: torch.optim.Optimizer) -> None:
     """Refuse moments of gradients that are not finite, or not of the shapes of their weights, by a ValueError."""
     for weight, moments in optimizer.state.items():
+        if set(moments) != MOMENTS:
+            raise ValueError(f"moments {sorted(moments)}; expected {sorted(MOMENTS)}")
         for name, moment in moments.items():
             shape = torch.Size([]) if name == "step" else weight.shape
             if not isinstance(moment, Tensor) or moment.shape != shape or not moment.isfinite().all():
