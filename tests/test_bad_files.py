@@ -11,8 +11,11 @@ assert SPEC is not None and SPEC.loader is not None
 bad_files = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(bad_files)
 
-RIGHT = ("good", "left-handed", "pixdim other than the sform", "blanks")
-REFUSED = ("vox_offset NaN", "sform NaN", "complex", "no UTF-8", "huge sides", "a link to itself", "a FIFO")
+RIGHT = ("good", "left-handed", "pixdim other than the sform", "blanks", "DICOM", "DICOM, a text beside")
+REFUSED = (
+    *("vox_offset NaN", "sform NaN", "complex", "no UTF-8", "huge sides", "a link to itself", "a FIFO"),
+    *("DICOM, too few pixels", "DICOM, position NaN", "DICOM, a name that is no UTF-8", "DICOM, a slice missing"),
+)
 
 
 @pytest.mark.parametrize("name", [*RIGHT, *REFUSED, "wrong magic", "vox_offset negative"])

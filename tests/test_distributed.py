@@ -50,6 +50,7 @@ with distributed.joined("cpu"):
     gradients = [share.grad / 2, norm.weight.grad, norm.bias.grad]
     found["norm"] = [made.detach(), *gradients, norm.running_mean, norm.running_var]
     torch.save(found, f"{sys.argv[1]}/{rank}.pt")
+distributed.leave(0)
 """
 
 

@@ -97,6 +97,14 @@ def joined(device: str) -> Iterator[None]:
     torch.distributed.destroy_process_group()  # not after an error: the others may be gone
 
 
+def leave(status: int) -> None:
+    """End this process at once, if it was started with others: threads of gloo may abort it while Python ends."""
+    if was_started_together():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 def start_together(processes: int, program: Sequence[str]) -> int:
     """Run a program in several processes of this machine, as torchrun does, until all have ended or one has failed.
 

@@ -17,6 +17,7 @@ import resource
 import shutil
 import signal
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG2MPML, UID, ExplicitVRLittleEndian, MRImageStorage
 
 from udeansr.errors import UdeansrError
 from udeansr.image.files import read_geometry, read_volume
@@ -140,6 +144,61 @@ def in_itk(name: str, voxels: np.ndarray, vector: bool = False) -> Maker:
     return make
 
 
+def series(change: Callable[[Dataset, int], object] = lambda _slice, _number: None, after: object = None) -> Maker:
+    """A DICOM series, each slice changed (left out where that gives False), and then its folder."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "scan"
+        path.mkdir()
+        for number, pixels in enumerate(HEAD):
+            one = Dataset()
+            one.file_meta = FileMetaDataset()
+            one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = MRImageStorage
+            one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = UID(f"1.2.3.{number + 1}")
+            one.Modality, one.SeriesInstanceUID, one.StudyInstanceUID, one.InstanceNumber = "MR", "1.2", "1.1", number
+            one.Rows, one.Columns, one.SamplesPerPixel, one.PhotometricInterpretation = *pixels.shape, 1, "MONOCHROME2"
+            one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
+            one.PixelSpacing, one.SliceThickness = [2, 2], 4
+            one.ImageOrientationPatient, one.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 4 * number]
+            one.PixelData = pixels.astype("<u2").tobytes()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom says what is odd
+                if change(one, number) is not False:
+                    one.save_as(path / f"{number}.dcm", enforce_file_format=True)
+        if callable(after):
+            after(path)
+        return path
+
+    return make
+
+
+def coloured(one: Dataset, _: int) -> None:
+    """Make a slice one of colours."""
+    one.SamplesPerPixel, one.PhotometricInterpretation, one.PlanarConfiguration = 3, "RGB", 0
+    one.BitsAllocated, one.BitsStored, one.HighBit = 8, 8, 7
+    one.PixelData = bytes(range(one.Rows)) * one.Columns * 3
+
+
+def compressed(one: Dataset, _: int) -> None:
+    """Make a slice one of a video, which nobody reads."""
+    one.file_meta.TransferSyntaxUID = MPEG2MPML
+    one.PixelData = encapsulate([b"no video"])
+
+
+def of_slice(place: int, **values: object) -> Maker:
+    """A series of which one slice has other values; None leaves an element out."""
+
+    def change(one: Dataset, number: int) -> None:
+        for name, value in values.items() if number == place else ():
+            if value is None:
+                delattr(one, name)
+            else:
+                setattr(one, name, value)
+
+    return series(change)
+
+
 META = "ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = {kind}\nElementDataFile = {data}\n"
 NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: {size}\nencoding: {encoding}\n{more}\n"
 HEAD = np.random.default_rng(1).integers(1, 900, SHAPE).astype(np.int16)
@@ -228,6 +287,32 @@ CASES: dict[str, Maker] = {
     "MetaImage, data missing": text_header("a.mha", META.format(size="5 6 7", kind="MET_SHORT", data="LOCAL")),
     "MetaImage, odd type": text_header("a.mha", META.format(size="5 6 7", kind="MET_ODD", data="LOCAL")),
     "MetaImage, huge": text_header("a.mha", META.format(size="99999 99999 99999", kind="MET_SHORT", data="LOCAL")),
+    "DICOM": series(),
+    "DICOM, a slice missing": series(lambda _, number: number != 3),
+    "DICOM, the first slice missing": series(lambda _, number: number != 0),
+    "DICOM, one slice": series(lambda _, number: number == 3),
+    "DICOM, two slices in one place": of_slice(3, ImagePositionPatient=[0, 0, 8]),
+    "DICOM, uneven distances": of_slice(3, ImagePositionPatient=[0, 0, 13]),
+    "DICOM, a slice aside": of_slice(3, ImagePositionPatient=[5, 0, 12]),
+    "DICOM, a slice turned": of_slice(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]),
+    "DICOM, orientation of zeros": series(lambda one, _: setattr(one, "ImageOrientationPatient", [0] * 6)),
+    "DICOM, no position": of_slice(3, ImagePositionPatient=None),
+    "DICOM, position NaN": of_slice(3, ImagePositionPatient=["0", "0", "nan"]),
+    "DICOM, no pixel spacing": series(lambda one, _: delattr(one, "PixelSpacing")),
+    "DICOM, pixel spacing 0": series(lambda one, _: setattr(one, "PixelSpacing", [0, 0])),
+    "DICOM, no pixels": of_slice(3, PixelData=None),
+    "DICOM, too few pixels": of_slice(3, PixelData=b"12"),
+    "DICOM, a slice of other size": of_slice(3, Rows=5),
+    "DICOM, 9 bits allocated": series(lambda one, _: setattr(one, "BitsAllocated", 9)),
+    "DICOM, colours": series(coloured),
+    "DICOM, three samples of one": series(lambda one, _: setattr(one, "SamplesPerPixel", 3)),
+    "DICOM, a codec that is none": series(compressed),
+    "DICOM, a file cut": series(after=lambda path: os.truncate(path / "3.dcm", 400)),
+    "DICOM, a file of zero bytes": series(after=lambda path: os.truncate(path / "3.dcm", 0)),
+    "DICOM, a text beside": series(after=lambda path: (path / "README").write_text("no image")),
+    "DICOM, a name that is no UTF-8": series(
+        after=lambda path: (path / "3.dcm").rename(path / os.fsdecode(b"\xff.dcm"))
+    ),
     "NRRD, data outside": text_header("a.nrrd", NRRD.format(size="5 6 7", encoding="raw", more="data file: /etc/none")),
     "NRRD, data missing": text_header("a.nrrd", NRRD.format(size="5 6 7", encoding="raw", more="")),
     "NRRD, odd encoding": text_header("a.nrrd", NRRD.format(size="5 6 7", encoding="odd", more="")),

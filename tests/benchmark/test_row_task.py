@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from udeansr.benchmark import row_task
+from udeansr.benchmark.row_result import METRICS
 from udeansr.benchmark.row_task import RowTask, do_row
 from udeansr.benchmark.rows import ROWS, parse_row
 from udeansr.errors import UdeansrError
@@ -122,7 +123,7 @@ def stages(monkeypatch):
 
     def evaluate(sr, hr, slices, processes):
         told.append(("evaluate", hr.name))
-        return SimpleNamespace(folders=[SimpleNamespace(cases={"sub-4": {"psnr_db": 30.0}})])
+        return SimpleNamespace(folders=[SimpleNamespace(cases={"sub-4": dict.fromkeys(METRICS, 30.0)})])
 
     for stage in (train, predict, evaluate):
         monkeypatch.setattr(row_task, stage.__name__, stage)
@@ -162,7 +163,7 @@ def test_a_row_is_trained_predicted_scored_and_written(trained_task, stages):
         ("predict", "testLR", "best", "overwrite"),
         ("evaluate", "testHR"),
     ]
-    assert made == trained_task().result() and made.cases == {"sub-4": {"psnr_db": 30.0}}
+    assert made == trained_task().result() and made.cases == {"sub-4": dict.fromkeys(METRICS, 30.0)}
     assert made.prediction_seconds >= 0 and made.dataset == made.scenario.dataset
     assert made.training and made.training.iterations == 6 and made.training.seconds == 70.0
     method = build_method("supervised", trained_task().configuration, trained_task().settings)

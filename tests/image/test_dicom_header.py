@@ -1,7 +1,9 @@
 import logging
+import os
 
 import numpy as np
 import pydicom
+import pytest
 
 from udeansr.image.dicom_header import MR_CLASSES, read_header, values
 
@@ -70,3 +72,20 @@ def test_values_of_an_element():
     item.SeriesNumber = None
     found = [values(item, keyword) for keyword in ("ImageType", "EchoTime", "Modality", "SeriesNumber", "StudyID")]
     assert found == [["A", "B"], [3], ["MR"], [], []]
+
+
+@pytest.mark.parametrize("spoil", ["cut", "name", "samples"])
+def test_a_file_of_too_few_voxels_or_an_unspeakable_name_is_left_out(tmp_path, scan, write_scan, caplog, spoil):
+    write_scan(tmp_path / "a", scan)
+    path = sorted((tmp_path / "a").iterdir())[0]
+    assert read_header(path) is not None
+    if spoil == "name":
+        path = path.rename(path.with_name(os.fsdecode(b"\xff.dcm")))
+    elif spoil == "samples":
+        changed = pydicom.dcmread(path)
+        changed.SamplesPerPixel = 3
+        changed.save_as(path)
+    else:
+        os.truncate(path, path.stat().st_size - 2)
+    assert read_header(path) is None
+    assert "left out" in caplog.text and ("no UTF-8" in caplog.text) == (spoil == "name")

@@ -1,4 +1,5 @@
 import logging
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -218,3 +219,15 @@ def test_private_elements_within_sequences_are_taken_out(sources):
 def test_what_the_standard_requires_is_there(sources):
     found = kept(sources)
     assert not [keyword for keyword in (*REQUIRED_EMPTY.split(), *UNKNOWN) if keyword not in found]
+
+
+def test_a_slice_that_lies_nowhere_is_told(tmp_path, scan, write_scan):
+    write_scan(tmp_path / "a", scan)
+    path = sorted((tmp_path / "a").iterdir())[5]
+    header = pydicom.dcmread(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom says what is wrong with it
+        header.ImagePositionPatient = ["0", "nan", "0"]
+        header.save_as(path)
+    with pytest.raises(UdeansrError, match="1 of 12 slices do not say where they lie"):
+        read_series(tmp_path / "a")

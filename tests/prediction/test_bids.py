@@ -197,7 +197,7 @@ def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(UdeansrError, match=r"no BIDS dataset; expected a folder with dataset_description.json"):
         bids_targets(tmp_path, tmp_path / "out")
     write(tmp_path / "dataset_description.json", [1])
-    with pytest.raises(UdeansrError, match=r"dataset_description.json: expected an object of keys and values"):
+    with pytest.raises(UdeansrError, match=r"dataset_description.json: holds a list; expected an object"):
         bids_targets(tmp_path, tmp_path.parent / "out")
 
 

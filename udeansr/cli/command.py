@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from udeansr import distributed
 from udeansr.errors import UdeansrError
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -37,7 +38,11 @@ def command_line(function: Callable[..., Any], name: str) -> None:
     """Run one command on ``sys.argv`` and leave with its exit status."""
     app = typer_app()
     app.command(name)(ending_well(function, name))
-    app(prog_name=name)
+    try:
+        app(prog_name=name)
+    except SystemExit as end:
+        distributed.leave(end.code if isinstance(end.code, int) else 0)
+        raise
 
 
 def ending_well(function: Callable[..., Any], name: str) -> Callable[..., Any]:

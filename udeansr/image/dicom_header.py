@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from udeansr.image.names import printable
 from udeansr.image.volume import Triple, triple
 
 MR_CLASSES = (
@@ -35,6 +37,8 @@ _TAGS: list[str] = [
     "Rows",
     "Columns",
     "SamplesPerPixel",
+    "BitsAllocated",
+    "NumberOfFrames",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -120,10 +124,34 @@ class Header:
 def read_header(path: Path) -> Header | None:
     """What a DICOM file says; None if it holds no image, or cannot be read, of which a warning is logged."""
     try:
-        return _header(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS]), path)
+        if printable(path) != str(path):
+            raise ValueError("the bytes of its name are no UTF-8; rename it")
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pydicom finds odd is told below, where it matters
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_TAGS])
+            _check_size(dataset, path.stat().st_size - file.tell())
+            return _header(dataset, path)
     except _BROKEN as error:
-        _logger.warning("%s: cannot be read as DICOM (%s); left out", path, error or type(error).__name__)
+        _logger.warning("%s: cannot be read as DICOM (%s); left out", printable(path), error or type(error).__name__)
         return None
+
+
+def _check_size(dataset: Dataset, left: int) -> None:
+    """Refuse a file that holds fewer voxels than its header says: readers would make up the rest.
+
+    Args:
+        dataset: the header.
+        left: bytes of the file behind it, those that name the element of the voxels among them.
+    """
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None or syntax.is_compressed or syntax.is_deflated or "Rows" not in dataset:
+        return
+    frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    voxels = frames * int(dataset.Rows) * int(dataset.Columns) * samples
+    expected = voxels * int(dataset.get("BitsAllocated") or 8) // 8
+    left -= 8 if syntax.is_implicit_VR else 12
+    if left < expected:
+        raise ValueError(f"{left} bytes of voxels, where its header tells of {expected}; export it again")
 
 
 def values(item: Dataset, keyword: str) -> list[Any]:

@@ -112,7 +112,7 @@ def _axes(slices: tuple[Slice, ...], path: Path) -> np.ndarray:
 
 
 def _positions_mm(slices: tuple[Slice, ...], path: Path) -> np.ndarray:
-    given = [each.position_mm for each in slices if each.position_mm]
+    given = [each.position_mm for each in slices if each.position_mm and np.isfinite(each.position_mm).all()]
     if len(given) < len(slices):
         raise UdeansrError(f"{path}: {_unsaid(len(slices) - len(given), slices)} Image Position; export it again")
     return np.asarray(given)
