@@ -90,6 +90,9 @@ def test_a_domain_comes_back_from_its_file(domain, tmp_path):
         ({"log_spectrum": [[[float("nan")]]]}, "'log_spectrum.0.0.0' is NaN"),
         ({"lowest_transfer": [1, 1]}, "'lowest_transfer' is"),
         ({"age": 3}, "unknown key 'age'"),
+        ({"resolved_fraction": [0, 1, 1]}, "'resolved_fraction.0' is 0"),
+        ({"log_spectrum": [[[1e300]]]}, "a number beyond 100"),
+        ({"log_spectrum": [[[]]]}, "'log_spectrum' is no block"),
     ],
 )
 def test_what_is_no_domain_is_refused(domain, change, said):

@@ -23,6 +23,7 @@ from udeansr.prediction.options import Options
 from udeansr.prediction.predict import predict
 from udeansr.training.checkpoint import (
     KEYS,
+    Progress,
     check_space,
     check_weights,
     load_checkpoint,
@@ -249,3 +250,9 @@ def test_a_byte_that_is_another_is_one_line(tmp_path) -> None:
         with pytest.raises(UdeansrError) as told:
             load_checkpoint(path)
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("change", [{"iteration": -1}, {"epoch": -1}, {"seconds": -0.5}, {"epoch": 1.5}])
+def test_progress_that_is_none_is_refused(change) -> None:
+    with pytest.raises(UdeansrError, match=f"'{next(iter(change))}' is "):
+        Progress.from_dict({"progress": {**asdict(Progress()), **change}}, "here")

@@ -168,3 +168,9 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch) -> None:
 def test_a_line_that_is_too_deep_is_left_out(tmp_path) -> None:
     (tmp_path / "metrics.jsonl").write_text("[" * 100_000 + "\n" + EpochRecord(1, 3, {}, {}, 1e-3, {}).line())
     assert [entry.epoch for entry in read_epochs(tmp_path / "metrics.jsonl")] == [1]
+
+
+def test_what_is_no_number_is_not_drawn(tmp_path) -> None:
+    odd = EpochRecord(1, 3, {}, {"psnr": [1.0, 2.0], "tricubic_psnr": [3.0]}, 1e-3, {})
+    draw_progress([replace(odd, epoch=0), odd], tmp_path / "progress.png")
+    assert (tmp_path / "progress.png").read_bytes().startswith(b"\x89PNG")
