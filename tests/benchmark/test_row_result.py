@@ -51,6 +51,7 @@ def test_a_broken_file_is_told(result, tmp_path, text, message):
         (lambda values: values["cases"]["sub-4"].pop("gain"), "a case has no gain"),
         (lambda values: values["cases"]["sub-4"].update(other=1.0), "cases of other scores"),
         (lambda values: values["cases"].clear(), "has no case"),
+        (lambda values: values["cases"]["sub-4"].update(gain=1e308), "a score beyond 1e"),
         (lambda values: values["identity"]["subjects"].update(test=[]), "a group without subjects"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from udeansr.benchmark.folder import BenchmarkFolder
-from udeansr.benchmark.row_result import RowIdentity, RowResult, Training
+from udeansr.benchmark.row_result import METRICS, RowIdentity, RowResult, Training
 from udeansr.benchmark.rows import ROWS
 from udeansr.benchmark.scenario import Scenario
 from udeansr.errors import UdeansrError
@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 def result(row: str, training: bool) -> RowResult:
     """A finished row of two subjects, of whom the second has 1 more of everything."""
-    one = {"psnr_db": 30.0, "ssim_2d": 0.9}
+    one = {**dict.fromkeys(METRICS, 0.0), "psnr_db": 30.0, "ssim_2d": 0.9}
     other = {key: score + 1 for key, score in one.items()}
     cost = Training(6000, 61.4, 341_200, "best", "cpu", "fp32") if training else None
     subjects = {"source": ["sub-1"], "target": ["sub-2"], "validation": ["sub-3"], "test": ["sub-4", "sub-5"]}

@@ -19,6 +19,9 @@ METRICS = (
 )
 """What every case has, those among it that the tables show."""
 
+LARGEST = 1e12
+"""Amount of a score that none has."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -123,6 +126,8 @@ class RowResult:
                 f"{path}: has no case, cases of other scores than the rest, or a group without subjects; run "
                 "udeansr_benchmark again"
             )
+        if any(abs(score) > LARGEST for scores in cases.values() for score in scores.values()):
+            raise UdeansrError(f"{path}: has a score beyond {LARGEST:g}; run udeansr_benchmark again")
         return cls(**{**vars(stored), "cases": cases})
 
 
